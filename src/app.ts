@@ -1,0 +1,188 @@
+/** What a user makes: an app of registered graphs. The only file where http, engine, core and postgres meet. */
+
+import { randomUUID } from "node:crypto";
+import { systemClock } from "./clock.ts";
+import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
+import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
+import type { Logger, RateLimiter } from "./core/ports.ts";
+import { LEASE_MS, recoverRuns, type RunDeps } from "./core/runs.ts";
+import { AppError } from "./errors.ts";
+import { execute } from "./engine/execute.ts";
+import { holdLease } from "./engine/lease.ts";
+import { toPlain } from "./engine/plain.ts";
+import { graphRoutes } from "./http/native.ts";
+import { createRouter, type Route } from "./http/router.ts";
+import { systemRoutes } from "./http/system.ts";
+import { openLogger } from "./logger.ts";
+import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { openDatabase, type Database } from "./postgres/pool.ts";
+import { runStore } from "./postgres/runs.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { VERSION } from "./version.ts";
+
+export interface GraphInfo {
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly example: unknown;
+}
+
+const ALL_METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/**
+ * Graphs, and how they are served. `serveLocally(app)`, `serveOnAzure(app)` and `serveOnLambda(app)` serve it; so does
+ * any web framework that calls `app.fetch`.
+ */
+export class LangGraphApp implements AsyncDisposable {
+  readonly #options: ParsedOptions;
+  readonly #graphs: GraphRegistry;
+  readonly #shutdown = new AbortController();
+  #opened: OpenApp | undefined;
+
+  /** @throws TypeError that names each option that is wrong */
+  constructor(options: AppOptions = {}) {
+    this.#options = parseOptions(options);
+    this.#graphs = new GraphRegistry(async () => this.#open().checkpointer());
+  }
+
+  /** @throws TypeError that says what is wrong with the options and what to do */
+  register(options: GraphOptions): this {
+    if (this.#opened !== undefined) {
+      throw new TypeError(`register("${options.name}"): the app is serving already; register every graph before that.`);
+    }
+    this.#graphs.add(options, { authLevel: this.#options.authLevel });
+    return this;
+  }
+
+  /** The registered graphs; `example` is the first of the examples that the input schema's metadata has. */
+  get graphs(): readonly GraphInfo[] {
+    return this.#graphs.list().map(({ name, description, inputSchema }) => {
+      const examples = inputSchema?.meta()?.["examples"];
+      return { name, description, example: Array.isArray(examples) ? examples[0] : undefined };
+    });
+  }
+
+  /** The path below which everything is served: `/api`. */
+  get path(): string {
+    const { routePrefix } = this.#options;
+    return routePrefix === "" ? "" : `/${routePrefix}`;
+  }
+
+  /**
+   * Answers a request inside a web framework. That host has checked its callers; what it grants them here is
+   * `authLevel`, by default no more than `anonymous`. Never rejects.
+   */
+  async fetch(request: Request, invocation: Partial<Invocation> = {}): Promise<Response> {
+    return this.doors().fetch(request, { signal: request.signal, authLevel: "anonymous", ...invocation });
+  }
+
+  /** The HTTP functions for hosts that register each endpoint; the last one takes what the others do not. */
+  functions(): readonly HttpFunction[] {
+    const { authLevel } = this.#options;
+    return [
+      ...this.#open().routes.map(toFunction),
+      { name: "platform_api", route: "{*path}", methods: ALL_METHODS, authLevel },
+    ];
+  }
+
+  /** What a function host calls. The first call needs the settings; nothing is connected until something is asked. */
+  doors(settings?: Settings): Doors {
+    return this.#open(settings).doors;
+  }
+
+  /** Connects to the database and brings its schema up to date; the first request would do it otherwise. @throws AppError `unavailable` */
+  async ready(settings?: Settings): Promise<void> {
+    await this.#open(settings).database.ready();
+  }
+
+  /** Stops what is running, waits for its end, and closes the database connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#shutdown.abort(new AppError("unavailable", "The server is stopping"));
+    if (this.#opened === undefined) return;
+    await Promise.allSettled(this.#opened.running);
+    await this.#opened.database[Symbol.asyncDispose]();
+  }
+
+  #open(settings?: Settings): OpenApp {
+    this.#opened ??= assemble(this.#options, this.#graphs, settings ?? readSettings(), this.#shutdown.signal);
+    return this.#opened;
+  }
+}
+
+/** An app that serves: its parts, put together. */
+interface OpenApp {
+  readonly doors: Doors;
+  readonly routes: readonly Route[];
+  readonly database: Database;
+  readonly running: ReadonlySet<Promise<unknown>>;
+  readonly checkpointer: () => Promise<unknown>;
+}
+
+function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Settings, shutdown: AbortSignal): OpenApp {
+  const logger = options.logger ?? openLogger(settings.logLevel);
+  const database = openDatabase(settings.database);
+  const runs = runStore(database);
+  const deps: RunDeps = {
+    runs,
+    clock: systemClock,
+    newId: randomUUID,
+    shutdown,
+    running: new Set(),
+    engine: { execute, holdLease: (lease) => holdLease({ runs, clock: systemClock, leaseMs: LEASE_MS }, lease), temporaryCheckpointer },
+  };
+  const routes = makeRoutes(options, graphs, deps, logger);
+  const limiter = once(async () => rateLimiter(database, options));
+  return {
+    database,
+    routes,
+    running: deps.running,
+    checkpointer: once(async () => durableCheckpointer(database)),
+    doors: {
+      fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
+      tick: async () => ({ recovered: await recoverRuns(deps) }),
+    },
+  };
+}
+
+function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, deps: RunDeps, logger: Logger): readonly Route[] {
+  const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } = options;
+  const native = { ...deps, logger, limits, streaming, maxStreamResponseBytes, toPlain };
+  const routes: Route[] = graphs.list().flatMap((graph) => graphRoutes(native, graph));
+  const openApi = once(async () => {
+    const { openApiDocument } = await import("./http/openapi.ts");
+    return openApiDocument({ title, description, version: VERSION }, routes);
+  });
+  routes.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
+  return routes;
+}
+
+async function durableCheckpointer(database: Database): Promise<unknown> {
+  const [{ Checkpointer }] = await Promise.all([import("./postgres/checkpoints.ts"), database.ready()]);
+  return new Checkpointer(database.pool);
+}
+
+async function temporaryCheckpointer(): Promise<unknown> {
+  const { MemorySaver } = await import("@langchain/langgraph-checkpoint");
+  return new MemorySaver();
+}
+
+async function rateLimiter(database: Database, { rateLimit }: ParsedOptions): Promise<RateLimiter | undefined> {
+  if (rateLimit === undefined) return undefined;
+  const { rateLimiter: open } = await import("./postgres/rate-limits.ts");
+  return open(database, rateLimit);
+}
+
+function toFunction({ docs, path, method, authLevel }: Route): HttpFunction {
+  return { name: docs.operationId, route: path.slice(1), methods: [method], authLevel };
+}
+
+/** Asks once and keeps the answer; asks again after a failure. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return answer;
+  };
+}

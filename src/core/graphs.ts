@@ -1,0 +1,209 @@
+/** The registry of graphs: what `register()` takes, what it refuses, and how a graph is loaded when a run needs it. */
+
+import type { z } from "zod";
+import { AppError } from "../errors.ts";
+import type { AuthLevel } from "./model.ts";
+
+/** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
+export interface CompiledGraph {
+  checkpointer?: unknown;
+  stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
+  getState(config: object, options?: object): Promise<StateSnapshot>;
+  withConfig(config: object): CompiledGraph;
+}
+
+/** @see https://langchain-ai.github.io/langgraphjs/reference/interfaces/langgraph.StateSnapshot.html */
+export interface StateSnapshot {
+  readonly values: unknown;
+  readonly next: readonly string[];
+  readonly config: { readonly configurable?: Readonly<Record<string, unknown>> };
+  readonly metadata?: unknown;
+  readonly createdAt?: string | undefined;
+  readonly parentConfig?: { readonly configurable?: Readonly<Record<string, unknown>> } | undefined;
+}
+
+/** An agent wrapper, such as what LangChain's `createAgent` returns, that holds its compiled graph. */
+interface GraphHolder {
+  readonly graph: CompiledGraph;
+}
+
+/** Makes a graph for one run from the run's config. */
+export type GraphFactory = (config: GraphConfig) => CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder>;
+
+type Loadable = CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder> | GraphFactory;
+type GraphModule = { readonly graph: Loadable } | { readonly default: Loadable };
+
+/**
+ * Loads the graph, or a module that exports it as `graph` or `default`, when a run first needs it: a cold function
+ * that only answers `/health` never does. It takes no parameters; that is how it differs from a factory.
+ */
+export type GraphLoader = () => Loadable | Promise<GraphModule>;
+
+export type GraphSource = Loadable | GraphLoader;
+
+/** Run configuration as LangChain's `RunnableConfig` spells it. */
+export interface GraphConfig {
+  readonly configurable?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly tags?: readonly string[];
+  readonly recursionLimit?: number;
+  readonly maxConcurrency?: number;
+  readonly runName?: string;
+}
+
+/** Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run. */
+export type ContextFactory = (request: Request) => unknown;
+
+/** What `LangGraphApp.register()` takes. */
+export interface GraphOptions {
+  /** A letter, then letters, digits, `_` or `-`; at most 64; unique without regard to case. */
+  readonly name: string;
+  /** A compiled graph, a promise of one, a factory `(config) => graph`, or a loader `() => import("./graph.js")`. */
+  readonly graph: GraphSource;
+  readonly description?: string;
+  /** `false` makes the graph invoke-only: its stream endpoint answers 501. */
+  readonly stream?: boolean;
+  /** The function key that callers of this graph need; the app's level if absent. */
+  readonly authLevel?: AuthLevel;
+  /** Checks and documents `input`; the graph gets what the schema returns. */
+  readonly inputSchema?: z.ZodType;
+  /** Checks and documents `output`; the client gets what the schema returns. */
+  readonly outputSchema?: z.ZodType;
+  /** Defaults that a request's config is laid over. */
+  readonly config?: GraphConfig;
+  readonly context?: ContextFactory;
+}
+
+/** A registered graph: its options, checked, and the way to its compiled form. */
+export interface Graph extends Omit<GraphOptions, "graph"> {
+  readonly stream: boolean;
+  readonly authLevel: AuthLevel;
+  /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
+  readonly hasCheckpointer: () => boolean;
+  /** Loads the graph (once, unless it is a factory) and returns it with a checkpointer attached. */
+  readonly load: (config: GraphConfig) => Promise<CompiledGraph>;
+}
+
+/** Gives the checkpointer for graphs that were compiled without one. */
+export type CheckpointerSource = () => Promise<unknown>;
+
+const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/;
+const AUTH_LEVELS: ReadonlySet<unknown> = new Set(["anonymous", "function", "admin"] satisfies AuthLevel[]);
+
+export class GraphRegistry {
+  readonly #graphs = new Map<string, Graph>();
+  readonly #checkpointer: CheckpointerSource;
+
+  constructor(checkpointer: CheckpointerSource) {
+    this.#checkpointer = checkpointer;
+  }
+
+  /** @throws TypeError that says what is wrong with the options and what to do. */
+  add(options: GraphOptions, defaults: { readonly authLevel: AuthLevel }): void {
+    checkOptions(options, this.#graphs);
+    const { graph: source, ...rest } = options;
+    const graph = graphLoader(options.name, source, this.#checkpointer);
+    this.#graphs.set(options.name, { ...defaults, stream: true, ...rest, ...graph });
+  }
+
+  /** @throws AppError `not_found` */
+  get(name: string): Graph {
+    const graph = this.#graphs.get(name);
+    if (graph === undefined) throw new AppError("not_found", `Graph '${name}' not found`);
+    return graph;
+  }
+
+  list(): readonly Graph[] {
+    return [...this.#graphs.values()];
+  }
+}
+
+function checkOptions({ name, graph, authLevel }: GraphOptions, taken: ReadonlyMap<string, Graph>): void {
+  if (typeof name !== "string" || !NAME.test(name)) {
+    throw new TypeError(
+      `register(): the name ${JSON.stringify(name)} must start with a letter, go on with letters, digits, "_" or "-", and have 64 characters at most.`,
+    );
+  }
+  const twin = [...taken.keys()].find((other) => other.toLowerCase() === name.toLowerCase());
+  if (twin !== undefined) {
+    throw new TypeError(`register(): a graph named "${twin}" is registered already; give this one another name.`);
+  }
+  if (authLevel !== undefined && !AUTH_LEVELS.has(authLevel)) {
+    throw new TypeError(`register("${name}"): authLevel must be "anonymous", "function" or "admin".`);
+  }
+  if (typeof graph === "function" || isPromise(graph)) return;
+  unwrap(name, graph);
+}
+
+function graphLoader(name: string, source: GraphSource, checkpointer: CheckpointerSource): Pick<Graph, "load" | "hasCheckpointer"> {
+  let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
+  let known: CompiledGraph | undefined;
+  return {
+    hasCheckpointer: () => known?.checkpointer !== false,
+    load: async (config) => {
+      loaded ??= resolve(name, source).catch((error: unknown) => {
+        loaded = undefined; // an import or a promise that failed once may work the next time
+        throw error;
+      });
+      const found = await loaded;
+      if (typeof found !== "function") {
+        known ??= await withCheckpointer(found, checkpointer);
+        return known;
+      }
+      return withCheckpointer(unwrap(name, await found(config)), checkpointer);
+    },
+  };
+}
+
+/** Follows loaders, modules and promises to a compiled graph, or to a factory, which is asked again for each run. */
+async function resolve(name: string, source: unknown): Promise<CompiledGraph | GraphFactory> {
+  const value: unknown = await source;
+  if (isFactory(value)) return value;
+  if (isLoader(value)) return resolve(name, value());
+  if (isObject(value) && "graph" in value) return resolve(name, value["graph"]);
+  if (isObject(value) && "default" in value) return resolve(name, value["default"]);
+  return unwrap(name, value);
+}
+
+/** The compiled graph itself, out of an agent wrapper if need be. @throws TypeError for anything else. */
+function unwrap(name: string, value: unknown): CompiledGraph {
+  if (isObject(value) && isCompiled(value["graph"])) return value["graph"];
+  if (isCompiled(value)) return value;
+  const advice =
+    isObject(value) && typeof value["compile"] === "function"
+      ? "has not been compiled: register graph.compile()."
+      : 'must be a compiled graph, a promise of one, a factory (config) => graph, or a loader () => import("./graph.js") of a module that exports it as `graph` or `default`.';
+  throw new TypeError(`register("${name}"): the graph ${advice}`);
+}
+
+async function withCheckpointer(graph: CompiledGraph, checkpointer: CheckpointerSource): Promise<CompiledGraph> {
+  return graph.checkpointer === undefined ? copyWith(graph, await checkpointer()) : graph;
+}
+
+/** The same graph on another checkpointer; the user's own object stays as it was. */
+export function copyWith(graph: CompiledGraph, checkpointer: unknown): CompiledGraph {
+  const copy = graph.withConfig({});
+  copy.checkpointer = checkpointer;
+  return copy;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return isObject(value) && typeof value["then"] === "function";
+}
+
+function isCompiled(value: unknown): value is CompiledGraph {
+  return isObject(value) && ["stream", "getState", "withConfig"].every((method) => typeof value[method] === "function");
+}
+
+/** A function that asks for the run's config makes a graph for each run; one that asks for nothing loads once. */
+function isFactory(value: unknown): value is GraphFactory {
+  return typeof value === "function" && value.length > 0;
+}
+
+function isLoader(value: unknown): value is () => unknown {
+  return typeof value === "function";
+}

@@ -1,0 +1,41 @@
+/** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
+
+/** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
+export type AuthLevel = "anonymous" | "function" | "admin";
+
+/** One call by a function host. */
+export interface Invocation {
+  /** Aborted when nobody waits for the answer any more, or the host is shutting down. */
+  readonly signal: AbortSignal;
+  /** When the host will cut the invocation off. */
+  readonly deadline?: Date;
+  /** The key level that the host has verified of the caller; routes that ask for more are refused. */
+  readonly authLevel: AuthLevel;
+  /** Where the caller's connection comes from, as the host knows it. */
+  readonly address?: string;
+}
+
+export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";
+
+/** One HTTP endpoint that a function host is to register under a name and a key level of its own. */
+export interface HttpFunction {
+  /** Hosts match in the order of these names: the catch-all's sorts after every other. */
+  readonly name: string;
+  /** Template without the host's prefix: `graphs/chat/invoke`, `graphs/chat/threads/{thread_id}/state`, `{*path}`. */
+  readonly route: string;
+  readonly methods: readonly HttpMethod[];
+  readonly authLevel: AuthLevel;
+}
+
+/** What a timer tick did. */
+export interface TickReport {
+  readonly recovered: number;
+}
+
+/** All that a function host can do to an app. A host adapter turns its own events into these calls and decides nothing. */
+export interface Doors {
+  /** HTTP trigger. Always resolves to a response; its body never errors. */
+  readonly fetch: (request: Request, invocation: Invocation) => Promise<Response>;
+  /** Timer trigger. */
+  readonly tick: (invocation: Invocation) => Promise<TickReport>;
+}

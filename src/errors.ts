@@ -1,0 +1,44 @@
+/** The one error class: core throws by code, only the HTTP door knows that codes have statuses. */
+
+const STATUS = {
+  invalid_json: 400,
+  request_too_large: 400,
+  input_too_complex: 400,
+  invalid_thread_id: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  thread_busy: 409,
+  message_too_large: 413,
+  invalid_request: 422,
+  rate_limited: 429,
+  graph_failed: 500,
+  internal: 500,
+  stream_not_supported: 501,
+  unavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+
+export interface AppErrorOptions extends ErrorOptions {
+  /** When asking again makes sense, in seconds from now. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** An error with a stable code and a message that may be shown to the client. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get status(): (typeof STATUS)[ErrorCode] {
+    return STATUS[this.code];
+  }
+}

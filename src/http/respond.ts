@@ -1,0 +1,35 @@
+/** How answers look: JSON, and errors that say what a client may know. */
+
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../core/ports.ts";
+import { AppError } from "../errors.ts";
+
+export function json(body: unknown, status = 200): Response {
+  return Response.json(body, { status, headers: { "cache-control": "no-store" } });
+}
+
+export interface ErrorBody {
+  /** A word for programs, stable across versions. */
+  readonly error: string;
+  /** For a person. */
+  readonly detail: string;
+}
+
+export function errorResponse(error: unknown, logger: Logger): Response {
+  const known = publicError(error, logger);
+  const response = json({ error: known.code, detail: known.message } satisfies ErrorBody, known.status);
+  if (known.retryAfterSeconds !== undefined) response.headers.set("retry-after", String(known.retryAfterSeconds));
+  return response;
+}
+
+/** What a client may know of an error. What it may not is logged, under an id that the client is given. */
+export function publicError(error: unknown, logger: Logger): AppError {
+  const known = error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
+  if (known.status < 500 || known.code === "stream_not_supported") return known;
+  const error_id = randomUUID();
+  logger.error({ error_id, code: known.code, err: known.cause ?? known }, known.message);
+  return new AppError(known.code, `${known.message} (error id ${error_id})`, {
+    cause: error,
+    ...(known.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: known.retryAfterSeconds }),
+  });
+}

@@ -1,0 +1,85 @@
+/** The first door: routes are data, so that the router, the OpenAPI document and the hosts' functions agree. */
+
+import { Hono, type Context } from "hono";
+import type { z } from "zod";
+import type { AuthLevel, Invocation } from "../core/model.ts";
+import type { Logger, RateLimiter } from "../core/ports.ts";
+import { AppError } from "../errors.ts";
+import { identity, requireLevel } from "./authenticate.ts";
+import { errorResponse } from "./respond.ts";
+
+export interface Call {
+  readonly request: Request;
+  /** The values of the path's parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly invocation: Invocation;
+}
+
+/** What the OpenAPI document says of a route. */
+export interface RouteDocs {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly body?: z.ZodType;
+  /** By status; a string is the description of an answer whose schema is the error's. */
+  readonly responses: Readonly<Record<number, string | { readonly description: string; readonly contentType?: string; readonly schema: z.ZodType }>>;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** An OpenAPI path template below the prefix: `/graphs/chat/threads/{thread_id}/state`. */
+  readonly path: string;
+  /** The key level that callers need. */
+  readonly authLevel: AuthLevel;
+  readonly isRateLimited: boolean;
+  readonly docs: RouteDocs;
+  readonly handle: (call: Call) => Response | Promise<Response>;
+}
+
+export interface RouterOptions {
+  readonly routes: readonly Route[];
+  /** Without slashes: `api`; empty for none. */
+  readonly prefix: string;
+  readonly logger: Logger;
+  readonly limiter: () => Promise<RateLimiter | undefined>;
+}
+
+interface Env {
+  readonly Bindings: { readonly invocation: Invocation };
+}
+
+/** Always resolves to a response. */
+export function createRouter(options: RouterOptions): (request: Request, invocation: Invocation) => Promise<Response> {
+  const hono = new Hono<Env>({ strict: true }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
+  for (const route of options.routes) hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
+  for (const path of new Set(options.routes.map((route) => route.path))) hono.all(honoPath(path), refuseMethod(options, path));
+  hono.notFound((context) => {
+    throw new AppError("not_found", `There is nothing at ${context.req.method} ${context.req.path}`);
+  });
+  hono.onError((error) => errorResponse(error, options.logger));
+  return async (request, invocation) => hono.fetch(request, { invocation });
+}
+
+async function serve({ limiter }: RouterOptions, route: Route, context: Context<Env>): Promise<Response> {
+  const { invocation } = context.env;
+  const request = context.req.raw;
+  requireLevel(route.authLevel, invocation.authLevel);
+  if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation));
+  return route.handle({ request, params: context.req.param(), invocation });
+}
+
+function refuseMethod({ routes, logger }: RouterOptions, path: string): (context: Context<Env>) => Response {
+  const allowed = routes.filter((route) => route.path === path).map((route) => route.method);
+  return (context) => {
+    const response = errorResponse(
+      new AppError("method_not_allowed", `${context.req.method} is not among ${allowed.join(", ")}`),
+      logger,
+    );
+    response.headers.set("allow", allowed.join(", "));
+    return response;
+  };
+}
+
+function honoPath(template: string): string {
+  return template.replaceAll(/\{(\w+)\}/g, ":$1");
+}

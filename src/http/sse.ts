@@ -1,0 +1,81 @@
+/** Server-Sent Events. @see https://html.spec.whatwg.org/multipage/server-sent-events.html */
+
+import type { Clock } from "../clock.ts";
+
+export interface Frame {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+export const SSE_HEADERS: Readonly<Record<string, string>> = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
+
+/** A steady interval below what proxies allow an idle connection, and what newer SDKs derive their time-out from. */
+const HEARTBEAT_MS = 10_000;
+
+/** Frames that may wait for a slow reader before the run waits too. */
+const READ_AHEAD_FRAMES = 16;
+
+export function encodeFrame({ event, data }: Frame): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** Writes one frame; resolves when the reader has room for the next, or at once when there is no reader any more. */
+export type WriteFrame = (frame: Frame) => Promise<void>;
+
+/**
+ * A stream of what `produce` writes, which starts at once, never errors, and ends when `produce` does. While nothing
+ * is written it sends comments. When the reader goes away, `produce` goes on without it.
+ */
+export function eventStream(clock: Clock, produce: (write: WriteFrame) => Promise<void>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let isOpen = true;
+  let proceed = (): void => undefined;
+  const close = (): void => {
+    isOpen = false;
+    proceed();
+  };
+  const source: UnderlyingDefaultSource<Uint8Array> = {
+    start: (controller) => {
+      const send = (text: string): void => {
+        if (isOpen) controller.enqueue(encoder.encode(text));
+      };
+      const heartbeat = clock.every(HEARTBEAT_MS, async () => {
+        if ((controller.desiredSize ?? 0) > 0) send(": heartbeat\n\n");
+      });
+      const write: WriteFrame = async (frame) => {
+        send(encodeFrame(frame));
+        if (!isOpen || (controller.desiredSize ?? 0) > 0) return;
+        await new Promise<void>((resolve) => {
+          proceed = resolve;
+        });
+      };
+      void produce(write).finally(() => {
+        heartbeat[Symbol.dispose]();
+        if (isOpen) controller.close();
+        close();
+      });
+    },
+    pull: () => proceed(),
+    cancel: close,
+  };
+  return new ReadableStream(source, { highWaterMark: READ_AHEAD_FRAMES });
+}
+
+/** What `produce` writes as one text of at most `maxBytes`; after an overflow, `overflow` ends it instead. */
+export async function bufferFrames(
+  produce: (write: WriteFrame) => Promise<void>,
+  { maxBytes, overflow }: { readonly maxBytes: number; readonly overflow: readonly Frame[] },
+): Promise<string> {
+  const frames: string[] = [];
+  let bytes = 0;
+  await produce(async (frame) => {
+    const text = encodeFrame(frame);
+    bytes += Buffer.byteLength(text);
+    if (bytes <= maxBytes) frames.push(text);
+  });
+  return frames.join("") + (bytes > maxBytes ? overflow.map(encodeFrame).join("") : "");
+}

@@ -1,0 +1,13 @@
+export { LangGraphApp } from "./app.ts";
+export type { AppOptions } from "./options.ts";
+export type {
+  CompiledGraph,
+  ContextFactory,
+  GraphConfig,
+  GraphFactory,
+  GraphLoader,
+  GraphOptions,
+  GraphSource,
+} from "./core/graphs.ts";
+export type { AuthLevel, Doors, HttpFunction, Invocation } from "./core/model.ts";
+export type { Logger } from "./core/ports.ts";

@@ -1,0 +1,70 @@
+/** What `new LangGraphApp()` takes, checked. */
+
+import { z } from "zod";
+import type { AuthLevel } from "./core/model.ts";
+import type { Logger } from "./core/ports.ts";
+
+export interface AppOptions {
+  /** The function key that callers need where a graph does not say otherwise. Default: `function`. */
+  readonly authLevel?: AuthLevel;
+  /** The path below which everything is served, without slashes; as in host.json. Default: `api`. */
+  readonly routePrefix?: string;
+  /** `buffered` collects a stream into one response, for gateways that cannot stream. Default: `live`. */
+  readonly streaming?: "live" | "buffered";
+  /** Of a buffered stream. Default: 1 MiB. */
+  readonly maxStreamResponseBytes?: number;
+  readonly limits?: {
+    /** Of a request. Default: 1 MiB. */
+    readonly maxBodyBytes?: number;
+    /** Of objects and arrays in each other. Default: 32. */
+    readonly maxDepth?: number;
+    /** Object members and array items of a request's input. Default: 10,000. */
+    readonly maxNodes?: number;
+    /** Of one message's text. Default: 10,000. */
+    readonly maxMessageCharacters?: number;
+  };
+  /** Requests that one caller may send in a period, counted across all instances. Default: no limit. */
+  readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
+  /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
+  readonly healthListsGraphs?: boolean;
+  /** Of the OpenAPI document. */
+  readonly title?: string;
+  readonly description?: string;
+  /** Where logs go; JSON lines on standard output if absent. Takes a pino, console or Powertools logger. */
+  readonly logger?: Logger;
+}
+
+const Count = z.int().min(1);
+
+const Options = z.strictObject({
+  authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
+  routePrefix: z
+    .string()
+    .regex(/^([\w-]+(\/[\w-]+)*)?$/, "must be like \"api\" or \"agents/api\", without slashes around it")
+    .default("api"),
+  streaming: z.enum(["live", "buffered"]).default("live"),
+  maxStreamResponseBytes: Count.default(1_048_576),
+  limits: z
+    .strictObject({
+      maxBodyBytes: Count.default(1_048_576),
+      maxDepth: Count.default(32),
+      maxNodes: Count.default(10_000),
+      maxMessageCharacters: Count.default(10_000),
+    })
+    .prefault({}),
+  rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
+  healthListsGraphs: z.boolean().default(true),
+  title: z.string().default("LangGraph functions"),
+  description: z.string().default("Agents as an HTTP API."),
+  logger: z.custom<Logger>((value) => typeof value === "object" && value !== null && "error" in value).optional(),
+});
+
+export type ParsedOptions = z.output<typeof Options>;
+
+/** @throws TypeError that names each option that is wrong and what it must be */
+export function parseOptions(options: AppOptions): ParsedOptions {
+  const result = Options.safeParse(options);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "options"}: ${message}`);
+  throw new TypeError(`new LangGraphApp(): ${problems.join("; ")}`);
+}

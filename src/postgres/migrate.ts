@@ -1,0 +1,74 @@
+/** Brings the database to the schema that this code needs; safe to run from many instances at once. */
+
+import type { Pool, PoolClient } from "pg";
+import sql from "sql-template-tag";
+import { threadsAndRuns } from "./migrations/0001_threads_and_runs.ts";
+import { checkpoints } from "./migrations/0002_checkpoints.ts";
+import { rateLimits } from "./migrations/0003_rate_limits.ts";
+import { rows, translate, type Db } from "./sql.ts";
+
+/** In order; a released one never changes. */
+const MIGRATIONS: readonly string[] = [threadsAndRuns, checkpoints, rateLimits];
+
+/** Any number that no other program uses for an advisory lock on this database. */
+const LOCK = 7_153_000_001;
+
+/**
+ * Applies what is missing, each migration in a transaction of its own; one query when there is nothing to do.
+ * Returns how many were applied.
+ * @throws AppError `unavailable` when the database cannot be reached
+ */
+export async function migrate(pool: Pool): Promise<number> {
+  if ((await appliedVersion(pool)) >= MIGRATIONS.length) return 0;
+  const client = await connect(pool);
+  try {
+    let applied = 0;
+    while (await applyNext(client)) applied += 1;
+    client.release();
+    return applied;
+  } catch (error) {
+    client.release(true); // a failed transaction may still be open on it
+    throw translate(error);
+  }
+}
+
+/** Applies the first missing migration under the lock; false when there is none. */
+async function applyNext(client: PoolClient): Promise<boolean> {
+  await client.query("begin");
+  await client.query(sql`select pg_advisory_xact_lock(${LOCK})`);
+  await client.query(BOOKKEEPING);
+  const version = await appliedVersion(client);
+  const migration = MIGRATIONS[version];
+  if (migration !== undefined) {
+    await client.query(migration);
+    await client.query(sql`insert into langgraph.migrations (version) values (${version + 1})`);
+  }
+  await client.query("commit");
+  return migration !== undefined;
+}
+
+const BOOKKEEPING = `
+create schema if not exists langgraph;
+create table if not exists langgraph.migrations (
+  version integer primary key,
+  applied_at timestamptz not null default now()
+)`;
+
+/** How many migrations the database has; 0 for one that has never seen us. */
+async function appliedVersion(db: Db): Promise<number> {
+  try {
+    const [row] = await rows<{ version: number | null }>(db, sql`select max(version) as version from langgraph.migrations`);
+    return row?.version ?? 0;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === UNDEFINED_TABLE) return 0;
+    throw error;
+  }
+}
+
+const UNDEFINED_TABLE = "42P01";
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  return pool.connect().catch((error: unknown) => {
+    throw translate(error);
+  });
+}

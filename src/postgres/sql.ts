@@ -1,0 +1,41 @@
+/** How SQL is sent: tagged templates, typed rows, and one meaning for a database that is not there. */
+
+import type { QueryResult, QueryResultRow } from "pg";
+import type { Sql } from "sql-template-tag";
+import { AppError } from "../errors.ts";
+
+/** A pool, a client of one, or a database that gets itself ready. */
+export interface Db {
+  readonly query: <Row extends QueryResultRow>(statement: Sql) => Promise<QueryResult<Row>>;
+}
+
+/** The rows of a statement. @throws AppError `unavailable` when the database cannot be reached */
+export async function rows<Row extends QueryResultRow>(db: Db, statement: Sql): Promise<Row[]> {
+  try {
+    const result = await db.query<Row>(statement);
+    return result.rows;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Errors that mean "no database" become `unavailable`; the rest stay what they are. */
+export function translate(error: unknown): unknown {
+  if (!isUnavailable(error)) return error;
+  return new AppError("unavailable", "The database cannot be reached", { cause: error, retryAfterSeconds: 5 });
+}
+
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return error instanceof Error && "code" in error && error.code === "23505" && "constraint" in error && error.constraint === constraint;
+}
+
+/** @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57 */
+const UNAVAILABLE = /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
+const LOST_CONNECTION = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/;
+
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+  if (!(error instanceof Error)) return false;
+  if ("code" in error && typeof error.code === "string" && UNAVAILABLE.test(error.code)) return true;
+  return LOST_CONNECTION.test(error.message);
+}
