@@ -17,5 +17,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    globals: true, // for @langchain/langgraph-checkpoint-validation, which looks for them; our own tests import
   },
 });

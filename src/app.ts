@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
-import type { Logger, RateLimiter } from "./core/ports.ts";
+import type { Checkpointers, Lease, Logger, RateLimiter } from "./core/ports.ts";
 import { LEASE_MS, recoverRuns, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
 import { execute } from "./engine/execute.ts";
@@ -34,14 +34,13 @@ const ALL_METHODS: readonly HttpMethod[] = ["GET", "POST", "PUT", "PATCH", "DELE
  */
 export class LangGraphApp implements AsyncDisposable {
   readonly #options: ParsedOptions;
-  readonly #graphs: GraphRegistry;
+  readonly #graphs = new GraphRegistry();
   readonly #shutdown = new AbortController();
   #opened: OpenApp | undefined;
 
   /** @throws TypeError that names each option that is wrong */
   constructor(options: AppOptions = {}) {
     this.#options = parseOptions(options);
-    this.#graphs = new GraphRegistry(async () => this.#open().checkpointer());
   }
 
   /** @throws TypeError that says what is wrong with the options and what to do */
@@ -114,7 +113,6 @@ interface OpenApp {
   readonly routes: readonly Route[];
   readonly database: Database;
   readonly running: ReadonlySet<Promise<unknown>>;
-  readonly checkpointer: () => Promise<unknown>;
 }
 
 function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Settings, shutdown: AbortSignal): OpenApp {
@@ -127,7 +125,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Setti
     newId: randomUUID,
     shutdown,
     running: new Set(),
-    engine: { execute, holdLease: (lease) => holdLease({ runs, clock: systemClock, leaseMs: LEASE_MS }, lease), temporaryCheckpointer },
+    engine: { execute, holdLease: (lease) => holdLease({ runs, clock: systemClock, leaseMs: LEASE_MS }, lease) },
+    checkpointers: checkpointers(database),
   };
   const routes = makeRoutes(options, graphs, deps, logger);
   const limiter = once(async () => rateLimiter(database, options));
@@ -135,7 +134,6 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Setti
     database,
     routes,
     running: deps.running,
-    checkpointer: once(async () => durableCheckpointer(database)),
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
       tick: async () => ({ recovered: await recoverRuns(deps) }),
@@ -155,14 +153,17 @@ function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, deps: RunDeps
   return routes;
 }
 
-async function durableCheckpointer(database: Database): Promise<unknown> {
-  const [{ Checkpointer }] = await Promise.all([import("./postgres/checkpoints.ts"), database.ready()]);
-  return new Checkpointer(database.pool);
-}
-
-async function temporaryCheckpointer(): Promise<unknown> {
-  const { MemorySaver } = await import("@langchain/langgraph-checkpoint");
-  return new MemorySaver();
+/** LangChain is loaded, and the database made ready, when the first graph needs it. */
+function checkpointers(database: Database): Checkpointers {
+  const durable = async (lease?: Lease): Promise<unknown> => {
+    const [{ Checkpointer }] = await Promise.all([import("./postgres/checkpoints.ts"), database.ready()]);
+    return new Checkpointer(database, lease);
+  };
+  return {
+    forRun: durable,
+    forThread: async () => durable(),
+    temporary: async () => new (await import("@langchain/langgraph-checkpoint")).MemorySaver(),
+  };
 }
 
 async function rateLimiter(database: Database, { rateLimit }: ParsedOptions): Promise<RateLimiter | undefined> {

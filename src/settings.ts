@@ -3,17 +3,20 @@
 import { z } from "zod";
 import type { DatabaseSettings } from "./postgres/pool.ts";
 
-const Switch = z.enum(["true", "false"]).transform((value) => value === "true");
+const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
 
 const Environment = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(100).default(4),
+  DATABASE_URL: z.url({
+    protocol: /^postgres(ql)?$/,
+    error: "must be a postgres:// URL, with what is special in its password percent-encoded",
+  }),
+  DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
-  LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
-const LocalEnvironment = z.object({
-  PORT: z.coerce.number().int().min(0).max(65_535).default(7071),
+const LocalEnvironment = Environment.extend({
+  PORT: wholeNumber(0, 65_535).default(7071),
   HOST: z.string().default("127.0.0.1"),
   DATABASE_URL: Environment.shape.DATABASE_URL.optional(),
   FUNCTION_KEY: z.string().optional(),
@@ -29,7 +32,15 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /** @throws Error that lists every variable that is missing or wrong; values are not shown, as some are secret. */
 export function readSettings(overrides: Variables = {}): Settings {
-  const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, LOG_LEVEL } = parseEnvironment(Environment, overrides);
+  return toSettings(parseEnvironment(Environment, overrides));
+}
+
+function toSettings({
+  DATABASE_URL,
+  DATABASE_POOL_SIZE,
+  DATABASE_MIGRATE,
+  LOG_LEVEL,
+}: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
@@ -42,16 +53,28 @@ export interface LocalSettings {
   readonly databaseUrl: string | undefined;
   /** Keys to ask callers for; without any, every endpoint is open, as with the Functions Core Tools. */
   readonly keys: { readonly function: string | undefined; readonly admin: string | undefined };
+  /** What the app needs to know, once it is decided which database it uses. */
+  readonly app: (databaseUrl: string) => Settings;
 }
 
 /** @throws Error as `readSettings` does */
 export function readLocalSettings(overrides: Variables = {}): LocalSettings {
-  const { PORT, HOST, DATABASE_URL, FUNCTION_KEY, ADMIN_KEY } = parseEnvironment(LocalEnvironment, overrides);
-  return { port: PORT, host: HOST, databaseUrl: DATABASE_URL, keys: { function: FUNCTION_KEY, admin: ADMIN_KEY } };
+  const variables = parseEnvironment(LocalEnvironment, overrides);
+  const { PORT, HOST, DATABASE_URL, FUNCTION_KEY, ADMIN_KEY } = variables;
+  return {
+    port: PORT,
+    host: HOST,
+    databaseUrl: DATABASE_URL,
+    keys: { function: FUNCTION_KEY, admin: ADMIN_KEY },
+    app: (databaseUrl) => toSettings({ ...variables, DATABASE_URL: databaseUrl }),
+  };
 }
 
 /** An empty variable counts as one that is not set. */
-function parseEnvironment<Schema extends z.ZodObject>(schema: Schema, overrides: Variables): z.output<Schema> {
+function parseEnvironment<Schema extends z.ZodObject>(
+  schema: Schema,
+  overrides: Variables,
+): z.output<Schema> {
   const variables = { ...process.env, ...overrides };
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
   const result = schema.safeParse(given);
@@ -59,5 +82,16 @@ function parseEnvironment<Schema extends z.ZodObject>(schema: Schema, overrides:
   const problems = result.error.issues.map(({ path: [name = ""], message }) =>
     given[String(name)] === undefined ? `${String(name)} is not set` : `${String(name)}: ${message}`,
   );
-  throw new Error(`The settings are not complete:\n  ${problems.join("\n  ")}\nThe README has a table of all settings.`);
+  throw new Error(
+    `These settings are missing or wrong:\n  ${[...new Set(problems)].join("\n  ")}\nThe README has a table of all settings.`,
+  );
+}
+
+function wholeNumber(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, { error: `must be one of ${words.join(", ")}` });
 }

@@ -1,12 +1,5 @@
 /** An action that waits for a person: draft an e-mail, ask, then send it as it is, send it as edited, or stop. */
-import {
-  END,
-  type GraphNode,
-  interrupt,
-  START,
-  StateGraph,
-  StateSchema,
-} from "@langchain/langgraph";
+import { END, type GraphNode, interrupt, START, StateGraph, StateSchema } from "@langchain/langgraph";
 import { z } from "zod";
 
 const Draft = z.object({ to: z.email(), subject: z.string().min(1).max(200), body: z.string().min(1) });
@@ -17,7 +10,7 @@ const Answer = z.discriminatedUnion("decision", [
   z.object({ decision: z.literal("reject"), reason: z.string().default("no reason given") }),
 ]);
 
-const Input = new StateSchema({ request: z.string().trim().min(1) });
+const Input = new StateSchema({ request: z.string().default("") });
 
 const State = new StateSchema({
   ...Input.fields,
@@ -28,6 +21,7 @@ const State = new StateSchema({
 
 /** A template here; in your graph, a model writes the draft. */
 const write: GraphNode<typeof State> = ({ request }) => {
+  if (request.trim() === "") throw new Error("request is missing: say what the e-mail is to say");
   const [to = "team@example.com"] = request.match(/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/) ?? [];
   const [firstLine = request] = request.split(/\n|(?<=[.!?])\s/);
   const subject = firstLine.length > 60 ? `${firstLine.slice(0, 59)}…` : firstLine;
@@ -48,7 +42,7 @@ const ask: GraphNode<typeof State> = ({ draft }) => {
         draft,
         answers: [
           { decision: "approve" },
-          { decision: "edit", draft: { ...draft, body: "as you would put it" } },
+          { decision: "edit", draft },
           { decision: "reject", reason: "why not" },
         ],
         ...(problem && { problem }),

@@ -14,18 +14,9 @@ import { z } from "zod";
 import { samples } from "../documents/samples.ts";
 import { paragraphs } from "./digest/markdown.ts";
 import { keySentencesAndTerms } from "./digest/ranking.ts";
-import { markdownReport } from "./digest/report.ts";
+import { Digest, markdownReport } from "./digest/report.ts";
 
-const Document = z.object({ title: z.string().default("Untitled"), text: z.string() });
-
-const Digest = z.object({
-  index: z.number(),
-  title: z.string(),
-  words: z.number(),
-  terms: z.array(z.string()),
-  sentences: z.array(z.string()),
-});
-export type Digest = z.infer<typeof Digest>;
+const Document = z.object({ title: z.string().default("Untitled"), text: z.string().max(1_000_000) });
 
 /** Without documents, the samples are read. */
 const Input = new StateSchema({
@@ -33,9 +24,13 @@ const Input = new StateSchema({
   maxSentences: z.int().min(1).max(20).default(3),
 });
 
+/** In the order of the documents, whichever was read first. */
+const inOrder = (digests: Digest[], more: Digest[]) =>
+  [...digests, ...more].sort((a, b) => a.index - b.index);
+
 const Output = new StateSchema({
   report: z.string(),
-  digests: new ReducedValue(z.array(Digest).default([]), { reducer: (all, more) => [...all, ...more] }),
+  digests: new ReducedValue(z.array(Digest).default([]), { reducer: inOrder }),
 });
 
 const State = new StateSchema({ ...Input.fields, ...Output.fields });
@@ -69,10 +64,7 @@ const read = ({ document, index, of, maxSentences }: Assignment, { writer }: Lan
   return { digests: [digest] };
 };
 
-const join: GraphNode<typeof State> = ({ digests }) => {
-  const inOrder = digests.toSorted((a, b) => a.index - b.index); // as given, whichever was read first
-  return { digests: new Overwrite(inOrder), report: markdownReport(inOrder) };
-};
+const join: GraphNode<typeof State> = ({ digests }) => ({ report: markdownReport(digests) });
 
 export const graph = new StateGraph({ state: State, input: Input, output: Output })
   .addNode("plan", plan)

@@ -25,9 +25,8 @@ export function deliver(
   const reader = body.getReader();
   const cancelled = connection.closed.then(() => reader.cancel());
   reader.closed.catch(async (error: unknown) => {
-    // A client that has stopped reading must not hold up the cut.
+    // Not left to the loop below, which may be waiting for a client that reads no more.
     if (isStreamCut(error)) await connection.cut();
-    connection.wake();
   });
 
   async function* chunks(): AsyncGenerator<Uint8Array, void> {

@@ -16,6 +16,7 @@ export function watchConnections(): void {
   if (isWatching) return;
   isWatching = true;
   subscribe("http.server.request.start", (message) => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- so documented for this channel
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     const invocationId = request.headers["x-ms-invocation-id"];
     if (typeof invocationId !== "string" || open.has(invocationId)) return;
@@ -63,16 +64,12 @@ export class Connection {
     if (!this.#response.headersSent) this.#response.flushHeaders();
   }
 
-  /** Resolves when the client has room for more, has left, or `wake` is called. */
+  /** Resolves when the client has room for more, or the connection is closed. */
   drained(): Promise<void> {
     if (!this.#response.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
-  }
-
-  wake(): void {
-    this.#wake();
   }
 
   /** Ends the response as complete. */

@@ -5,7 +5,8 @@ import type { HttpRequest, HttpResponseInit } from "@azure/functions";
 /** The original URL, with the host's route prefix; the body is streamed. */
 export function toWebRequest(request: HttpRequest): Request {
   const { method, headers } = request;
-  const body = request.body as BodyInit | null; // Node's and the DOM's types of one class
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node's and the DOM's types of one class
+  const body = request.body as BodyInit | null;
   const init = { method, headers, body, duplex: "half" }; // required with a stream, unknown to the DOM's types
   return new Request(request.url, init);
 }

@@ -80,29 +80,21 @@ export interface Graph extends Omit<GraphOptions, "graph"> {
   readonly authLevel: AuthLevel;
   /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
   readonly hasCheckpointer: () => boolean;
-  /** Loads the graph (once, unless it is a factory) and returns it with a checkpointer attached. */
+  /** Loads the graph: once, unless it is a factory, which makes one for each config. */
   readonly load: (config: GraphConfig) => Promise<CompiledGraph>;
 }
-
-/** Gives the checkpointer for graphs that were compiled without one. */
-export type CheckpointerSource = () => Promise<unknown>;
 
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/;
 const AUTH_LEVELS: ReadonlySet<unknown> = new Set(["anonymous", "function", "admin"] satisfies AuthLevel[]);
 
 export class GraphRegistry {
   readonly #graphs = new Map<string, Graph>();
-  readonly #checkpointer: CheckpointerSource;
-
-  constructor(checkpointer: CheckpointerSource) {
-    this.#checkpointer = checkpointer;
-  }
 
   /** @throws TypeError that says what is wrong with the options and what to do. */
   add(options: GraphOptions, defaults: { readonly authLevel: AuthLevel }): void {
     checkOptions(options, this.#graphs);
     const { graph: source, ...rest } = options;
-    const graph = graphLoader(options.name, source, this.#checkpointer);
+    const graph = graphLoader(options.name, source);
     this.#graphs.set(options.name, { ...defaults, stream: true, ...rest, ...graph });
   }
 
@@ -135,7 +127,7 @@ function checkOptions({ name, graph, authLevel }: GraphOptions, taken: ReadonlyM
   unwrap(name, graph);
 }
 
-function graphLoader(name: string, source: GraphSource, checkpointer: CheckpointerSource): Pick<Graph, "load" | "hasCheckpointer"> {
+function graphLoader(name: string, source: GraphSource): Pick<Graph, "load" | "hasCheckpointer"> {
   let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
   let known: CompiledGraph | undefined;
   return {
@@ -146,11 +138,9 @@ function graphLoader(name: string, source: GraphSource, checkpointer: Checkpoint
         throw error;
       });
       const found = await loaded;
-      if (typeof found !== "function") {
-        known ??= await withCheckpointer(found, checkpointer);
-        return known;
-      }
-      return withCheckpointer(unwrap(name, await found(config)), checkpointer);
+      if (typeof found === "function") return unwrap(name, await found(config));
+      known = found;
+      return known;
     },
   };
 }
@@ -176,12 +166,8 @@ function unwrap(name: string, value: unknown): CompiledGraph {
   throw new TypeError(`register("${name}"): the graph ${advice}`);
 }
 
-async function withCheckpointer(graph: CompiledGraph, checkpointer: CheckpointerSource): Promise<CompiledGraph> {
-  return graph.checkpointer === undefined ? copyWith(graph, await checkpointer()) : graph;
-}
-
 /** The same graph on another checkpointer; the user's own object stays as it was. */
-export function copyWith(graph: CompiledGraph, checkpointer: unknown): CompiledGraph {
+export function withCheckpointer(graph: CompiledGraph, checkpointer: unknown): CompiledGraph {
   const copy = graph.withConfig({});
   copy.checkpointer = checkpointer;
   return copy;

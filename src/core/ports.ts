@@ -80,8 +80,16 @@ export interface Engine {
   readonly execute: (execution: Execution, emit: (event: RunEvent) => Promise<void>) => Promise<Outcome>;
   /** Keeps a lease renewed until disposed; the signal aborts when the lease is lost. */
   readonly holdLease: (lease: Lease) => HeldLease;
-  /** A checkpointer that forgets: for runs without a thread. */
-  readonly temporaryCheckpointer: () => Promise<unknown>;
+}
+
+/** Makes checkpointers for graphs that were compiled without one. */
+export interface Checkpointers {
+  /** Writes nothing once the lease is lost. */
+  readonly forRun: (lease: Lease) => Promise<unknown>;
+  /** For reading a thread's state. */
+  readonly forThread: () => Promise<unknown>;
+  /** Forgets everything: for a run without a thread. */
+  readonly temporary: () => Promise<unknown>;
 }
 
 export interface HeldLease extends Disposable {

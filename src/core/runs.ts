@@ -2,8 +2,8 @@
 
 import { AppError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import { copyWith, type CompiledGraph, type Graph, type GraphConfig } from "./graphs.ts";
-import type { Engine, Lease, Outcome, RunEvent, RunInput, RunStore, StreamMode } from "./ports.ts";
+import { withCheckpointer, type CompiledGraph, type Graph, type GraphConfig } from "./graphs.ts";
+import type { Checkpointers, Engine, Lease, Outcome, RunEvent, RunInput, RunStore, StreamMode } from "./ports.ts";
 
 /** How long a claim is good for without a sign of life. */
 export const LEASE_MS = 30_000;
@@ -11,6 +11,7 @@ export const LEASE_MS = 30_000;
 export interface RunDeps {
   readonly runs: RunStore;
   readonly engine: Engine;
+  readonly checkpointers: Checkpointers;
   readonly clock: Clock;
   readonly newId: () => string;
   /** Aborted when this process is about to stop. */
@@ -52,15 +53,14 @@ export async function admitRun(deps: RunDeps, request: RunRequest): Promise<Admi
     deps.engine.execute({ ...request, graph, config, signal: AbortSignal.any([signal, deps.shutdown]) }, emit);
 
   if (threadId === undefined) {
-    const graph = forgetful(await loading, await deps.engine.temporaryCheckpointer());
+    const graph = forgetful(await loading, await deps.checkpointers.temporary());
     return { run_id, execute: async (emit) => tracked(deps, execute(graph, request.signal, emit)) };
   }
   loading.catch(() => undefined); // awaited under the lease; until then a failure must not count as unhandled
   const lease = await claimThread(deps, request, { run_id, threadId });
-  return {
-    run_id,
-    execute: async (emit) => tracked(deps, underLease(deps, lease, async (signal) => execute(await loading, signal, emit))),
-  };
+  const work = async (signal: AbortSignal, emit: Emit): Promise<Outcome> =>
+    execute(await durable(deps, await loading, lease), signal, emit);
+  return { run_id, execute: async (emit) => tracked(deps, underLease(deps, lease, async (signal) => work(signal, emit))) };
 }
 
 async function tracked<T>({ running }: RunDeps, execution: Promise<T>): Promise<T> {
@@ -89,7 +89,12 @@ function runConfig({ graph, config, metadata }: RunRequest, threadId: string): G
 
 /** A run without a thread leaves nothing behind, whatever checkpointer its graph has. */
 function forgetful(graph: CompiledGraph, temporary: unknown): CompiledGraph {
-  return graph.checkpointer === false ? graph : copyWith(graph, temporary);
+  return graph.checkpointer === false ? graph : withCheckpointer(graph, temporary);
+}
+
+/** A graph that brings its own checkpointer, or refuses one, has its way. */
+async function durable({ checkpointers }: RunDeps, graph: CompiledGraph, lease: Lease): Promise<CompiledGraph> {
+  return graph.checkpointer === undefined ? withCheckpointer(graph, await checkpointers.forRun(lease)) : graph;
 }
 
 async function claimThread(

@@ -1,8 +1,8 @@
 /** The rules of threads: what a thread id is, and what a thread's state looks like. */
 
 import { AppError } from "../errors.ts";
-import type { Graph, StateSnapshot } from "./graphs.ts";
-import type { RunStore } from "./ports.ts";
+import { withCheckpointer, type Graph, type StateSnapshot } from "./graphs.ts";
+import type { Checkpointers, RunStore } from "./ports.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -24,11 +24,20 @@ export function checkThreadId(threadId: unknown): string {
  * The newest state of a thread.
  * @throws AppError `not_found` when the thread has no state, belongs to another graph, or the graph keeps none.
  */
-export async function readState(deps: { readonly runs: RunStore }, graph: Graph, threadId: string): Promise<StateSnapshot> {
+export async function readState(
+  { runs, checkpointers }: { readonly runs: RunStore; readonly checkpointers: Checkpointers },
+  graph: Graph,
+  threadId: string,
+): Promise<StateSnapshot> {
   const config = { configurable: { thread_id: threadId } };
-  const [owner, compiled] = await Promise.all([deps.runs.threadGraph(threadId), graph.load(config)]);
+  const [owner, compiled, checkpointer] = await Promise.all([
+    runs.threadGraph(threadId),
+    graph.load(config),
+    checkpointers.forThread(),
+  ]);
+  const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
   const isOurs = owner === null || owner === graph.name;
-  const state = isOurs && compiled.checkpointer !== false ? await compiled.getState(config) : undefined;
+  const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw new AppError("not_found", `Thread '${threadId}' not found`);
   return state;
 }

@@ -50,7 +50,7 @@ interface Env {
 
 /** Always resolves to a response. */
 export function createRouter(options: RouterOptions): (request: Request, invocation: Invocation) => Promise<Response> {
-  const hono = new Hono<Env>({ strict: true }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
+  const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
   for (const route of options.routes) hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
   for (const path of new Set(options.routes.map((route) => route.path))) hono.all(honoPath(path), refuseMethod(options, path));
   hono.notFound((context) => {

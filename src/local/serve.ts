@@ -1,14 +1,12 @@
 /** Serves an app on this machine, with a Postgres of its own, on the same code paths as in the cloud. */
 
-import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
 import { join } from "node:path";
-import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import type { LangGraphApp } from "../app.ts";
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
-import { readLocalSettings, readSettings, type LocalSettings } from "../settings.ts";
-import { grantedLevel } from "./keys.ts";
+import { AppError } from "../errors.ts";
+import { readLocalSettings, type LocalSettings } from "../settings.ts";
+import { listen } from "./listener.ts";
 import { startEmbeddedPostgres } from "./postgres.ts";
 
 export interface LocalOptions {
@@ -32,6 +30,8 @@ export interface LocalServer extends AsyncDisposable {
   readonly url: string;
   /** For a person: which Postgres is used. */
   readonly database: string;
+  /** The variable whose value callers send as `x-functions-key`; undefined when everything is open. */
+  readonly keyVariable: "FUNCTION_KEY" | "ADMIN_KEY" | undefined;
 }
 
 const TICK_MS = 1_000;
@@ -42,56 +42,67 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
     ...(options.port === undefined ? {} : { PORT: String(options.port) }),
     ...(options.host === undefined ? {} : { HOST: options.host }),
     ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
-    ...(options.keys === undefined ? {} : { FUNCTION_KEY: options.keys.function, ADMIN_KEY: options.keys.admin }),
+    ...(options.keys === undefined
+      ? {}
+      : { FUNCTION_KEY: options.keys.function, ADMIN_KEY: options.keys.admin }),
   });
-  const opened: AsyncDisposable[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const part of opened.splice(0).toReversed()) await part[Symbol.asyncDispose]();
+  const listener = await listen(settings);
+  const opened: AsyncDisposable[] = [listener];
+  const close = async (): Promise<void> => {
+    listener.refuse();
+    await disposeAll(opened.splice(0).toReversed());
   };
   try {
-    // Listening comes first, so that a taken port is known before anything has started; requests wait for the rest.
-    let serve: (doors: Doors) => void = () => undefined;
-    const whenServing = new Promise<Doors>((resolve) => (serve = resolve));
-    const listener = await listen(settings, whenServing);
-    opened.push(listener);
     const database = await openDatabase(settings, options);
     opened.push(database, app);
-    const doors = app.doors(readSettings({ DATABASE_URL: database.url }));
-    await app.ready();
-    serve(doors);
+    const doors = app.doors(settings.app(database.url));
+    await app.ready().catch((error: unknown) => {
+      throw explain(error, database.description);
+    });
+    listener.serve(doors);
     opened.push(ticking(doors));
-    return { url: `${listener.origin}${app.path}`, database: database.description, [Symbol.asyncDispose]: closeAll };
+    return {
+      url: `${listener.origin}${app.path}`,
+      database: database.description,
+      keyVariable: keyVariable(settings),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
-    await closeAll();
+    await close().catch(() => undefined); // what came first is what there is to tell
     throw error;
   }
 }
 
-interface Listener extends AsyncDisposable {
-  readonly origin: string;
+/** Each of them, whatever becomes of the others. @throws what the first failure was */
+async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const part of parts) {
+    try {
+      await part[Symbol.asyncDispose]();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
-async function listen({ port, host, keys }: LocalSettings, whenServing: Promise<Doors>): Promise<Listener> {
-  const server = createServer(requestListener(whenServing, keys));
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    if (!isTaken) throw new Error(`Cannot listen on ${host}:${port}: ${String(error)}`, { cause: error });
-    throw new Error(`Port ${port} is taken. Stop what uses it, or choose another one: PORT=${port + 1} npm start`, { cause: error });
-  }
-  const address = server.address();
-  const actualPort = typeof address === "object" && address !== null ? address.port : port;
-  const name = host.includes(":") ? `[${host}]` : host;
-  return {
-    origin: `http://${name}:${actualPort}`,
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise((done) => server.close(done));
-      server.closeIdleConnections();
-      await closed;
-    },
-  };
+/** The app knows that its database cannot be used; here is known which one it is, and what to do. */
+function explain(error: unknown, database: string): Error {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof AppError))
+    return new Error(`The database (${database}) cannot be used. ${message}`, { cause: error });
+  const { cause } = error;
+  const reason =
+    cause instanceof Error && "code" in cause ? cause.code : cause instanceof Error ? cause.message : message;
+  return new Error(
+    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL; without DATABASE_URL there is an embedded one.`,
+    { cause: error },
+  );
+}
+
+function keyVariable({ keys }: LocalSettings): LocalServer["keyVariable"] {
+  if (keys.function !== undefined) return "FUNCTION_KEY";
+  return keys.admin === undefined ? undefined : "ADMIN_KEY";
 }
 
 interface LocalDatabase extends AsyncDisposable {
@@ -99,28 +110,28 @@ interface LocalDatabase extends AsyncDisposable {
   readonly description: string;
 }
 
-async function openDatabase({ databaseUrl }: LocalSettings, { dataFolder, fresh }: LocalOptions): Promise<LocalDatabase> {
+async function openDatabase(
+  { databaseUrl }: LocalSettings,
+  { dataFolder, fresh }: LocalOptions,
+): Promise<LocalDatabase> {
   if (databaseUrl !== undefined) {
-    if (fresh === true) throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
-    const { host, pathname } = new URL(databaseUrl);
-    return { url: databaseUrl, description: `${host}${pathname}`, [Symbol.asyncDispose]: async () => undefined };
+    if (fresh === true)
+      throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
+    return {
+      url: databaseUrl,
+      description: nameOf(new URL(databaseUrl)),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
   const folder = dataFolder ?? join(process.cwd(), ".langgraph-functions");
   const embedded = await startEmbeddedPostgres({ folder, fresh: fresh ?? false });
-  return { ...embedded, description: `embedded Postgres in ${folder}` };
+  return { ...embedded, description: `embedded Postgres in ${embedded.folder}` };
 }
 
-function requestListener(whenServing: Promise<Doors>, keys: LocalSettings["keys"]): RequestListener {
-  const handle = async (request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> => {
-    const { remoteAddress } = incoming.socket;
-    return (await whenServing).fetch(request, {
-      signal: request.signal,
-      authLevel: grantedLevel(keys, request),
-      ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
-    });
-  };
-  const listener = getRequestListener(handle, { overrideGlobalObjects: false });
-  return (incoming, outgoing) => void listener(incoming, outgoing);
+/** Host, port and database; who asks, and with which password, is nobody's business. */
+function nameOf({ hostname, port, pathname, searchParams }: URL): string {
+  const host = hostname === "" ? (searchParams.get("host") ?? "localhost") : hostname;
+  return `${host}:${port === "" ? "5432" : port}${pathname}`;
 }
 
 function ticking(doors: Doors): AsyncDisposable {

@@ -1,28 +1,139 @@
-/** The checkpointer that graphs get: LangGraph's PostgresSaver on our pool. Import it lazily: it loads LangChain. */
+/**
+ * The checkpointer that graphs get: tables and serialisation of LangGraph's PostgresSaver, a fraction of its round
+ * trips. Import it lazily: it loads LangChain.
+ */
 
 import type { RunnableConfig } from "@langchain/core/runnables";
-import type { Checkpoint, CheckpointMetadata, CheckpointTuple, PendingWrite } from "@langchain/langgraph-checkpoint";
+import type {
+  ChannelVersions,
+  Checkpoint,
+  CheckpointListOptions,
+  CheckpointMetadata,
+  CheckpointTuple,
+  PendingWrite,
+} from "@langchain/langgraph-checkpoint";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
-import { translate } from "./sql.ts";
+import sql, { type Sql } from "sql-template-tag";
+import type { Lease } from "../core/ports.ts";
+import { AppError } from "../errors.ts";
+import { CheckpointBatch } from "./checkpoint-batch.ts";
+import type { Database } from "./pool.ts";
+import { rows, translate } from "./sql.ts";
 
-/** Says `unavailable` where the stock saver would throw whatever the driver threw. Its tables come from our migrations. */
+/**
+ * One for each run. What LangGraph saves in the same moment, or while the last statement is still under way, goes in
+ * one statement; each `put` and `putWrites` resolves when its statement has committed. With a lease, nothing is
+ * written once the lease is no longer ours.
+ * @throws AppError `unavailable` when the database cannot be reached, or the lease is lost
+ */
 export class Checkpointer extends PostgresSaver {
+  readonly #database: Database;
+  readonly #lease: Lease | undefined;
+  #gathering: { readonly batch: CheckpointBatch; readonly written: Promise<void> } | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(database: Database, lease?: Lease) {
+    super(database.pool);
+    this.#database = database;
+    this.#lease = lease;
+  }
+
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
+    await this.#settled();
     return super.getTuple(config).catch(rethrow);
+  }
+
+  override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {
+    await this.#settled();
+    try {
+      yield* super.list(config, options);
+    } catch (error) {
+      throw translate(error);
+    }
   }
 
   override async put(
     config: RunnableConfig,
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
-    newVersions: Record<string, number | string>,
+    newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
-    return super.put(config, checkpoint, metadata, newVersions).catch(rethrow);
+    if (config.configurable === undefined) throw new Error('Missing "configurable" field in "config" param');
+    const { thread_id, checkpoint_ns = "", checkpoint_id: parent } = ids(config);
+    const [blobs, plainMetadata] = await Promise.all([
+      this._dumpBlobs(thread_id, checkpoint_ns, checkpoint.channel_values, newVersions),
+      this._dumpMetadata(metadata),
+    ]);
+    const body = JSON.stringify(this._dumpCheckpoint(checkpoint));
+    await this.#write((batch) => {
+      batch.addBlobs(blobs);
+      batch.addCheckpoint([thread_id, checkpoint_ns, checkpoint.id, parent, body, JSON.stringify(plainMetadata)]);
+    });
+    return { configurable: { thread_id, checkpoint_ns, checkpoint_id: checkpoint.id } };
   }
 
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
-    return super.putWrites(config, writes, taskId).catch(rethrow);
+    const { thread_id, checkpoint_ns = "", checkpoint_id } = ids(config);
+    if (checkpoint_id === undefined) throw new TypeError("Writes need configurable.checkpoint_id");
+    const dumped = await this._dumpWrites(thread_id, checkpoint_ns, checkpoint_id, taskId, writes);
+    await this.#write((batch) => batch.addWrites(dumped));
   }
+
+  override async deleteThread(threadId: string): Promise<void> {
+    await this.#settled();
+    await rows(this.#database, sql`
+      with blobs as (delete from public.checkpoint_blobs where thread_id = ${threadId}),
+        writes as (delete from public.checkpoint_writes where thread_id = ${threadId})
+      delete from public.checkpoints where thread_id = ${threadId}`);
+  }
+
+  /** Adds to the batch that goes next; it goes when the event loop has turned and the one before it has arrived. */
+  async #write(add: (batch: CheckpointBatch) => void): Promise<void> {
+    if (this.#gathering === undefined) {
+      const batch = new CheckpointBatch();
+      const written = this.#send(batch, this.#lastWrite);
+      this.#gathering = { batch, written };
+      this.#lastWrite = written;
+    }
+    const { batch, written } = this.#gathering;
+    add(batch);
+    await written;
+  }
+
+  async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
+    await Promise.all([previous, new Promise((resolve) => setImmediate(resolve))]);
+    this.#gathering = undefined;
+    const [{ held } = { held: true }] = await rows<{ held: boolean }>(this.#database, batch.statement(this.#fence()));
+    if (!held) throw new AppError("unavailable", "The run was taken over by another instance");
+  }
+
+  /** True while the lease is ours; the row lock keeps a takeover waiting until this statement has committed. */
+  #fence(): Sql {
+    if (this.#lease === undefined) return sql`select true as held`;
+    const { run_id, lease_id } = this.#lease;
+    return sql`select true as held from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} for key share`;
+  }
+
+  /** Reads see what was written before them; a failed write is reported to its writer, not to readers. */
+  async #settled(): Promise<void> {
+    await this.#lastWrite.catch(() => undefined);
+  }
+}
+
+interface CheckpointIds {
+  readonly thread_id: string;
+  readonly checkpoint_ns?: string;
+  readonly checkpoint_id?: string;
+}
+
+function ids({ configurable = {} }: RunnableConfig): CheckpointIds {
+  const { thread_id, checkpoint_ns, checkpoint_id }: Record<string, unknown> = configurable;
+  if (typeof thread_id !== "string") throw new TypeError("A checkpoint needs configurable.thread_id");
+  return {
+    thread_id,
+    ...(typeof checkpoint_ns === "string" ? { checkpoint_ns } : {}),
+    ...(typeof checkpoint_id === "string" ? { checkpoint_id } : {}),
+  };
 }
 
 function rethrow(error: unknown): never {

@@ -2,13 +2,19 @@
 
 import type { Pool, PoolClient } from "pg";
 import sql from "sql-template-tag";
+import { AppError } from "../errors.ts";
+import { VERSION } from "../version.ts";
 import { threadsAndRuns } from "./migrations/0001_threads_and_runs.ts";
 import { checkpoints } from "./migrations/0002_checkpoints.ts";
 import { rateLimits } from "./migrations/0003_rate_limits.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 /** In order; a released one never changes. */
-const MIGRATIONS: readonly string[] = [threadsAndRuns, checkpoints, rateLimits];
+const MIGRATIONS: readonly { readonly name: string; readonly statements: string }[] = [
+  { name: "0001_threads_and_runs", statements: threadsAndRuns },
+  { name: "0002_checkpoints", statements: checkpoints },
+  { name: "0003_rate_limits", statements: rateLimits },
+];
 
 /** Any number that no other program uses for an advisory lock on this database. */
 const LOCK = 7_153_000_001;
@@ -17,9 +23,10 @@ const LOCK = 7_153_000_001;
  * Applies what is missing, each migration in a transaction of its own; one query when there is nothing to do.
  * Returns how many were applied.
  * @throws AppError `unavailable` when the database cannot be reached
+ * @throws Error that says which migration failed, or what to do about a schema that is newer than this code
  */
 export async function migrate(pool: Pool): Promise<number> {
-  if ((await appliedVersion(pool)) >= MIGRATIONS.length) return 0;
+  if ((await appliedVersion(pool)) === MIGRATIONS.length) return 0;
   const client = await connect(pool);
   try {
     let applied = 0;
@@ -40,11 +47,22 @@ async function applyNext(client: PoolClient): Promise<boolean> {
   const version = await appliedVersion(client);
   const migration = MIGRATIONS[version];
   if (migration !== undefined) {
-    await client.query(migration);
+    await client.query(migration.statements).catch((error: unknown) => {
+      throw failure(migration.name, error);
+    });
     await client.query(sql`insert into langgraph.migrations (version) values (${version + 1})`);
   }
   await client.query("commit");
   return migration !== undefined;
+}
+
+/** A database that went away is no fault of the migration. */
+function failure(name: string, error: unknown): unknown {
+  const known = translate(error);
+  if (known instanceof AppError) return known;
+  return new Error(`The migration ${name} failed, and nothing of it was kept: ${String(error)}`, {
+    cause: error,
+  });
 }
 
 const BOOKKEEPING = `
@@ -54,10 +72,21 @@ create table if not exists langgraph.migrations (
   applied_at timestamptz not null default now()
 )`;
 
-/** How many migrations the database has; 0 for one that has never seen us. */
+/** How many migrations the database has; 0 for one that has never seen us. @throws Error when they are more than ours */
 async function appliedVersion(db: Db): Promise<number> {
+  const version = await latestVersion(db);
+  if (version <= MIGRATIONS.length) return version;
+  throw new Error(
+    `The database's schema is at version ${version}, this langgraph-functions ${VERSION} knows ${MIGRATIONS.length}: a newer release has used the database. Deploy that release (or a later one), or use another database.`,
+  );
+}
+
+async function latestVersion(db: Db): Promise<number> {
   try {
-    const [row] = await rows<{ version: number | null }>(db, sql`select max(version) as version from langgraph.migrations`);
+    const [row] = await rows<{ version: number | null }>(
+      db,
+      sql`select max(version) as version from langgraph.migrations`,
+    );
     return row?.version ?? 0;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === UNDEFINED_TABLE) return 0;

@@ -31,7 +31,7 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
 
 /** @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57 */
 const UNAVAILABLE = /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
-const LOST_CONNECTION = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/;
+const LOST_CONNECTION = /Connection terminated|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);

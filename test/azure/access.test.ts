@@ -18,8 +18,9 @@ afterAll(async () => {
 const call = (method: string, route: string, key?: string) =>
   fetch(`${host.url}/${route}`, { method, ...(key && { headers: { "x-functions-key": key } }) });
 
-const verifiedLevel = async (response: Response) =>
-  ((await response.json()) as { authLevel: string }).authLevel;
+async function verifiedLevel(response: Response): Promise<string> {
+  return (await response.json()).authLevel;
+}
 
 test.each([
   { route: "health", level: "anonymous", opens: [undefined, "wrong", "fn", "master"] },

@@ -1,18 +1,17 @@
 import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { connectionOf, watchConnections } from "../../src/azure/connection.ts";
+import { listen } from "../support/azure-host/proxy.ts";
 
 async function serve() {
-  const server = http.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const server = http.createServer();
+  const port = await listen(server);
   return {
     /** The server's side of a request that stays unanswered until the test answers it. */
     request: async (headers: http.OutgoingHttpHeaders) => {
       const client = http.get({ port, headers }).on("error", () => undefined);
-      const [, response] = (await once(server, "request")) as [unknown, http.ServerResponse];
+      const response: http.ServerResponse = (await once(server, "request"))[1];
       return { client, response };
     },
     [Symbol.asyncDispose]: async () => {

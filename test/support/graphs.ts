@@ -1,6 +1,15 @@
 /** Small graphs that do one thing each. */
 
-import { Annotation, interrupt, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import {
+  Annotation,
+  entrypoint,
+  interrupt,
+  type LangGraphRunnableConfig,
+  MemorySaver,
+  MessagesAnnotation,
+  START,
+  StateGraph,
+} from "@langchain/langgraph";
 import { AIMessage } from "@langchain/core/messages";
 
 const Text = Annotation.Root({ text: Annotation<string> });
@@ -48,4 +57,82 @@ export function gated() {
     .addEdge(START, "wait")
     .compile();
   return { graph, open, entered };
+}
+
+/** Answers with its state as it came: no input makes it fail. */
+export const echo = new StateGraph(Annotation.Root({ value: Annotation<unknown>, text: Annotation<unknown> }))
+  .addNode("echo", (state) => state)
+  .addEdge(START, "echo")
+  .compile();
+
+/** `shout` with a checkpointer of its own. */
+export function remembering() {
+  const saver = new MemorySaver();
+  const graph = new StateGraph(Text)
+    .addNode("shout", ({ text }) => ({ text: `${text}!` }))
+    .addEdge(START, "shout")
+    .compile({ checkpointer: saver });
+  return { graph, saver };
+}
+
+/** `shout`, compiled so that it keeps no state. */
+export const forgetting = new StateGraph(Text)
+  .addNode("shout", ({ text }) => ({ text: `${text}!` }))
+  .addEdge(START, "shout")
+  .compile({ checkpointer: false });
+
+/** Of the functional API: its result is a number. */
+export const doubler = entrypoint("doubler", async ({ number }: { number: number }) => number * 2);
+
+/** Writes each of these to the custom stream. */
+export function telling(...values: readonly unknown[]) {
+  return new StateGraph(Text)
+    .addNode("tell", ({ text }, { writer }: LangGraphRunnableConfig) => {
+      for (const value of values) writer?.(value);
+      return { text };
+    })
+    .addEdge(START, "tell")
+    .compile();
+}
+
+/** Answers with what its node was told of the run. */
+export const reporting = new StateGraph(
+  Annotation.Root({ text: Annotation<string>, report: Annotation<object> }),
+)
+  .addNode("look", (_state, { configurable, context, metadata, tags }: LangGraphRunnableConfig) => ({
+    report: {
+      configurable: Object.fromEntries(
+        Object.entries(configurable ?? {}).filter(([key]) => !key.startsWith("__")),
+      ),
+      context,
+      metadata,
+      tags,
+    },
+  }))
+  .addEdge(START, "look")
+  .compile();
+
+/** Goes round and round, for ever. */
+export const endless = new StateGraph(Text)
+  .addNode("again", ({ text }) => ({ text: `${text}.` }))
+  .addEdge(START, "again")
+  .addEdge("again", "again")
+  .compile();
+
+/** A graph whose only step ends when its run is aborted, and not before. */
+export function abortable() {
+  let enter = (): void => undefined;
+  let abort = (): void => undefined;
+  const entered = new Promise<void>((resolve) => (enter = resolve));
+  const aborted = new Promise<void>((resolve) => (abort = resolve));
+  const graph = new StateGraph(Text)
+    .addNode("wait", async (_state, { signal }: LangGraphRunnableConfig) => {
+      enter();
+      await new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
+      abort();
+      return {};
+    })
+    .addEdge(START, "wait")
+    .compile();
+  return { graph, entered, aborted };
 }

@@ -13,6 +13,7 @@ import {
   HumanMessage,
   ToolMessage,
 } from "@langchain/core/messages";
+import type { ToolCallChunk } from "@langchain/core/messages/tool";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
 import type { StructuredToolInterface } from "@langchain/core/tools";
@@ -25,9 +26,14 @@ interface Options extends BaseChatModelCallOptions {
   tools?: StructuredToolInterface[];
 }
 
+interface Call {
+  readonly name: string;
+  readonly args: Record<string, string>;
+}
+
 interface Reply {
   readonly text: string;
-  readonly call?: { readonly name: string; readonly args: Record<string, string> };
+  readonly call?: Call | undefined;
 }
 
 export class ScriptedModel extends BaseChatModel<Options> {
@@ -64,59 +70,49 @@ export class ScriptedModel extends BaseChatModel<Options> {
       await runManager?.handleLLMNewToken(token, undefined, undefined, undefined, undefined, { chunk });
     }
     if (call) {
-      const tool_call_chunks = [
-        {
-          index: 0,
-          id: callId(messages),
-          name: call.name,
-          args: JSON.stringify(call.args),
-          type: "tool_call_chunk" as const,
-        },
-      ];
-      yield new ChatGenerationChunk({
-        text: "",
-        message: new AIMessageChunk({ content: "", tool_call_chunks }),
-      });
+      const chunk: ToolCallChunk = {
+        type: "tool_call_chunk",
+        index: 0,
+        id: callId(messages),
+        name: call.name,
+        args: JSON.stringify(call.args),
+      };
+      const message = new AIMessageChunk({ content: "", tool_call_chunks: [chunk] });
+      yield new ChatGenerationChunk({ text: "", message });
     }
   }
 }
 
-/** The script: the first line that fits the last message is said. */
+/** The script: the first line that fits what was said last is the reply. */
 function reply(messages: BaseMessage[], tools: StructuredToolInterface[]): Reply {
   const last = messages.at(-1);
   if (ToolMessage.isInstance(last)) {
-    return {
-      text:
-        last.status === "error" ? `That did not work: ${last.text}` : `The ${last.name} says: ${last.text}`,
-    };
+    const failed = last.status === "error";
+    return { text: failed ? `That did not work: ${last.text}` : `The ${last.name} says: ${last.text}` };
   }
-  const said = last?.text ?? "";
-  const can = (name: string) => tools.some((tool) => tool.name === name);
-
+  const said = last?.text.slice(0, 500) ?? "";
   if (/what(?:'s|’s| is) my name/i.test(said)) {
-    const name = nameIn(messages);
+    const name = messages.map(nameIn).findLast((found) => found !== undefined);
     return { text: name ? `Your name is ${name}.` : "You have not told me your name." };
   }
-  const name = nameIn(messages.slice(-1));
+  const name = last && nameIn(last);
   if (name) return { text: `Nice to meet you, ${name}. I will remember your name in this thread.` };
 
-  const time = /\btime\b(?:.*\bin\s+([\w/+-]+))?/i.exec(said);
-  if (time && can("clock"))
-    return { text: "", call: { name: "clock", args: { time_zone: time[1] ?? "UTC" } } };
-
-  const sum = /(?:calculate|compute|how much is|what(?:'s|’s| is))\s+(.*\d.*?)[?.!\s]*$/i.exec(said);
-  if (sum?.[1] && can("calculator"))
-    return { text: "", call: { name: "calculator", args: { expression: sum[1] } } };
-
-  return { text: introduction };
+  const call = toolCallFor(said);
+  return tools.some((tool) => tool.name === call?.name) ? { text: "", call } : { text: introduction };
 }
 
-/** The name that the person gave last. */
-function nameIn(messages: BaseMessage[]): string | undefined {
-  const names = messages
-    .filter(HumanMessage.isInstance)
-    .map(({ text }) => /\bmy name is\s+([\p{L}'’-]+)/iu.exec(text)?.[1]);
-  return names.findLast((name) => name !== undefined);
+function nameIn(message: BaseMessage): string | undefined {
+  if (!HumanMessage.isInstance(message)) return undefined;
+  return /\bmy name is\s+([\p{L}'’-]+)/iu.exec(message.text)?.[1];
+}
+
+function toolCallFor(said: string): Call | undefined {
+  const time = /\btime\b(?:.*\bin\s+([\w/+-]+))?/i.exec(said);
+  if (time) return { name: "clock", args: { time_zone: time[1] ?? "UTC" } };
+
+  const sum = /(?:calculate|compute|how much is|what(?:'s|’s| is))\s+(.*\d.*?)[?.!\s]*$/i.exec(said);
+  return sum?.[1] ? { name: "calculator", args: { expression: sum[1] } } : undefined;
 }
 
 /** Unique in its conversation, and the same each time: a replayed run makes the same call. */

@@ -1,7 +1,7 @@
 /** The prose of a markdown document: what a person would read aloud, without code, tables, pictures and link targets. */
 import { Lexer, Parser, Renderer, type Token, type Tokens } from "marked";
 
-/** Paragraphs and list items in reading order. Plain text is markdown too. */
+/** Paragraphs and list items in reading order, very long ones in pieces. Plain text is markdown too. */
 export function paragraphs(markdown: string): string[] {
   return prose(markdown)
     .split("\n\n")
@@ -11,7 +11,7 @@ export function paragraphs(markdown: string): string[] {
         .replace(/\s+/g, " ")
         .trim(),
     )
-    .filter((text) => text !== "");
+    .flatMap((text) => text.match(/.{1,10000}(?!\S)|.{1,10000}/gu) ?? []);
 }
 
 /** A document that is nested too deeply for the parser is taken as plain text. */

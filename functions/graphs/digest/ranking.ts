@@ -3,6 +3,7 @@
  * method of Radev et al., "Centroid-based summarization of multiple documents", 2004), earlier ones first among equals.
  * Words are weighted by BM25, so that frequent ones count and those found in every sentence do not.
  */
+// oxlint-disable typescript/unbound-method -- wink-nlp declares its plain functions as methods
 import model from "wink-eng-lite-web-model";
 import winkNlp, { type Bow } from "wink-nlp";
 import bm25Vectorizer from "wink-nlp/utilities/bm25-vectorizer.js";
@@ -10,14 +11,13 @@ import similarity from "wink-nlp/utilities/similarity.js";
 
 const nlp = winkNlp(model, ["pos"]);
 const { its } = nlp;
-const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
+const sentenceSegmenter = new Intl.Segmenter("en", { granularity: "sentence" });
+const wordSegmenter = new Intl.Segmenter("en", { granularity: "word" });
 
 const maxQuotedLength = 400;
 const maxTerms = 8;
 
 export interface Ranking {
-  /** How many words the text has, those of little meaning included. */
-  readonly words: number;
   readonly terms: string[];
   /** In the order of the text. */
   readonly sentences: string[];
@@ -25,7 +25,6 @@ export interface Ranking {
 
 interface Sentence {
   readonly text: string;
-  readonly length: number;
   /** Words that carry meaning, in their dictionary form. */
   readonly words: string[];
   readonly nouns: string[];
@@ -33,34 +32,36 @@ interface Sentence {
 
 export function keySentencesAndTerms(paragraphs: readonly string[], maxSentences: number): Ranking {
   const all = paragraphs.flatMap((paragraph) =>
-    Array.from(segmenter.segment(paragraph), ({ segment }) => parse(segment)),
+    Array.from(sentenceSegmenter.segment(paragraph), ({ segment }) => parse(segment)),
   );
   const complete = all.filter(({ text, words }) => words.length >= 4 && /[.!?…。！？।؟]\P{L}*$/u.test(text));
   return {
-    words: all.reduce((sum, { length }) => sum + length, 0),
     terms: mostFrequent(all.flatMap(({ nouns }) => nouns)),
     sentences: mostCentral(complete.length > 0 ? complete : all, maxSentences),
   };
 }
 
-function parse(sentence: string): Sentence {
-  const words = nlp
-    .readDoc(sentence.replace(/\S{200,}/g, " ")) // no word is as long, and the tokenizer is slow on what is
-    .tokens()
-    .filter((token) => token.out(its.type) === "word");
-  const meaningful = words.filter((token) => !token.out(its.stopWordFlag));
-  const nouns = meaningful.filter((token) => ["NOUN", "PROPN"].includes(token.out(its.pos)));
-  return {
-    text: sentence.trim(),
-    length: words.length(),
-    words: meaningful.out(its.lemma),
-    nouns: nouns.out(its.lemma),
-  };
+function parse(segment: string): Sentence {
+  const text = segment.trim();
+  if (!/\p{Script=Latin}/u.test(text)) return parseForeign(text);
+  const tokens = nlp.readDoc(text.replace(/\S{200,}/g, " ")).tokens(); // no word is as long; reading it is slow
+  const words = tokens.filter((token) => token.out(its.type) === "word" && !token.out(its.stopWordFlag));
+  const nouns = words.filter((token) => ["NOUN", "PROPN"].includes(token.out(its.pos)));
+  return { text, words: words.out(its.lemma), nouns: nouns.out(its.lemma).filter((noun) => noun.length > 2) };
+}
+
+/** The model knows Latin letters only: of other scripts, the longer words are taken for those with meaning. */
+function parseForeign(text: string): Sentence {
+  const words = Array.from(wordSegmenter.segment(text), ({ segment }) => segment.toLowerCase());
+  const longer = words.filter(
+    (word) => /^\p{L}{2,}/u.test(word) && (word.length > 3 || /\p{Script=Han}/u.test(word)),
+  );
+  return { text, words: longer, nouns: longer };
 }
 
 function mostFrequent(nouns: readonly string[]): string[] {
   const counts = new Map<string, number>();
-  for (const noun of nouns) if (noun.length > 2) counts.set(noun, (counts.get(noun) ?? 0) + 1);
+  for (const noun of nouns) counts.set(noun, (counts.get(noun) ?? 0) + 1);
   return Array.from(counts)
     .sort(([, a], [, b]) => b - a)
     .slice(0, maxTerms)

@@ -4,7 +4,6 @@
  */
 import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
 import { isAllowed, type Keys } from "./keys.ts";
 import {
   httpInvocation,
@@ -13,7 +12,7 @@ import {
   type RegisteredFunction,
   timerInvocation,
 } from "./protocol.ts";
-import { forward } from "./proxy.ts";
+import { forward, listen } from "./proxy.ts";
 import { createRouter } from "./routes.ts";
 import { type Outcome, startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
@@ -117,10 +116,7 @@ export async function startAzureHost(options: AzureHostOptions): Promise<AzureHo
     await worker.kill();
     throw error;
   }
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const url = [`http://127.0.0.1:${port}`, prefix].filter(Boolean).join("/");
+  const url = [`http://127.0.0.1:${await listen(server)}`, prefix].filter(Boolean).join("/");
   return new AzureHost({ url, keys, output, server, agent, worker });
 }
 

@@ -88,7 +88,7 @@ function joined(headers: IncomingHttpHeaders): Record<string, string> {
     name,
     Array.isArray(value) ? value.join(",") : value,
   ]);
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries);
 }
 
 export function timerInvocation(fn: RegisteredFunction): InvocationRequest {

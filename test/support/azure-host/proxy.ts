@@ -1,4 +1,5 @@
 /** How the host streams a request to the worker's own HTTP server and the response back. */
+import { once } from "node:events";
 import http from "node:http";
 
 const hopByHop = new Set([
@@ -9,6 +10,15 @@ const hopByHop = new Set([
   "proxy-connection",
   "te",
 ]);
+
+/** Resolves to the free port that it found. */
+export async function listen(server: http.Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port");
+  return address.port;
+}
 
 export interface Upstream {
   readonly uri: string;

@@ -1,0 +1,83 @@
+/** The HTTP server: listens before there is anything to serve, so that a taken port is known before anything starts. */
+
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
+import type { Doors } from "../core/model.ts";
+import type { LocalSettings } from "../settings.ts";
+import { grantedLevel } from "./keys.ts";
+
+/** Disposing of it waits until what is open has been answered. */
+export interface Listener extends AsyncDisposable {
+  readonly origin: string;
+  /** Answers the requests that have been waiting, and those that come. */
+  readonly serve: (doors: Doors) => void;
+  /** From now on no connection is taken, and what still comes on an open one is refused. */
+  readonly refuse: () => void;
+}
+
+/** How long a client may take to read the last answer, or to finish the request that it is sending. */
+const GRACE_MS = 5_000;
+
+/** @throws Error that says what to do when the port is taken */
+export async function listen({ port, host, keys }: LocalSettings): Promise<Listener> {
+  let decide: (doors: Doors | undefined) => void = () => undefined;
+  let doors = new Promise<Doors | undefined>((resolve) => (decide = resolve));
+  let closed: Promise<unknown> | undefined;
+  const server = createServer(requestListener(async () => doors, keys));
+  server.on("request", (_, response) => {
+    // A connection is kept alive after its answer, and would keep the server open.
+    response.once("close", () => (closed === undefined ? undefined : server.closeIdleConnections()));
+  });
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    if (!isTaken) throw new Error(`Cannot listen on ${host}:${port}: ${String(error)}`, { cause: error });
+    throw new Error(
+      `Port ${port} is taken. Stop what uses it, or choose another one: PORT=${port + 1} npm start`,
+      { cause: error },
+    );
+  }
+  const address = server.address();
+  const actualPort = typeof address === "object" && address !== null ? address.port : port;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    origin: `http://${name}:${actualPort}`,
+    serve: (doors) => decide(doors),
+    refuse: () => {
+      decide(undefined);
+      doors = Promise.resolve(undefined);
+      closed ??= new Promise((done) => server.close(done));
+    },
+    [Symbol.asyncDispose]: async () => {
+      AbortSignal.timeout(GRACE_MS).addEventListener("abort", () => server.closeAllConnections());
+      await closed;
+    },
+  };
+}
+
+function requestListener(
+  doors: () => Promise<Doors | undefined>,
+  keys: LocalSettings["keys"],
+): RequestListener {
+  const handle = async (request: Request, { incoming }: HttpBindings | Http2Bindings): Promise<Response> => {
+    const { remoteAddress } = incoming.socket;
+    const open = await doors();
+    if (open === undefined) return refusal();
+    return open.fetch(request, {
+      signal: request.signal,
+      authLevel: grantedLevel(keys, request),
+      ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
+    });
+  };
+  const listener = getRequestListener(handle, { overrideGlobalObjects: false });
+  return (incoming, outgoing) => void listener(incoming, outgoing);
+}
+
+/** The same words as the app's own. */
+function refusal(): Response {
+  const body = { error: "unavailable", detail: "The server is stopping" };
+  return Response.json(body, { status: 503, headers: { "retry-after": "5", connection: "close" } });
+}

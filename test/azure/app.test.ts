@@ -1,0 +1,87 @@
+/** The built entry as a deployment loads it, on the stand-in host, with the example graphs and a real database. */
+
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { startAzureHost, type AzureHost } from "../support/azure-host/host.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { readEvents } from "../support/events.ts";
+
+const built = path.resolve("dist/functions");
+const keys = { function: "function-key", admin: "admin-key" };
+
+async function start(database: TestDatabase, folder = built): Promise<AzureHost> {
+  return startAzureHost({ entry: path.join(folder, "azure.js"), env: { DATABASE_URL: database.url }, keys });
+}
+
+async function call(host: AzureHost, route: string, body?: unknown): Promise<Response> {
+  return fetch(`${host.url}${route}`, {
+    headers: { "content-type": "application/json", "x-functions-key": keys.function },
+    ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+  });
+}
+
+test("each graph has functions of its own, and the catch-all sorts after them", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const names = host.functions.map(({ name }) => name).toSorted();
+  expect(names).toEqual(
+    expect.arrayContaining(["graph_chat_invoke", "graph_chat_state", "graph_chat_stream", "graph_digest_invoke", "health"]),
+  );
+  expect(names.at(-1)).toBe("platform_api");
+});
+
+test("a conversation is remembered by another process", async () => {
+  await using database = await testDatabase();
+  const say = async (host: AzureHost, content: string) => {
+    const input = { messages: [{ role: "user", content }] };
+    return (await call(host, "/graphs/chat/invoke", { input, config: { configurable: { thread_id: "conversation-1" } } })).text();
+  };
+  await using first = await start(database);
+  await say(first, "My name is Ada.");
+  await first.kill();
+
+  await using second = await start(database);
+  expect(await say(second, "What is my name?")).toContain("Ada");
+  const state = await call(second, "/graphs/chat/threads/conversation-1/state");
+  expect(await state.json()).toMatchObject({ next: [], values: { messages: Array.from({ length: 4 }, () => ({})) } });
+});
+
+test("a stream arrives event by event and ends with end", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const input = { messages: [{ role: "user", content: "Hello" }] };
+  const response = await call(host, "/graphs/chat/stream", { input, stream_mode: "messages" });
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const events = [];
+  for await (const { event } of readEvents(response)) events.push(event);
+  expect(events.length).toBeGreaterThan(3);
+  expect(events.at(-1)).toBe("end");
+});
+
+test("health and the documentation page ask for no key, everything else does", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const status = async (path: string) => (await fetch(`${host.url}${path}`)).status;
+  expect(await status("/health")).toBe(200);
+  expect(await status("/docs")).toBe(200);
+  expect(await status("/openapi.json")).toBe(401);
+  expect(await status("/health/details")).toBe(401);
+  expect(await status("/graphs/chat/threads/x/state")).toBe(401);
+  expect((await call(host, "/openapi.json")).status).toBe(200);
+});
+
+test("the built folder is a whole deployment: nothing beside it is needed", async () => {
+  await using database = await testDatabase();
+  const folder = await mkdtemp(path.join(tmpdir(), "deployment-"));
+  try {
+    await cp(built, folder, { recursive: true });
+    await writeFile(path.join(folder, "package.json"), '{ "type": "module" }');
+    await using host = await start(database, folder);
+    expect((await call(host, "/graphs/digest/invoke", { input: {} })).status).toBe(200);
+    expect((await call(host, "/openapi.json")).status).toBe(200);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

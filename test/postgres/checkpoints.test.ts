@@ -1,0 +1,110 @@
+import { Annotation, END, interrupt, Command, Send, START, StateGraph } from "@langchain/langgraph";
+import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
+import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
+import { validate } from "@langchain/langgraph-checkpoint-validation";
+import { expect, test } from "vitest";
+import { Checkpointer } from "../../src/postgres/checkpoints.ts";
+import { openDatabase, type Database } from "../../src/postgres/pool.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+
+const open = (url: string): Database => openDatabase({ url, poolSize: 4, migrate: false });
+
+// The official suite, which makes a checkpointer for each group of its tests.
+const opened = new Map<BaseCheckpointSaver, AsyncDisposable[]>();
+validate({
+  checkpointerName: "Checkpointer",
+  createCheckpointer: async () => {
+    const test = await testDatabase();
+    const database = open(test.url);
+    const checkpointer = new Checkpointer(database);
+    opened.set(checkpointer, [database, test]);
+    return checkpointer;
+  },
+  destroyCheckpointer: async (checkpointer) => {
+    for (const resource of opened.get(checkpointer) ?? []) await resource[Symbol.asyncDispose]();
+  },
+});
+
+const State = Annotation.Root({
+  items: Annotation<string[]>({ reducer: (left, right) => left.concat(right), default: () => [] }),
+});
+
+/** Fans out over three items, then asks a human. */
+function fanOut(checkpointer: BaseCheckpointSaver) {
+  return new StateGraph(State)
+    .addNode("plan", () => ({}))
+    .addNode("work", ({ items }) => ({ items: items.map((item) => `${item}!`) }))
+    .addNode("ask", () => ({ items: [String(interrupt("go on?"))] }))
+    .addEdge(START, "plan")
+    .addConditionalEdges("plan", () => ["a", "b", "c"].map((item) => new Send("work", { items: [item] })))
+    .addEdge("work", "ask")
+    .addEdge("ask", END)
+    .compile({ checkpointer });
+}
+
+const thread = { configurable: { thread_id: "t" } };
+
+async function history(checkpointer: BaseCheckpointSaver) {
+  const found = [];
+  for await (const state of fanOut(checkpointer).getStateHistory(thread)) found.push(state);
+  return found;
+}
+
+test.each([
+  ["ours writes, the stock saver reads and goes on", true],
+  ["the stock saver writes, ours reads and goes on", false],
+])("%s", async (_, oursFirst) => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const savers = [new Checkpointer(database), new PostgresSaver(database.pool)];
+  const [first, second] = oursFirst ? savers : savers.toReversed();
+  if (first === undefined || second === undefined) throw new Error("two savers");
+
+  await fanOut(first).invoke({ items: [] }, thread);
+  expect(await history(second)).toEqual(await history(first));
+  const done = await fanOut(second).invoke(new Command({ resume: "yes" }), thread);
+  expect(done.items).toEqual(["a!", "b!", "c!", "yes"]);
+  expect(await history(second)).toEqual(await history(first));
+});
+
+test("a run costs a fraction of the stock saver's queries", async () => {
+  const count = async (make: (database: Database) => BaseCheckpointSaver): Promise<number> => {
+    await using test = await testDatabase();
+    await using database = open(test.url);
+    let queries = 0;
+    database.pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      Object.assign(client, { query: (...args: unknown[]) => ((queries += 1), query(...args)) });
+    });
+    await fanOut(make(database)).invoke({ items: [] }, thread);
+    return queries;
+  };
+  const stock = await count((database) => new PostgresSaver(database.pool));
+  const ours = await count((database) => new Checkpointer(database));
+  expect(ours).toBeLessThanOrEqual(stock / 4);
+});
+
+async function runningRun(test: TestDatabase): Promise<{ run_id: string; lease_id: string }> {
+  const [run] = await test.query(`
+    with thread as (
+      insert into langgraph.threads (thread_id, status, created_at, updated_at) values ('t', 'busy', now(), now()) returning thread_id
+    )
+    insert into langgraph.runs (run_id, thread_id, assistant_id, status, lease_id, lease_until, created_at, updated_at)
+    select gen_random_uuid(), thread_id, 'x', 'running', gen_random_uuid(), now(), now(), now() from thread
+    returning run_id, lease_id`);
+  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]) };
+}
+
+test("whoever has lost the lease writes nothing more", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const lease = await runningRun(test);
+  const saver = new Checkpointer(database, lease);
+  await fanOut(saver).invoke({ items: [] }, thread);
+  const before = await history(saver);
+
+  await test.query("update langgraph.runs set lease_id = gen_random_uuid()");
+  const late = fanOut(new Checkpointer(database, lease)).invoke(new Command({ resume: "late" }), thread);
+  await expect(late).rejects.toThrow("taken over");
+  expect(await history(saver)).toEqual(before);
+});
