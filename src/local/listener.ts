@@ -1,11 +1,11 @@
 /** The HTTP server: listens before there is anything to serve, so that a taken port is known before anything starts. */
 
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import type { Doors } from "../core/model.ts";
 import type { LocalSettings } from "../settings.ts";
-import { grantedLevel } from "./keys.ts";
+import { grantedLevel } from "../keys.ts";
 
 /** Disposing of it waits until what is open has been answered. */
 export interface Listener extends AsyncDisposable {
@@ -24,10 +24,14 @@ export async function listen({ port, host, keys }: LocalSettings): Promise<Liste
   let decide: (doors: Doors | undefined) => void = () => undefined;
   let doors = new Promise<Doors | undefined>((resolve) => (decide = resolve));
   let closed: Promise<unknown> | undefined;
+  const unanswered = new Set<ServerResponse>();
   const server = createServer(requestListener(async () => doors, keys));
-  server.on("request", (_, response) => {
-    // A connection is kept alive after its answer, and would keep the server open.
-    response.once("close", () => (closed === undefined ? undefined : server.closeIdleConnections()));
+  server.on("request", (_, response: ServerResponse) => {
+    unanswered.add(response);
+    response.once("close", () => {
+      unanswered.delete(response);
+      if (closed !== undefined) server.closeIdleConnections(); // Node would keep it, and with it the server
+    });
   });
   server.listen(port, host);
   try {
@@ -49,6 +53,7 @@ export async function listen({ port, host, keys }: LocalSettings): Promise<Liste
     refuse: () => {
       decide(undefined);
       doors = Promise.resolve(undefined);
+      for (const response of unanswered) response.shouldKeepAlive = false;
       closed ??= new Promise((done) => server.close(done));
     },
     [Symbol.asyncDispose]: async () => {

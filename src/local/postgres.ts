@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { isAlive, takeTurn } from "./lock.ts";
 import { exists, findBinaries, findPlace, makeOnce, type Place } from "./place.ts";
 
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -37,19 +38,24 @@ export async function startEmbeddedPostgres({
 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const place = await findPlace(resolve(folder), await findBinaries());
   const data = join(place.home, "data");
+  await using _turn = await takeTurn(turnsOf(place));
   if (fresh) await empty(place, data);
   await makeOnce(data, async (unfinished) => initialize(place, unfinished));
+  const port = (await runningPort(place, data)) ?? (await start(place, data, settings));
+  const password = (await readFile(join(data, PASSWORD), "utf8")).trim();
   const leave = await enter(place);
-  const close = async (): Promise<void> => ((await leave()) ? stop(place, data) : undefined);
-  try {
-    const port = (await runningPort(place, data)) ?? (await start(place, data, settings));
-    const password = (await readFile(join(data, PASSWORD), "utf8")).trim();
-    const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
-    return { url, folder: place.home, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    folder: place.home,
+    [Symbol.asyncDispose]: async () => {
+      await using _turn = await takeTurn(turnsOf(place));
+      if (await leave()) await stop(place, data);
+    },
+  };
+}
+
+function turnsOf({ home }: Place): string {
+  return join(home, "lock");
 }
 
 /** Among the data, which come and go with it. */
@@ -87,14 +93,6 @@ async function otherUsers(place: Place): Promise<readonly number[]> {
 /** A folder with a file for each process, named after its id. */
 function usersOf({ home }: Place): string {
   return join(home, "users");
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"; // alive, and not ours
-  }
 }
 
 /** The port that it listens on. */

@@ -1,7 +1,7 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { asking, echo, failing, forgetting, remembering, shout } from "../support/graphs.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { asking, counter, echo, failing, forgetting, remembering, shout } from "../support/graphs.ts";
+import { type Answer, startServer, type TestServer } from "../support/server.ts";
 
 const run = async (server: TestServer, graph: string, thread_id: string, fields: object = {}) =>
   server.post(`/graphs/${graph}/invoke`, {
@@ -62,13 +62,39 @@ test("a run's metadata ends in the metadata of its checkpoints", async () => {
 });
 
 test("a run goes on from an older checkpoint when asked to", async () => {
-  await using server = await startServer({ graphs: [{ name: "asking", graph: asking }] });
-  await run(server, "asking", "t");
-  const { body } = await state(server, "asking", "t");
-  await run(server, "asking", "t", { input: undefined, command: { resume: "one" } });
-  const { config } = body as { config: object };
-  const again = await run(server, "asking", "t", { input: undefined, command: { resume: "two" }, config });
-  expect(again.body).toEqual({ output: { text: "a two" } });
+  await using server = await startServer({ graphs: [{ name: "counter", graph: counter }] });
+  const input = { messages: [{ role: "user", content: "hi" }] };
+  await run(server, "counter", "t", { input });
+  const first = await state(server, "counter", "t");
+  expect((await run(server, "counter", "t", { input })).text).toContain("message 3");
+  expect((await run(server, "counter", "t", { input })).text).toContain("message 5");
+  expect((await run(server, "counter", "t", { input, config: configOf(first) })).text).toContain("message 3");
+});
+
+test("a command that the graph refuses leaves its thread as it was", async () => {
+  await using server = await startServer({ graphs: [{ name: "counter", graph: counter }] });
+  const input = { messages: [{ role: "user", content: "hi" }] };
+  await run(server, "counter", "t", { input });
+  const before = await state(server, "counter", "t");
+  const update = { messages: [{ role: "nobody", content: "hi" }] };
+  const refused = await run(server, "counter", "t", { input: undefined, command: { update } });
+  expect(refused.status).toBe(422);
+  expect((await state(server, "counter", "t")).body).toEqual(before.body);
+  expect((await run(server, "counter", "t", { input })).text).toContain("message 3");
+});
+
+test("an input that the graph refuses leaves its thread as it was, and no thread if there was none", async () => {
+  await using server = await startServer({ graphs: [{ name: "counter", graph: counter }] });
+  const input = { messages: [{ role: "user", content: "hi" }] };
+  const nonsense = { input: { messages: [{ role: "nobody", content: "hi" }] } };
+  await run(server, "counter", "t", { input });
+  const before = await state(server, "counter", "t");
+  for (const thread of ["t", "new"])
+    expect((await run(server, "counter", thread, nonsense)).status).toBe(422);
+  expect((await state(server, "counter", "t")).body).toEqual(before.body);
+  expect((await state(server, "counter", "new")).status).toBe(404);
+  const command = { input: undefined, command: { goto: "count" } };
+  expect((await run(server, "counter", "t", command)).text).toContain("message 3");
 });
 
 test("there is no state of a thread that never was, of another graph's thread, or of a graph that keeps none", async () => {
@@ -157,7 +183,7 @@ test("any printable ASCII text is a thread id, the same in a body and in a path"
   );
 });
 
-test("what looks like LangChain's own format in an input stays what it is", async () => {
+test("an input in LangChain's own format breaks no thread and reads no secret", async () => {
   await using server = await startServer({ graphs: [{ name: "echo", graph: echo }] });
   const hostile = [
     { lc: 1, type: "secret", id: ["PATH"] },
@@ -167,17 +193,36 @@ test("what looks like LangChain's own format in an input stays what it is", asyn
       id: ["langchain_core", "messages", "HumanMessage"],
       kwargs: { content: "x" },
     },
+    {
+      lc: 1,
+      type: "constructor",
+      id: ["langchain_core", "messages", "HumanMessage"],
+      kwargs: { lc: 1, type: "secret", id: ["PATH"] },
+    },
     { lc: 1, type: "constructor", id: ["nowhere", "at", "all"], kwargs: {} },
+    { lc: 1, type: "constructor", id: [], kwargs: null },
     { lc: 1, type: "not_implemented", id: ["x"] },
     { lc: 2, type: "undefined" },
+    { lc: 2, type: "delta_snapshot", value: 1 },
     { lc: 2, type: "constructor", id: ["Error"], args: ["x"] },
+    { lc: 2, type: "constructor", id: ["Set"], args: [[1]] },
     { lc: 2, type: "constructor", id: ["Function"], args: ["return process"] },
   ];
+  const outcomes: unknown[] = [];
   for (const [index, value] of hostile.entries()) {
     const thread = `t${index}`;
-    await run(server, "echo", thread, { input: { value, text: "kept" } });
-    const read = await state(server, "echo", thread);
-    expect([value, read.status, read.body]).toMatchObject([value, 200, { values: { value, text: "kept" } }]);
-    expect((await run(server, "echo", thread)).status).toBe(200);
+    const answers = [
+      await run(server, "echo", thread, { input: { value, text: "kept" } }),
+      await state(server, "echo", thread),
+      await run(server, "echo", thread),
+    ];
+    expect(answers.map(({ text }) => text).join()).not.toContain("/bin");
+    outcomes.push([value, answers.filter(({ status }) => status >= 500).length, answers.at(-1)?.status]);
   }
+  expect(outcomes).toEqual(hostile.map((value) => [value, 0, 200])); // refused or not, the thread goes on
 });
+
+/** The config of a state, which names its checkpoint. */
+function configOf({ body }: Answer): unknown {
+  return typeof body === "object" && body !== null && "config" in body ? body.config : undefined;
+}

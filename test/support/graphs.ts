@@ -9,8 +9,10 @@ import {
   MessagesAnnotation,
   START,
   StateGraph,
+  StateSchema,
 } from "@langchain/langgraph";
 import { AIMessage } from "@langchain/core/messages";
+import { z } from "zod";
 
 const Text = Annotation.Root({ text: Annotation<string> });
 
@@ -42,6 +44,14 @@ export const asking = new StateGraph(Text)
   .addEdge(START, "ask")
   .compile();
 
+/** Asks for anything, and keeps the answer as it comes. */
+export const pausing = new StateGraph(
+  Annotation.Root({ value: Annotation<unknown>, text: Annotation<unknown> }),
+)
+  .addNode("ask", ({ value }) => ({ text: interrupt(value) }))
+  .addEdge(START, "ask")
+  .compile();
+
 /** A graph whose only step waits until the test opens it. */
 export function gated() {
   let open = (): void => undefined;
@@ -63,6 +73,12 @@ export function gated() {
 export const echo = new StateGraph(Annotation.Root({ value: Annotation<unknown>, text: Annotation<unknown> }))
   .addNode("echo", (state) => state)
   .addEdge(START, "echo")
+  .compile();
+
+/** Has a schema of its own for its state. */
+export const typed = new StateGraph(new StateSchema({ number: z.number() }))
+  .addNode("keep", (state) => state)
+  .addEdge(START, "keep")
   .compile();
 
 /** `shout` with a checkpointer of its own. */

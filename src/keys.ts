@@ -1,15 +1,23 @@
-/** The function keys of the Azure Functions host, for a server of our own. */
+/** The function keys of the Azure Functions host, for hosts that have none of their own. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { AuthLevel } from "../core/model.ts";
-import type { LocalSettings } from "../settings.ts";
+import type { AuthLevel } from "./core/model.ts";
+
+export interface Keys {
+  readonly function: string | undefined;
+  readonly admin: string | undefined;
+}
+
+/** As `openedLevel`; but without configured keys everything is open, as with the Functions Core Tools. */
+export function grantedLevel(keys: Keys, request: Request): AuthLevel {
+  return keys.function === undefined && keys.admin === undefined ? "admin" : openedLevel(keys, request);
+}
 
 /**
- * What the key of a request opens. Without configured keys everything is open, as with the Functions Core Tools.
+ * What the key of a request opens. A key that is not configured opens nothing.
  * @see https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
  */
-export function grantedLevel(keys: LocalSettings["keys"], request: Request): AuthLevel {
-  if (keys.function === undefined && keys.admin === undefined) return "admin";
+export function openedLevel(keys: Keys, request: Request): AuthLevel {
   const key = request.headers.get("x-functions-key") ?? new URL(request.url).searchParams.get("code");
   if (isSame(key, keys.admin)) return "admin";
   return isSame(key, keys.function) ? "function" : "anonymous";

@@ -1,0 +1,71 @@
+/** A response's body on its way out of the sandbox, which is frozen once the handler is done: nothing may be left behind. */
+
+import { isEventStream, toPrelude } from "./response.ts";
+import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
+
+const failureFrames: Uint8Array = new TextEncoder().encode(
+  'event: error\ndata: {"error":"stream processing failed"}\n\nevent: end\ndata: {}\n\n',
+);
+
+export interface Destination {
+  readonly runtime: StreamingRuntime;
+  readonly stream: ResponseStream;
+  /** Once it is aborted, a slow client is no longer waited for. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Streams the response: its headers at once, its body as fast as the client takes it.
+ * @throws what the body errors with, as `chunksOf` does; the front then breaks the response off.
+ */
+export async function deliver(response: Response, { runtime, stream, signal }: Destination): Promise<void> {
+  const out = runtime.HttpResponseStream.from(stream, toPrelude(response));
+  out.write("");
+  for await (const chunk of chunksOf(response)) {
+    if (!out.write(chunk)) await drained(out, signal);
+  }
+  await end(out);
+}
+
+/** The whole body. @throws as `chunksOf` does */
+export async function collect(response: Response): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(response)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+export async function end(out: ResponseStream): Promise<void> {
+  await new Promise<void>((resolve) => out.end(resolve));
+}
+
+/**
+ * The body, read as it is asked for. An event stream that errors ends with an `error` frame.
+ * @throws what any other body errors with; and of any body an error named `StreamCut`, after which clients come back.
+ */
+async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void> {
+  if (!response.body) return;
+  try {
+    yield* response.body;
+  } catch (error) {
+    if (!isEventStream(response) || isStreamCut(error)) throw error;
+    console.error(error);
+    yield failureFrames;
+  }
+}
+
+function isStreamCut(error: unknown): boolean {
+  return error instanceof Error && error.name === "StreamCut";
+}
+
+async function drained(out: ResponseStream, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const settle = (): void => {
+      out.off("drain", settle);
+      signal.removeEventListener("abort", settle);
+      resolve();
+    };
+    out.on("drain", settle);
+    signal.addEventListener("abort", settle);
+  });
+}

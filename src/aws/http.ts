@@ -1,0 +1,86 @@
+/** The first door on Lambda. */
+
+import type { Doors } from "../core/model.ts";
+import { openedLevel, type Keys } from "../keys.ts";
+import { collect, deliver, end } from "./body.ts";
+import {
+  assertHttpEvent,
+  isLoadBalancer,
+  isVersion2,
+  type HttpEvent,
+  type HttpResult,
+  type LambdaContext,
+} from "./events.ts";
+import { openTime, type InvocationTime } from "./invocation.ts";
+import { clientAddress, toWebRequest } from "./request.ts";
+import { assertSendable, toResult } from "./response.ts";
+import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
+
+export interface HttpDoor {
+  readonly doors: () => Doors;
+  /** Lambda has no keys of its own, so these are all that opens more than the level `anonymous`. */
+  readonly keys: () => Keys;
+  readonly streaming: boolean | undefined;
+}
+
+export type BufferedHandler = (event: HttpEvent, context: LambdaContext) => Promise<HttpResult>;
+export type StreamingHandler = (
+  event: HttpEvent,
+  stream: ResponseStream,
+  context: LambdaContext,
+) => Promise<void>;
+
+/** For runtimes that cannot stream. It takes no third argument: the runtime refuses handlers that could take a callback. */
+export function bufferedHandler(door: HttpDoor): BufferedHandler {
+  return async (event, context) => {
+    assertHttpEvent(event);
+    using time = openTime(context);
+    const response = await answer(door, event, time);
+    return toResult(event, response, await collect(response));
+  };
+}
+
+/** Streams to the fronts that take it, and to the others writes the result that a buffered handler would return. */
+export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): StreamingHandler {
+  return async (event, stream, context) => {
+    assertHttpEvent(event);
+    using time = openTime(context);
+    const response = await answer(door, event, time);
+    if (takesStreams(event, door.streaming)) {
+      await deliver(response, { runtime, stream, signal: time.signal });
+    } else {
+      const result = toResult(event, response, await collect(response));
+      stream.setContentType("application/json");
+      stream.write(JSON.stringify(result));
+      await end(stream);
+    }
+  };
+}
+
+/** Always resolves: what a handler throws before its first byte would be a 502 without a word. */
+async function answer({ doors, keys }: HttpDoor, event: HttpEvent, time: InvocationTime): Promise<Response> {
+  try {
+    const request = toWebRequest(event);
+    const address = clientAddress(event, request);
+    const response = await doors().fetch(request, {
+      signal: time.signal,
+      deadline: time.deadline,
+      authLevel: openedLevel(keys(), request),
+      ...(address && { address }),
+    });
+    assertSendable(response);
+    if (request.method !== "HEAD") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  } catch (error) {
+    console.error(error);
+    return Response.json({ error: "internal", detail: "Internal Server Error" }, { status: 500 });
+  }
+}
+
+/** HTTP APIs and load balancers show their clients the prelude of a stream as if it were the body. */
+function takesStreams(event: HttpEvent, streaming: boolean | undefined): boolean {
+  if (isVersion2(event))
+    return event.requestContext.domainName.includes(".lambda-url.") && streaming !== false;
+  return streaming === true && !isLoadBalancer(event);
+}

@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
+import { allEvents } from "../support/events.ts";
+import { gated, shout } from "../support/graphs.ts";
+import { proxyTo } from "../support/proxy.ts";
+import { startServer } from "../support/server.ts";
+
+const graphs = [{ name: "shout", graph: shout }];
+const config = { configurable: { thread_id: "t" } };
+const unavailable = {
+  error: "unavailable",
+  detail: expect.stringMatching(/^The database cannot be reached \(error id [0-9a-f-]{36}\)$/),
+};
+
+test("without the database the answer is 503, and all is well when it is back", async () => {
+  await using database = await testDatabase();
+  await using proxy = await proxyTo(database.url);
+  await using server = await startServer({ graphs, local: { databaseUrl: proxy.url } });
+  const body = { input: { text: "a" }, config };
+  expect((await server.post("/graphs/shout/invoke", body)).status).toBe(200);
+
+  await proxy.cut();
+  const refused = [
+    await server.post("/graphs/shout/invoke", body),
+    await server.post("/graphs/shout/stream", body),
+    await server.get("/graphs/shout/threads/t/state"),
+  ];
+  for (const answer of refused) {
+    expect([answer.status, answer.body]).toEqual([503, unavailable]);
+    expect(answer.headers.get("retry-after")).toBe("5");
+    expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|postgres/);
+  }
+  expect((await server.get("/health")).status).toBe(200);
+  expect((await server.post("/graphs/shout/invoke", { input: { text: "a" } })).status).toBe(200); // it needs none
+
+  await proxy.mend();
+  expect((await server.post("/graphs/shout/invoke", body)).status).toBe(200);
+});
+
+test("a rate limit lets nobody pass uncounted while the database is away", async () => {
+  await using database = await testDatabase();
+  await using proxy = await proxyTo(database.url);
+  const rateLimit = { requests: 10, perSeconds: 60 };
+  await using server = await startServer({ graphs, rateLimit, local: { databaseUrl: proxy.url } });
+  await proxy.cut();
+  const answer = await server.post("/graphs/shout/invoke", { input: { text: "a" } });
+  expect([answer.status, answer.body]).toEqual([503, unavailable]);
+});
+
+test.each(["invoke", "stream"])(
+  "a database that goes away in the middle of a run fails its %s cleanly",
+  async (door) => {
+    const { graph, entered, open } = gated();
+    await using database = await testDatabase();
+    await using proxy = await proxyTo(database.url);
+    await using server = await startServer({
+      graphs: [{ name: "gated", graph }],
+      local: { databaseUrl: proxy.url },
+    });
+    const body = JSON.stringify({ input: { text: "a" }, config });
+    const answer = fetch(`${server.url}/graphs/gated/${door}`, { method: "POST", body });
+    await entered;
+    await proxy.cut();
+    open();
+    const response = await answer;
+    if (door === "invoke") {
+      expect([response.status, await response.json()]).toEqual([503, unavailable]);
+    } else {
+      expect((await allEvents(response)).slice(-2)).toEqual([
+        { event: "error", data: { error: unavailable.detail } },
+        { event: "end", data: {} },
+      ]);
+    }
+  },
+);

@@ -1,0 +1,70 @@
+import { access, readdir, readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { VERSION } from "../src/version.ts";
+
+const root = new URL("../", import.meta.url);
+
+const Manifest = z.object({
+  version: z.string(),
+  main: z.string(),
+  exports: z.record(z.string(), z.union([z.string(), z.object({ types: z.string(), default: z.string() })])),
+  dependencies: z.record(z.string(), z.string()),
+});
+const manifest = Manifest.parse(JSON.parse(await readFile(new URL("package.json", root), "utf8")));
+
+/** The names that an entry exports, as it is built and published. */
+async function namesOf(entry: string): Promise<string[]> {
+  const target = manifest.exports[entry];
+  const file = typeof target === "object" ? target.default : "none";
+  const module: object = await import(new URL(file, root).href);
+  return Object.keys(module).sort();
+}
+
+test("the version that the code tells is the package's", () => {
+  expect(VERSION).toBe(manifest.version);
+});
+
+test("what package.json names is there after the build", async () => {
+  const exported = Object.values(manifest.exports).map((target) =>
+    typeof target === "string" ? [target] : Object.values(target),
+  );
+  const files = [manifest.main, ...exported.flat()];
+  for (const file of files) await access(new URL(file, root));
+});
+
+test("langgraph-functions exports the app", async () => {
+  expect(await namesOf(".")).toMatchInlineSnapshot(`
+    [
+      "LangGraphApp",
+    ]
+  `);
+});
+
+test("langgraph-functions/azure exports the adapter", async () => {
+  expect(await namesOf("./azure")).toMatchInlineSnapshot(`
+    [
+      "serveOnAzure",
+    ]
+  `);
+});
+
+test("langgraph-functions/local exports the local server and its Postgres", async () => {
+  expect(await namesOf("./local")).toMatchInlineSnapshot(`
+    [
+      "runLocally",
+      "serveLocally",
+      "startEmbeddedPostgres",
+    ]
+  `);
+});
+
+test("every dependency is used by the source", async () => {
+  const files = await readdir(new URL("src", root), { recursive: true });
+  const sources = files
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => readFile(new URL(`src/${name}`, root), "utf8"));
+  const source = (await Promise.all(sources)).join("\n");
+  const isUsed = (name: string) => new RegExp(String.raw`(from |import\()"${name}["/]`).test(source);
+  expect(Object.keys(manifest.dependencies).filter((name) => !isUsed(name))).toEqual([]);
+});

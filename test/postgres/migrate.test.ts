@@ -1,0 +1,152 @@
+import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
+import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { AIMessage } from "@langchain/core/messages";
+import { LangGraphApp } from "langgraph-functions";
+import { Pool, type PoolClient } from "pg";
+import { expect, test, vi } from "vitest";
+import { migrate } from "../../src/postgres/migrate.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { counter } from "../support/graphs.ts";
+import { launch, testFolder } from "../support/program.ts";
+import { dumpSchema } from "./catalog.ts";
+
+const MIGRATIONS = 3; // one more for each that is added
+const ALL = Array.from({ length: MIGRATIONS }, (_, index) => index + 1);
+
+async function migrateOnce(url: string): Promise<number> {
+  const pool = new Pool({ connectionString: url, max: 1 });
+  try {
+    return await migrate(pool);
+  } finally {
+    await pool.end();
+  }
+}
+
+const versions = async (database: TestDatabase): Promise<unknown[]> =>
+  (await database.query("select version from langgraph.migrations order by version")).map(
+    ({ version }) => version,
+  );
+
+const thread = { configurable: { thread_id: "conversation" } };
+
+/** What our server replies on the thread. */
+async function replyOfServer(database: TestDatabase): Promise<string> {
+  await using app = new LangGraphApp().register({ name: "counter", graph: counter, authLevel: "anonymous" });
+  app.doors({ database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "silent" });
+  const body = JSON.stringify({ input: { messages: [{ role: "user", content: "hi" }] }, config: thread });
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body };
+  const response = await app.fetch(new Request("http://test/api/graphs/counter/invoke", init));
+  return await response.text();
+}
+
+/** What the same graph replies when LangGraph runs it, with its own saver. */
+async function replyOfLangGraph(saver: PostgresSaver): Promise<unknown> {
+  const graph = new StateGraph(MessagesAnnotation)
+    .addNode("count", ({ messages }) => ({ messages: [new AIMessage(`message ${messages.length}`)] }))
+    .addEdge(START, "count")
+    .compile({ checkpointer: saver });
+  const { messages } = await graph.invoke({ messages: [{ role: "user", content: "hi" }] }, thread);
+  return messages.at(-1)?.text;
+}
+
+function stockSaver({ url }: TestDatabase): PostgresSaver & AsyncDisposable {
+  const saver = PostgresSaver.fromConnString(url);
+  return Object.assign(saver, { [Symbol.asyncDispose]: async () => saver.end() });
+}
+
+test("a new database gets every migration, and the next start has nothing to do", async () => {
+  await using database = await testDatabase({ migrated: false });
+  expect(await migrateOnce(database.url)).toBe(MIGRATIONS);
+  expect(await versions(database)).toEqual(ALL);
+  expect(await migrateOnce(database.url)).toBe(0);
+  await using template = await testDatabase();
+  expect(await dumpSchema(database)).toBe(await dumpSchema(template));
+});
+
+test("a start that has nothing to do costs one query", async () => {
+  await using database = await testDatabase();
+  const pool = new Pool({ connectionString: database.url });
+  const queries: { readonly mock: { readonly calls: readonly unknown[] } }[] = [];
+  pool.on("connect", (client: PoolClient) => queries.push(vi.spyOn(client, "query")));
+  expect(await migrate(pool)).toBe(0);
+  await pool.end();
+  expect(queries.flatMap(({ mock }) => mock.calls)).toHaveLength(1);
+});
+
+test("of eight instances that start at once, each migration is applied by one", async () => {
+  await using database = await testDatabase({ migrated: false });
+  const applied = await Promise.all(Array.from({ length: 8 }, async () => migrateOnce(database.url)));
+  expect(applied.reduce((sum, count) => sum + count)).toBe(MIGRATIONS);
+  expect(await versions(database)).toEqual(ALL);
+});
+
+test("three processes that start at once on a new database all serve", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await using folder = await testFolder();
+  const start = () => launch({ folder, env: { DATABASE_URL: database.url } });
+  await using first = start();
+  await using second = start();
+  await using third = start();
+  await Promise.all([first.serving(), second.serving(), third.serving()]);
+  expect(await versions(database)).toEqual(ALL);
+});
+
+test("what the stock saver has stored is there for our server", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await using saver = stockSaver(database);
+  await saver.setup();
+  expect(await replyOfLangGraph(saver)).toBe("message 1");
+  expect(await replyOfServer(database)).toContain("message 3");
+});
+
+test("the stock saver's setup changes nothing after us, and reads what our server stored", async () => {
+  await using database = await testDatabase({ migrated: false });
+  expect(await replyOfServer(database)).toContain("message 1");
+  const schema = await dumpSchema(database);
+  await using saver = stockSaver(database);
+  await saver.setup();
+  expect(await dumpSchema(database)).toBe(schema);
+  expect(await replyOfLangGraph(saver)).toBe("message 3");
+});
+
+test.for([0, 1, 2, 3, 4])("a stock schema of version %i becomes the same as a new one", async (version) => {
+  await using database = await testDatabase({ migrated: false });
+  await using saver = stockSaver(database);
+  await saver.setup();
+  await database.query("delete from checkpoint_migrations where v > $1", [version]);
+  if (version < 4) await database.query("alter table checkpoint_blobs alter column blob set not null");
+  for (const [table, since] of [
+    ["checkpoint_writes", 3],
+    ["checkpoint_blobs", 2],
+    ["checkpoints", 1],
+  ] as const) {
+    if (version < since) await database.query(`drop table ${table}`);
+  }
+  await migrateOnce(database.url);
+  await using template = await testDatabase();
+  expect(await dumpSchema(database)).toBe(await dumpSchema(template));
+  expect(await database.query("select v from checkpoint_migrations order by v")).toEqual(
+    [0, 1, 2, 3, 4].map((v) => ({ v })),
+  );
+});
+
+test("a migration that fails halfway leaves nothing behind, is named, and goes through once it can", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await database.query("create table checkpoint_blobs (somebody_elses integer)");
+  await expect(migrateOnce(database.url)).rejects.toThrow(
+    /^The migration 0002_checkpoints failed, and nothing of it was kept: .*"blob".* does not exist$/,
+  );
+  expect(await versions(database)).toEqual([1]);
+  expect(await database.query("select to_regclass('checkpoints') as table")).toEqual([{ table: null }]);
+
+  await database.query("drop table checkpoint_blobs");
+  expect(await migrateOnce(database.url)).toBe(MIGRATIONS - 1);
+});
+
+test("a schema that is newer than the code is refused, with what to do", async () => {
+  await using database = await testDatabase();
+  await database.query("insert into langgraph.migrations (version) values (99)");
+  const refusal =
+    /schema is at version 99, .* knows 3: a newer release has used the database\. Deploy that release/;
+  await expect(migrateOnce(database.url)).rejects.toThrow(refusal);
+});

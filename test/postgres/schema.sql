@@ -1,0 +1,84 @@
+-- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
+
+create table langgraph.migrations (
+  version integer not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migrations_pkey PRIMARY KEY (version)
+);
+
+create table langgraph.rate_limits (
+  key character varying(255) not null,
+  points integer not null default 0,
+  expire bigint,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_limits_by_expire ON langgraph.rate_limits USING btree (expire);
+
+create table langgraph.runs (
+  run_id uuid not null,
+  thread_id text not null,
+  assistant_id text not null,
+  status text not null,
+  error text,
+  metadata jsonb not null default '{}'::jsonb,
+  lease_id uuid,
+  lease_until timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint runs_pkey PRIMARY KEY (run_id),
+  constraint runs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'error'::text, 'success'::text, 'timeout'::text, 'interrupted'::text])))
+);
+CREATE INDEX runs_by_lease ON langgraph.runs USING btree (lease_until) WHERE (status = 'running'::text);
+CREATE INDEX runs_of_thread ON langgraph.runs USING btree (thread_id, created_at);
+CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (thread_id) WHERE (status = 'running'::text);
+
+create table langgraph.threads (
+  thread_id text not null,
+  assistant_id text,
+  status text not null,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint threads_pkey PRIMARY KEY (thread_id),
+  constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text])))
+);
+
+create table public.checkpoint_blobs (
+  thread_id text not null,
+  checkpoint_ns text not null default ''::text,
+  channel text not null,
+  version text not null,
+  type text not null,
+  blob bytea,
+  constraint checkpoint_blobs_pkey PRIMARY KEY (thread_id, checkpoint_ns, channel, version)
+);
+
+create table public.checkpoint_migrations (
+  v integer not null,
+  constraint checkpoint_migrations_pkey PRIMARY KEY (v)
+);
+
+create table public.checkpoint_writes (
+  thread_id text not null,
+  checkpoint_ns text not null default ''::text,
+  checkpoint_id text not null,
+  task_id text not null,
+  idx integer not null,
+  channel text not null,
+  type text,
+  blob bytea not null,
+  constraint checkpoint_writes_pkey PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+);
+
+create table public.checkpoints (
+  thread_id text not null,
+  checkpoint_ns text not null default ''::text,
+  checkpoint_id text not null,
+  parent_checkpoint_id text,
+  type text,
+  checkpoint jsonb not null,
+  metadata jsonb not null default '{}'::jsonb,
+  constraint checkpoints_pkey PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id)
+);
+
+alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "vitest";
+import { readLocalSettings, readSettings } from "../src/settings.ts";
+
+/** So that nothing depends on the environment in which the tests run. */
+const nothing = {
+  DATABASE_URL: undefined,
+  DATABASE_POOL_SIZE: undefined,
+  DATABASE_MIGRATE: undefined,
+  LOG_LEVEL: undefined,
+  PORT: undefined,
+  HOST: undefined,
+  FUNCTION_KEY: undefined,
+  ADMIN_KEY: undefined,
+};
+const DATABASE_URL = "postgres://ada:secret@db.example/agents";
+
+function problemsOf(read: () => unknown): string {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+  }
+  return "none";
+}
+
+describe("a deployed server", () => {
+  test("needs a database, and nothing else", () => {
+    expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
+      database: { url: DATABASE_URL, poolSize: 4, migrate: true },
+      logLevel: "info",
+    });
+    expect(problemsOf(() => readSettings(nothing))).toBe(
+      "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
+    );
+  });
+
+  test("takes what is set", () => {
+    const variables = {
+      DATABASE_URL,
+      DATABASE_POOL_SIZE: "9",
+      DATABASE_MIGRATE: "false",
+      LOG_LEVEL: "debug",
+    };
+    expect(readSettings(variables)).toEqual({
+      database: { url: DATABASE_URL, poolSize: 9, migrate: false },
+      logLevel: "debug",
+    });
+  });
+
+  test("takes both names of the protocol", () => {
+    for (const url of ["postgres://host/db", "postgresql://host/db", "postgres:///db?host=/run/postgresql"]) {
+      expect(readSettings({ ...nothing, DATABASE_URL: url }).database.url).toBe(url);
+    }
+  });
+});
+
+describe("the local server", () => {
+  test("needs nothing", () => {
+    expect(readLocalSettings(nothing)).toMatchObject({
+      port: 7071,
+      host: "127.0.0.1",
+      databaseUrl: undefined,
+      keys: { function: undefined, admin: undefined },
+    });
+  });
+
+  test("counts an empty variable as one that is not set", () => {
+    const empty = Object.fromEntries(Object.keys(nothing).map((name) => [name, ""]));
+    expect(readLocalSettings(empty)).toMatchObject({ port: 7071, host: "127.0.0.1", databaseUrl: undefined });
+  });
+
+  test("gives the app the settings of a deployed one, with the database that it has found", () => {
+    const settings = readLocalSettings({ ...nothing, DATABASE_POOL_SIZE: "9", LOG_LEVEL: "silent" });
+    expect(settings.app(DATABASE_URL)).toEqual({
+      database: { url: DATABASE_URL, poolSize: 9, migrate: true },
+      logLevel: "silent",
+    });
+  });
+});
+
+test("all that is wrong is told at once, in the order of the table, and no value is shown", () => {
+  const wrong = {
+    DATABASE_URL: "mysql://ada:secret@db.example/agents",
+    DATABASE_POOL_SIZE: "-0.5",
+    DATABASE_MIGRATE: "yes",
+    LOG_LEVEL: "loud",
+    PORT: "65536",
+  };
+  expect(problemsOf(() => readLocalSettings({ ...nothing, ...wrong }))).toMatchInlineSnapshot(`
+    "These settings are missing or wrong:
+      DATABASE_URL: must be a postgres:// URL, with what is special in its password percent-encoded
+      DATABASE_POOL_SIZE: must be a whole number from 1 to 100
+      DATABASE_MIGRATE: must be one of true, false
+      LOG_LEVEL: must be one of debug, info, warn, error, silent
+      PORT: must be a whole number from 0 to 65535
+    The README has a table of all settings."
+  `);
+});
+
+test.for([
+  ["PORT", "abc"],
+  ["PORT", "-1"],
+  ["PORT", "7071.5"],
+  ["DATABASE_POOL_SIZE", "0"],
+  ["DATABASE_POOL_SIZE", "101"],
+  ["DATABASE_MIGRATE", "True"],
+  ["DATABASE_URL", "db.example"],
+  ["DATABASE_URL", "postgres://ada:se#cret@db.example/agents"],
+])("%s=%s is refused", ([name = "", value]) => {
+  expect(problemsOf(() => readLocalSettings({ ...nothing, [name]: value }))).toContain(`  ${name}: must be `);
+});

@@ -1,0 +1,27 @@
+/** Bundles an entry as a deployment does, so that the worker process can run it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { build } from "esbuild";
+
+export interface BuiltApp extends AsyncDisposable {
+  readonly entry: string;
+}
+
+export async function buildLambdaApp(source: string): Promise<BuiltApp> {
+  const folder = await mkdtemp(path.join(tmpdir(), "lambda-app-"));
+  const entry = path.join(folder, "app.mjs");
+  await build({
+    entryPoints: [source],
+    outfile: entry,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
+    logLevel: "silent",
+  });
+  return { entry, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+}
