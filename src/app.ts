@@ -3,18 +3,23 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
-import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
-import type { Checkpointers, Lease, Logger, RateLimiter } from "./core/ports.ts";
-import { LEASE_MS, recoverRuns, type RunDeps } from "./core/runs.ts";
+import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
+import type { Checkpointer, Checkpointers, Lease, RateLimiter } from "./core/ports.ts";
+import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
-import { execute } from "./engine/execute.ts";
-import { holdLease } from "./engine/lease.ts";
+import { executeRun } from "./engine/execute.ts";
+import { follow } from "./engine/follow.ts";
+import { inProcessQueue } from "./engine/in-process-queue.ts";
+import type { Journal } from "./engine/journal.ts";
 import { toPlain } from "./engine/plain.ts";
-import { graphRoutes } from "./http/native.ts";
+import { backgroundRoutes } from "./http/native-runs.ts";
+import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
 import { systemRoutes } from "./http/system.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { claimStore } from "./postgres/claims.ts";
+import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -46,7 +51,9 @@ export class LangGraphApp implements AsyncDisposable {
   /** @throws TypeError that says what is wrong with the options and what to do */
   register(options: GraphOptions): this {
     if (this.#opened !== undefined) {
-      throw new TypeError(`register("${options.name}"): the app is serving already; register every graph before that.`);
+      throw new TypeError(
+        `register("${options.name}"): the app is serving already; register every graph before that.`,
+      );
     }
     this.#graphs.add(options, { authLevel: this.#options.authLevel });
     return this;
@@ -55,8 +62,12 @@ export class LangGraphApp implements AsyncDisposable {
   /** The registered graphs; `example` is the first of the examples that the input schema's metadata has. */
   get graphs(): readonly GraphInfo[] {
     return this.#graphs.list().map(({ name, description, inputSchema }) => {
-      const examples = inputSchema?.meta()?.["examples"];
-      return { name, description, example: Array.isArray(examples) ? examples[0] : undefined };
+      const examples: unknown = inputSchema?.meta()?.["examples"];
+      return {
+        name,
+        description,
+        example: Array.isArray(examples) ? (examples.at(0) as unknown) : undefined,
+      };
     });
   }
 
@@ -115,20 +126,41 @@ interface OpenApp {
   readonly running: ReadonlySet<Promise<unknown>>;
 }
 
-function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Settings, shutdown: AbortSignal): OpenApp {
+function assemble(
+  options: ParsedOptions,
+  graphs: GraphRegistry,
+  settings: Settings,
+  shutdown: AbortSignal,
+): OpenApp {
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
-  const runs = runStore(database);
-  const deps: RunDeps = {
-    runs,
+  const claims = claimStore(database);
+  const journals = new Map<string, Journal>();
+  const shared = {
+    claims,
     clock: systemClock,
     newId: randomUUID,
-    shutdown,
-    running: new Set(),
-    engine: { execute, holdLease: (lease) => holdLease({ runs, clock: systemClock, leaseMs: LEASE_MS }, lease) },
     checkpointers: checkpointers(database),
+    logger,
   };
-  const routes = makeRoutes(options, graphs, deps, logger);
+  const queue = inProcessQueue(
+    systemClock,
+    async (runId) => workRun(deps, runId, { signal: shutdown, authLevel: "admin" }),
+    shutdown,
+  );
+  const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
+  const following = { events: eventLog(database), clock: systemClock, journals };
+  const deps: RunDeps & typeof shared = {
+    ...shared,
+    queue,
+    runs: runStore(database),
+    running: new Set(),
+    engine: {
+      execute: async (run, limits) => executeRun(executing, run, limits),
+      follow: (run, after, signal) => follow(following, run, after, signal),
+    },
+  };
+  const routes = makeRoutes(options, graphs, deps);
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
@@ -136,15 +168,23 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, settings: Setti
     running: deps.running,
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
-      tick: async () => ({ recovered: await recoverRuns(deps) }),
+      work: async (runId, invocation) => workRun(deps, runId, invocation),
+      tick: async () => sweepRuns(deps),
     },
   };
 }
 
-function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, deps: RunDeps, logger: Logger): readonly Route[] {
-  const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } = options;
-  const native = { ...deps, logger, limits, streaming, maxStreamResponseBytes, toPlain };
-  const routes: Route[] = graphs.list().flatMap((graph) => graphRoutes(native, graph));
+function makeRoutes(
+  options: ParsedOptions,
+  graphs: GraphRegistry,
+  deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain">,
+): readonly Route[] {
+  const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
+    options;
+  const native = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
+  const routes: Route[] = graphs
+    .list()
+    .flatMap((graph) => [...graphRoutes(native, graph), ...backgroundRoutes(native, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     return openApiDocument({ title, description, version: VERSION }, routes);
@@ -155,18 +195,23 @@ function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, deps: RunDeps
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */
 function checkpointers(database: Database): Checkpointers {
-  const durable = async (lease?: Lease): Promise<unknown> => {
-    const [{ Checkpointer }] = await Promise.all([import("./postgres/checkpoints.ts"), database.ready()]);
-    return new Checkpointer(database, lease);
+  const durable = async (lease?: Lease, metadata?: JsonObject): Promise<Checkpointer> => {
+    const [{ Checkpointer: PostgresCheckpointer }] = await Promise.all([
+      import("./postgres/checkpoints.ts"),
+      database.ready(),
+    ]);
+    return new PostgresCheckpointer(database, lease, metadata);
   };
   return {
     forRun: durable,
     forThread: async () => durable(),
-    temporary: async () => new (await import("@langchain/langgraph-checkpoint")).MemorySaver(),
   };
 }
 
-async function rateLimiter(database: Database, { rateLimit }: ParsedOptions): Promise<RateLimiter | undefined> {
+async function rateLimiter(
+  database: Database,
+  { rateLimit }: ParsedOptions,
+): Promise<RateLimiter | undefined> {
   if (rateLimit === undefined) return undefined;
   const { rateLimiter: open } = await import("./postgres/rate-limits.ts");
   return open(database, rateLimit);

@@ -10,6 +10,7 @@ const STATUS = {
   not_found: 404,
   method_not_allowed: 405,
   thread_busy: 409,
+  run_cancelled: 409,
   message_too_large: 413,
   invalid_request: 422,
   rate_limited: 429,
@@ -24,6 +25,8 @@ export type ErrorCode = keyof typeof STATUS;
 export interface AppErrorOptions extends ErrorOptions {
   /** When asking again makes sense, in seconds from now. */
   readonly retryAfterSeconds?: number;
+  /** Under which the cause has been logged. */
+  readonly errorId?: string;
 }
 
 /** An error with a stable code and a message that may be shown to the client. */
@@ -31,11 +34,13 @@ export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
   readonly retryAfterSeconds: number | undefined;
+  readonly errorId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.errorId = options.errorId;
   }
 
   get status(): (typeof STATUS)[ErrorCode] {

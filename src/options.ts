@@ -40,7 +40,7 @@ const Options = z.strictObject({
   authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
   routePrefix: z
     .string()
-    .regex(/^([\w-]+(\/[\w-]+)*)?$/, "must be like \"api\" or \"agents/api\", without slashes around it")
+    .regex(/^([\w-]+(\/[\w-]+)*)?$/, 'must be like "api" or "agents/api", without slashes around it')
     .default("api"),
   streaming: z.enum(["live", "buffered"]).default("live"),
   maxStreamResponseBytes: Count.default(1_048_576),
@@ -56,7 +56,9 @@ const Options = z.strictObject({
   healthListsGraphs: z.boolean().default(true),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
-  logger: z.custom<Logger>((value) => typeof value === "object" && value !== null && "error" in value).optional(),
+  logger: z
+    .custom<Logger>((value) => typeof value === "object" && value !== null && "error" in value)
+    .optional(),
 });
 
 export type ParsedOptions = z.output<typeof Options>;
@@ -65,6 +67,8 @@ export type ParsedOptions = z.output<typeof Options>;
 export function parseOptions(options: AppOptions): ParsedOptions {
   const result = Options.safeParse(options);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "options"}: ${message}`);
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join(".") || "options"}: ${message}`,
+  );
   throw new TypeError(`new LangGraphApp(): ${problems.join("; ")}`);
 }

@@ -15,12 +15,13 @@ const Environment = z.object({
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
+const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
+
 const LocalEnvironment = Environment.extend({
   PORT: wholeNumber(0, 65_535).default(7071),
   HOST: z.string().default("127.0.0.1"),
   DATABASE_URL: Environment.shape.DATABASE_URL.optional(),
-  FUNCTION_KEY: z.string().optional(),
-  ADMIN_KEY: z.string().optional(),
+  ...KeyEnvironment.shape,
 });
 
 export interface Settings {
@@ -68,6 +69,12 @@ export function readLocalSettings(overrides: Variables = {}): LocalSettings {
     keys: { function: FUNCTION_KEY, admin: ADMIN_KEY },
     app: (databaseUrl) => toSettings({ ...variables, DATABASE_URL: databaseUrl }),
   };
+}
+
+/** The keys to ask callers for, where no Functions host does. */
+export function readKeys(): LocalSettings["keys"] {
+  const { FUNCTION_KEY, ADMIN_KEY } = parseEnvironment(KeyEnvironment, {});
+  return { function: FUNCTION_KEY, admin: ADMIN_KEY };
 }
 
 /** An empty variable counts as one that is not set. */

@@ -2,7 +2,7 @@
 
 import type { Doors } from "../core/model.ts";
 import type { Keys } from "../keys.ts";
-import { readLocalSettings } from "../settings.ts";
+import { readKeys } from "../settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
 import { streamingRuntime } from "./runtime.ts";
 
@@ -30,7 +30,7 @@ export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {})
   let keys: Keys | undefined;
   const door = {
     doors: () => app.doors(),
-    keys: () => (keys ??= readLocalSettings().keys),
+    keys: () => (keys ??= readKeys()),
     streaming,
   };
   const runtime = streamingRuntime();

@@ -1,6 +1,6 @@
 /** The registry of graphs: what `register()` takes, what it refuses, and how a graph is loaded when a run needs it. */
 
-import type { z } from "zod";
+import { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { AuthLevel } from "./model.ts";
 
@@ -16,6 +16,10 @@ export interface CompiledGraph {
 export interface StateSnapshot {
   readonly values: unknown;
   readonly next: readonly string[];
+  readonly tasks?: readonly {
+    readonly id: string;
+    readonly interrupts?: readonly { readonly id?: string }[];
+  }[];
   readonly config: { readonly configurable?: Readonly<Record<string, unknown>> };
   readonly metadata?: unknown;
   readonly createdAt?: string | undefined;
@@ -28,7 +32,9 @@ interface GraphHolder {
 }
 
 /** Makes a graph for one run from the run's config. */
-export type GraphFactory = (config: GraphConfig) => CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder>;
+export type GraphFactory = (
+  config: GraphConfig,
+) => CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder>;
 
 type Loadable = CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder> | GraphFactory;
 type GraphModule = { readonly graph: Loadable } | { readonly default: Loadable };
@@ -60,18 +66,18 @@ export interface GraphOptions {
   readonly name: string;
   /** A compiled graph, a promise of one, a factory `(config) => graph`, or a loader `() => import("./graph.js")`. */
   readonly graph: GraphSource;
-  readonly description?: string;
+  readonly description?: string | undefined;
   /** `false` makes the graph invoke-only: its stream endpoint answers 501. */
-  readonly stream?: boolean;
+  readonly stream?: boolean | undefined;
   /** The function key that callers of this graph need; the app's level if absent. */
-  readonly authLevel?: AuthLevel;
+  readonly authLevel?: AuthLevel | undefined;
   /** Checks and documents `input`; the graph gets what the schema returns. */
-  readonly inputSchema?: z.ZodType;
+  readonly inputSchema?: z.ZodType | undefined;
   /** Checks and documents `output`; the client gets what the schema returns. */
-  readonly outputSchema?: z.ZodType;
+  readonly outputSchema?: z.ZodType | undefined;
   /** Defaults that a request's config is laid over. */
-  readonly config?: GraphConfig;
-  readonly context?: ContextFactory;
+  readonly config?: GraphConfig | undefined;
+  readonly context?: ContextFactory | undefined;
 }
 
 /** A registered graph: its options, checked, and the way to its compiled form. */
@@ -84,18 +90,47 @@ export interface Graph extends Omit<GraphOptions, "graph"> {
   readonly load: (config: GraphConfig) => Promise<CompiledGraph>;
 }
 
-const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/;
-const AUTH_LEVELS: ReadonlySet<unknown> = new Set(["anonymous", "function", "admin"] satisfies AuthLevel[]);
+const isSchema = (value: unknown): value is z.ZodType =>
+  isObject(value) && typeof value["safeParseAsync"] === "function";
+const isName = (value: unknown): value is string =>
+  typeof value === "string" && /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/.test(value);
+const isFunction = (value: unknown): value is ContextFactory => typeof value === "function";
+
+/** All but the graph itself, which is looked at when it is loaded. */
+const Options = z.strictObject({
+  name: z.custom<string>(
+    isName,
+    'must start with a letter, go on with letters, digits, "_" or "-", and have 64 characters at most',
+  ),
+  graph: z.unknown(),
+  description: z.string().optional(),
+  stream: z.boolean().default(true),
+  authLevel: z
+    .enum(["anonymous", "function", "admin"], 'must be "anonymous", "function" or "admin"')
+    .optional(),
+  inputSchema: z.custom<z.ZodType>(isSchema, "must be a zod schema").optional(),
+  outputSchema: z.custom<z.ZodType>(isSchema, "must be a zod schema").optional(),
+  config: z.custom<GraphConfig>(isObject, "must be an object").optional(),
+  context: z.custom<ContextFactory>(isFunction, "must be a function of the request").optional(),
+});
 
 export class GraphRegistry {
   readonly #graphs = new Map<string, Graph>();
 
   /** @throws TypeError that says what is wrong with the options and what to do. */
   add(options: GraphOptions, defaults: { readonly authLevel: AuthLevel }): void {
-    checkOptions(options, this.#graphs);
-    const { graph: source, ...rest } = options;
-    const graph = graphLoader(options.name, source);
-    this.#graphs.set(options.name, { ...defaults, stream: true, ...rest, ...graph });
+    const { graph: _, ...parsed } = parseOptions(options);
+    const twin = this.list().find(({ name }) => name.toLowerCase() === parsed.name.toLowerCase());
+    if (twin !== undefined) {
+      throw new TypeError(
+        `register(): a graph named "${twin.name}" is registered already; give this one another name.`,
+      );
+    }
+    this.#graphs.set(parsed.name, {
+      ...parsed,
+      authLevel: parsed.authLevel ?? defaults.authLevel,
+      ...graphLoader(parsed.name, options.graph),
+    });
   }
 
   /** @throws AppError `not_found` */
@@ -110,26 +145,21 @@ export class GraphRegistry {
   }
 }
 
-function checkOptions({ name, graph, authLevel }: GraphOptions, taken: ReadonlyMap<string, Graph>): void {
-  if (typeof name !== "string" || !NAME.test(name)) {
-    throw new TypeError(
-      `register(): the name ${JSON.stringify(name)} must start with a letter, go on with letters, digits, "_" or "-", and have 64 characters at most.`,
-    );
-  }
-  const twin = [...taken.keys()].find((other) => other.toLowerCase() === name.toLowerCase());
-  if (twin !== undefined) {
-    throw new TypeError(`register(): a graph named "${twin}" is registered already; give this one another name.`);
-  }
-  if (authLevel !== undefined && !AUTH_LEVELS.has(authLevel)) {
-    throw new TypeError(`register("${name}"): authLevel must be "anonymous", "function" or "admin".`);
-  }
-  if (typeof graph === "function" || isPromise(graph)) return;
-  unwrap(name, graph);
+function parseOptions(options: GraphOptions): z.output<typeof Options> {
+  const result = Options.safeParse(options);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.length > 0 ? `${path.join(".")} ` : ""}${message}`,
+  );
+  throw new TypeError(`register(${JSON.stringify(options.name)}): ${problems.join("; ")}.`);
 }
 
 function graphLoader(name: string, source: GraphSource): Pick<Graph, "load" | "hasCheckpointer"> {
   let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
   let known: CompiledGraph | undefined;
+  if (isPromise(source))
+    source.catch(() => undefined); // told to whoever asks for the graph
+  else if (typeof source !== "function") known = unwrap(name, source);
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
     load: async (config) => {
@@ -182,7 +212,10 @@ function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 function isCompiled(value: unknown): value is CompiledGraph {
-  return isObject(value) && ["stream", "getState", "withConfig"].every((method) => typeof value[method] === "function");
+  return (
+    isObject(value) &&
+    ["stream", "getState", "withConfig"].every((method) => typeof value[method] === "function")
+  );
 }
 
 /** A function that asks for the run's config makes a graph for each run; one that asks for nothing loads once. */

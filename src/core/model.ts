@@ -29,13 +29,59 @@ export interface HttpFunction {
 
 /** What a timer tick did. */
 export interface TickReport {
+  /** Runs whose executor had vanished, and which were put back or given up. */
   readonly recovered: number;
+  /** Runs that had waited too long, and for which another message was sent. */
+  readonly resent: number;
+}
+
+export type RunStatus = "pending" | "running" | "error" | "success" | "timeout" | "interrupted";
+export type ThreadStatus = "idle" | "busy" | "interrupted" | "error";
+
+/** What happens when a run is asked for while another of the thread is active. */
+export type MultitaskStrategy = "reject" | "enqueue" | "interrupt" | "rollback";
+
+/** `interrupt` keeps what the run has done, `rollback` undoes it. */
+export type CancelAction = "interrupt" | "rollback";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A run as clients see it. */
+export interface Run {
+  readonly run_id: string;
+  readonly thread_id: string;
+  readonly assistant_id: string;
+  readonly status: RunStatus;
+  readonly metadata: JsonObject;
+  readonly kwargs: JsonObject;
+  readonly multitask_strategy: MultitaskStrategy;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export function isFinal(status: RunStatus): boolean {
+  switch (status) {
+    case "pending":
+    case "running":
+      return false;
+    case "error":
+    case "success":
+    case "timeout":
+    case "interrupted":
+      return true;
+  }
 }
 
 /** All that a function host can do to an app. A host adapter turns its own events into these calls and decides nothing. */
 export interface Doors {
   /** HTTP trigger. Always resolves to a response; its body never errors. */
   readonly fetch: (request: Request, invocation: Invocation) => Promise<Response>;
+  /** Queue trigger. Rejects when the message should be delivered again. */
+  readonly work: (runId: string, invocation: Invocation) => Promise<void>;
   /** Timer trigger. */
   readonly tick: (invocation: Invocation) => Promise<TickReport>;
 }

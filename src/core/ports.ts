@@ -1,6 +1,8 @@
-/** What core needs of the outside, in its own words; engine and postgres implement it. */
+/** What core needs of the outside, in its own words; engine, postgres and the hosts implement it. */
 
 import type { CompiledGraph, GraphConfig } from "./graphs.ts";
+import type { AppError } from "../errors.ts";
+import type { CancelAction, JsonObject, MultitaskStrategy, Run, ThreadStatus } from "./model.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
@@ -8,38 +10,149 @@ export interface Lease {
   readonly lease_id: string;
 }
 
+export interface LeaseTerm {
+  readonly now: Date;
+  readonly until: Date;
+}
+
+/** What a run does, as its record keeps it. */
+export interface RunKwargs {
+  readonly input?: unknown;
+  readonly command?: Command;
+  readonly config: GraphConfig;
+  readonly stream_mode: readonly StreamMode[];
+  /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
+  readonly keeps_output?: boolean;
+}
+
+/** A run that is asked for. */
 export interface NewRun {
   readonly run_id: string;
   readonly thread_id: string;
-  /** The graph's name. */
   readonly assistant_id: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly graph_id: string;
+  readonly metadata: JsonObject;
+  readonly kwargs: RunKwargs;
+  readonly multitask_strategy: MultitaskStrategy;
+  readonly due_at: Date;
+  /** Makes a thread for this run alone, which is gone when the run has ended. */
+  readonly is_temporary: boolean;
+  /** Whether a thread that does not exist is made. */
+  readonly creates_thread: boolean;
 }
 
-/** How a run ended. */
-export type RunEnd = { readonly status: "success" | "interrupted" } | { readonly status: "error"; readonly error: string };
+/** A run in the hands of its executor. */
+export interface ClaimedRun extends Lease {
+  readonly thread_id: string;
+  readonly graph_id: string;
+  readonly assistant_id: string;
+  readonly metadata: JsonObject;
+  readonly kwargs: RunKwargs;
+  /** This one included; 1 when nobody has executed it before. */
+  readonly claims: number;
+  /** Claims since the run last got anywhere. */
+  readonly attempt: number;
+  /** The thread's newest event so far. */
+  readonly last_seq: number;
+  readonly is_temporary: boolean;
+}
 
-/** The durable record of runs and threads. Every promise holds across processes. */
+/** How a run ended, and what its thread is left with. */
+export interface RunEnd {
+  readonly status: "success" | "interrupted" | "error" | "timeout";
+  readonly thread_status: ThreadStatus;
+  readonly error?: string;
+  /** The state's values; undefined leaves the thread's as they are. */
+  readonly values?: unknown;
+  readonly interrupts?: unknown;
+}
+
+/** An event that a run streams. */
+export interface RunEvent {
+  /** Counts up within the thread, over all its runs. */
+  readonly seq: number;
+  /** As on the wire: `values`, `updates|node:id`, … */
+  readonly event: string;
+  /** JSON. */
+  readonly data: string;
+}
+
+/** What became of a statement by the holder of a lease. */
+export interface Ended {
+  /** False when the lease was no longer ours, and nothing was written. */
+  readonly held: boolean;
+  /** The run of the thread that waits next. */
+  readonly next?: string;
+}
+
+/** A run with what its record keeps besides. */
+export interface RunRecord extends Run {
+  readonly graph_id: string;
+  readonly error: string | null;
+  /** The state's values at its end; null before that, and for runs that keep none. */
+  readonly output: unknown;
+}
+
+/** The durable record of runs: what the API asks of it. Every promise holds across processes. */
 export interface RunStore {
   /**
-   * Stores a run that the caller executes itself, already claimed; creates its thread if need be.
-   * @throws AppError `thread_busy` when another run of the thread holds a lease.
+   * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
+   * @returns the claim, or null when the run waits
+   * @throws AppError `thread_busy`, `not_found`
    */
-  readonly begin: (run: NewRun, lease: { readonly lease_id: string; readonly now: Date; readonly until: Date }) => Promise<void>;
-  /** False when the lease is no longer ours: the holder must stop and write nothing more. */
-  readonly renew: (lease: Lease, times: { readonly now: Date; readonly until: Date }) => Promise<boolean>;
-  /** False when the lease was no longer ours, and nothing was written. */
-  readonly finish: (lease: Lease, end: RunEnd, now: Date) => Promise<boolean>;
-  /** Ends the runs whose holder vanished; returns how many. */
-  readonly recover: (now: Date) => Promise<number>;
+  readonly admit: (
+    run: NewRun,
+    now: Date,
+    claim?: { readonly lease_id: string; readonly until: Date },
+  ) => Promise<ClaimedRun | null>;
+  readonly get: (runId: string) => Promise<RunRecord | null>;
+  /** Asks the run to stop; ends it at once when it has not begun. False when it has ended already. */
+  readonly cancel: (runId: string, action: CancelAction, now: Date) => Promise<boolean>;
   /** The graph that the thread last ran; null for a thread that we have no record of. */
   readonly threadGraph: (threadId: string) => Promise<string | null>;
 }
 
-/** What a graph emits while it runs. */
-export interface RunEvent {
-  readonly mode: StreamMode;
-  readonly data: unknown;
+/** The durable record of runs: what executors ask of it. */
+export interface ClaimStore {
+  /** Null when the run may not start: it has ended, executes elsewhere, is not due, or another is before it. */
+  readonly claim: (lease: Lease, term: LeaseTerm) => Promise<ClaimedRun | null>;
+  /** One statement: appends events, extends the lease, and tells whether it holds and whether a stop was asked for. */
+  readonly beat: (
+    run: ClaimedRun,
+    term: LeaseTerm,
+    events: readonly RunEvent[],
+  ) => Promise<{ readonly held: boolean; readonly cancel: CancelAction | null }>;
+  readonly finish: (run: ClaimedRun, end: RunEnd, now: Date, events: readonly RunEvent[]) => Promise<Ended>;
+  /** Stops it as if it had never been: the run and its checkpoints are deleted. */
+  readonly rollback: (run: ClaimedRun, now: Date, events: readonly RunEvent[]) => Promise<Ended>;
+  /** Puts the run back for another executor; `gotAnywhere` when it has come further here, and may be tried afresh. */
+  readonly release: (
+    run: ClaimedRun,
+    now: Date,
+    rest: { readonly events: readonly RunEvent[]; readonly gotAnywhere: boolean },
+  ) => Promise<{ readonly held: boolean }>;
+  /** Puts back the runs whose executor vanished, and claims those that have had `maxAttempts`, for their end. */
+  readonly recover: (
+    lease_id: string,
+    term: LeaseTerm,
+    maxAttempts: number,
+  ) => Promise<{ readonly waiting: readonly string[]; readonly exhausted: readonly ClaimedRun[] }>;
+  /** The runs that could start but have not for so long that their message must be lost. */
+  readonly forgotten: (now: Date, since: Date) => Promise<readonly string[]>;
+}
+
+/** The log of what runs stream. */
+export interface EventLog {
+  /** The run's events after `seq`, oldest first; `ended` when there will be no more. */
+  readonly read: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    after: number,
+  ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
+}
+
+/** Wakes a worker for a run. At least once, in no order: whether the run may start is not the message's to say. */
+export interface RunQueue {
+  readonly send: (runId: string, options?: { readonly notBefore?: Date }) => Promise<void>;
 }
 
 export const STREAM_MODES = ["values", "updates", "messages", "custom"] as const;
@@ -48,52 +161,82 @@ export type StreamMode = (typeof STREAM_MODES)[number];
 /** Answers an interrupt, edits the state, or goes to a node. @see https://langchain-ai.github.io/langgraphjs/reference/classes/langgraph.Command.html */
 export interface Command {
   readonly resume?: unknown;
-  readonly update?: Readonly<Record<string, unknown>> | undefined;
+  readonly update?: JsonObject | undefined;
   readonly goto?: string | readonly string[] | undefined;
 }
 
-/** What a run starts with: a fresh input, or a command to a graph that waits. */
-export type RunInput = { readonly input: unknown } | { readonly command: Command };
+/** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */
+export type GraphInput =
+  { readonly input: unknown } | { readonly command: Command } | { readonly resume: true };
 
-/** One execution of a graph, as the engine wants it. */
+/** One call of a graph. */
 export interface Execution {
   readonly graph: CompiledGraph;
-  readonly input: RunInput;
+  readonly input: GraphInput;
   readonly config: GraphConfig;
   readonly context: unknown;
-  readonly streamMode: StreamMode;
+  readonly streamModes: readonly StreamMode[];
+  /** Stops the graph at once. */
   readonly signal: AbortSignal;
+  /** Stops it at the next superstep boundary, to go on elsewhere. */
+  readonly drain: AbortSignal;
 }
 
 export interface Outcome {
-  readonly status: "success" | "interrupted";
-  /** The full output state, as plain JSON values. */
+  readonly status: "success" | "interrupted" | "drained";
+  /** The full output state, as plain JSON values; with `__interrupt__` when interrupted. */
   readonly output: unknown;
 }
 
-/** Runs graphs. */
+/** What became of an execution. */
+export type Executed =
+  | { readonly kind: "ended"; readonly outcome: Outcome }
+  | { readonly kind: "failed"; readonly error: AppError }
+  /** Stopped by a cancellation. */
+  | { readonly kind: "cancelled" }
+  /** The run goes on in another invocation, or was taken over by one. */
+  | { readonly kind: "elsewhere" };
+
+/** Executes and follows runs. */
 export interface Engine {
-  /**
-   * Runs the graph once, handing each event of the stream mode to `emit` (awaited: that is the backpressure).
-   * @throws AppError `graph_failed`, `invalid_request` for an input that the graph refuses, or the signal's reason.
-   */
-  readonly execute: (execution: Execution, emit: (event: RunEvent) => Promise<void>) => Promise<Outcome>;
-  /** Keeps a lease renewed until disposed; the signal aborts when the lease is lost. */
-  readonly holdLease: (lease: Lease) => HeldLease;
+  /** Executes a claimed run to its end, or hands it over in time. Never rejects: what happens is recorded. */
+  readonly execute: (run: ClaimedRun, invocation: ExecutionLimits) => Promise<Executed>;
+  /** The run's events after `after`, in order, each once, wherever it executes, until it has ended. */
+  readonly follow: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    after: number,
+    signal: AbortSignal,
+  ) => AsyncIterable<RunEvent>;
+}
+
+export interface ExecutionLimits {
+  /** Stops the run, as cancelled: nobody is left who wants it. */
+  readonly signal?: AbortSignal;
+  /** When the run must be in other hands. */
+  readonly deadline?: Date;
+  /** From the graph's context factory. */
+  readonly context?: unknown;
 }
 
 /** Makes checkpointers for graphs that were compiled without one. */
 export interface Checkpointers {
-  /** Writes nothing once the lease is lost. */
-  readonly forRun: (lease: Lease) => Promise<unknown>;
+  /** Writes nothing once the lease is lost; `metadata` goes with each checkpoint. */
+  readonly forRun: (lease: Lease, metadata: JsonObject) => Promise<Checkpointer>;
   /** For reading a thread's state. */
-  readonly forThread: () => Promise<unknown>;
-  /** Forgets everything: for a run without a thread. */
-  readonly temporary: () => Promise<unknown>;
+  readonly forThread: () => Promise<Checkpointer>;
 }
 
-export interface HeldLease extends Disposable {
-  readonly signal: AbortSignal;
+/** The part of LangGraph's checkpointer that we ask ourselves; graphs may bring one of their own. */
+export interface Checkpointer {
+  /** Takes back all that the run has saved: an input that the graph cannot take would break each later read of the thread. */
+  discard?(): Promise<void>;
+  getTuple(config: object): Promise<{ readonly metadata?: object | undefined } | undefined>;
+}
+
+/** Counts requests across all instances. */
+export interface RateLimiter {
+  /** @throws AppError `rate_limited`, saying when to come back. */
+  readonly take: (identity: string) => Promise<void>;
 }
 
 /** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */
@@ -101,10 +244,4 @@ export interface Logger {
   readonly info: (fields: object, message: string) => void;
   readonly warn: (fields: object, message: string) => void;
   readonly error: (fields: object, message: string) => void;
-}
-
-/** Counts requests across all instances. */
-export interface RateLimiter {
-  /** @throws AppError `rate_limited`, saying when to come back. */
-  readonly take: (identity: string) => Promise<void>;
 }

@@ -1,69 +1,111 @@
-/** The rules of runs: one at a time on a thread, under a lease, executed by the invocation that received it. */
+/** The rules of runs: one at a time on a thread, in the order they came, executed under a lease. */
 
-import { AppError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import { withCheckpointer, type CompiledGraph, type Graph, type GraphConfig } from "./graphs.ts";
-import type { Checkpointers, Engine, Lease, Outcome, RunEvent, RunInput, RunStore, StreamMode } from "./ports.ts";
+import { AppError } from "../errors.ts";
+import { assistantIdOf } from "./assistants.ts";
+import type { Graph, GraphConfig } from "./graphs.ts";
+import { isJsonObject, type Invocation, type JsonObject, type MultitaskStrategy } from "./model.ts";
+import type {
+  ClaimedRun,
+  ClaimStore,
+  Command,
+  Engine,
+  Executed,
+  ExecutionLimits,
+  NewRun,
+  Outcome,
+  RunQueue,
+  RunRecord,
+  RunStore,
+  StreamMode,
+} from "./ports.ts";
 
 /** How long a claim is good for without a sign of life. */
 export const LEASE_MS = 30_000;
+/** Claims that a run gets without getting anywhere before it is given up. */
+const MAX_ATTEMPTS = 3;
+/** After this long without being claimed, a run's message is taken for lost. */
+const FORGOTTEN_MS = 30_000;
 
 export interface RunDeps {
   readonly runs: RunStore;
+  readonly claims: ClaimStore;
   readonly engine: Engine;
-  readonly checkpointers: Checkpointers;
+  readonly queue: RunQueue;
   readonly clock: Clock;
   readonly newId: () => string;
-  /** Aborted when this process is about to stop. */
-  readonly shutdown: AbortSignal;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
 }
 
 export interface RunRequest {
   readonly graph: Graph;
-  readonly input: RunInput;
+  readonly input: { readonly input: unknown } | { readonly command: Command };
   readonly config: GraphConfig;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly context: unknown;
-  /** Without a thread, nothing of the run is kept, and it stops when its caller goes away. */
+  readonly metadata: JsonObject;
+  /** Without one, the run has a thread of its own, of which nothing is left when it has ended. */
   readonly threadId: string | undefined;
-  readonly streamMode: StreamMode;
-  readonly signal: AbortSignal;
+  readonly streamModes: readonly StreamMode[];
+  readonly multitaskStrategy: MultitaskStrategy;
+  /** For a caller who asks later: the run and its output stay, on a thread of its own if none was named. */
+  readonly isKept?: boolean;
 }
 
-type Emit = (event: RunEvent) => Promise<void>;
-
-export interface AdmittedRun {
-  readonly run_id: string;
-  /** To be called once, and awaited to its end. @throws AppError `graph_failed`, `invalid_request`, `unavailable` */
-  readonly execute: (emit: Emit) => Promise<Outcome>;
+/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
+export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
+  const run = newRun(deps, request);
+  await deps.runs.admit(run, deps.clock.now());
+  await deps.queue.send(run.run_id, { notBefore: run.due_at });
+  return run;
 }
 
-/**
- * Decides whether a run may start, and claims its thread if so: what can be refused is refused here, before any answer.
- * @throws AppError `thread_busy`, `unavailable`
- */
-export async function admitRun(deps: RunDeps, request: RunRequest): Promise<AdmittedRun> {
-  const run_id = deps.newId();
-  const { threadId } = request;
-  const config = runConfig(request, threadId ?? run_id);
-  const loading = request.graph.load(config);
-  const execute = async (graph: CompiledGraph, signal: AbortSignal, emit: Emit): Promise<Outcome> =>
-    deps.engine.execute({ ...request, graph, config, signal: AbortSignal.any([signal, deps.shutdown]) }, emit);
-
-  if (threadId === undefined) {
-    const graph = forgetful(await loading, await deps.checkpointers.temporary());
-    return { run_id, execute: async (emit) => tracked(deps, execute(graph, request.signal, emit)) };
-  }
-  loading.catch(() => undefined); // awaited under the lease; until then a failure must not count as unhandled
-  const lease = await claimThread(deps, request, { run_id, threadId });
-  const work = async (signal: AbortSignal, emit: Emit): Promise<Outcome> =>
-    execute(await durable(deps, await loading, lease), signal, emit);
-  return { run_id, execute: async (emit) => tracked(deps, underLease(deps, lease, async (signal) => work(signal, emit))) };
+export interface StartedRun {
+  readonly run: NewRun;
+  /** The run in our hands; null when it waits for another one of its thread. */
+  readonly claim: ClaimedRun | null;
 }
 
-async function tracked<T>({ running }: RunDeps, execution: Promise<T>): Promise<T> {
+/** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
+export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
+  const run = newRun(deps, request);
+  const now = deps.clock.now();
+  const claim = await deps.runs.admit(run, now, {
+    lease_id: deps.newId(),
+    until: new Date(now.getTime() + LEASE_MS),
+  });
+  return { run, claim };
+}
+
+/** A run of a graph, by its id. @throws AppError `not_found` */
+export async function getRun(
+  { runs }: Pick<RunDeps, "runs">,
+  graph: Graph,
+  runId: string,
+): Promise<RunRecord> {
+  const run = await runs.get(runId);
+  if (run === null || run.graph_id !== graph.name)
+    throw new AppError("not_found", `Run '${runId}' not found`);
+  return run;
+}
+
+/** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
+export async function cancelRun(
+  deps: Pick<RunDeps, "runs" | "clock">,
+  graph: Graph,
+  runId: string,
+): Promise<RunRecord> {
+  const run = await getRun(deps, graph, runId);
+  await deps.runs.cancel(run.run_id, "interrupt", deps.clock.now());
+  return run;
+}
+
+/** Executes a run that is in our hands; never rejects. */
+export async function executeRun(
+  { engine, running }: RunDeps,
+  claim: ClaimedRun,
+  limits: ExecutionLimits,
+): Promise<Executed> {
+  const execution = engine.execute(claim, limits);
   running.add(execution);
   try {
     return await execution;
@@ -72,63 +114,117 @@ async function tracked<T>({ running }: RunDeps, execution: Promise<T>): Promise<
   }
 }
 
-/** Ends the runs whose executor vanished without a word. */
-export async function recoverRuns({ runs, clock }: Pick<RunDeps, "runs" | "clock">): Promise<number> {
-  return runs.recover(clock.now());
+/** A message has come for a run: executes it, unless it is not to be started, which is no error. */
+export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
+  const now = deps.clock.now();
+  const claim = await deps.claims.claim(
+    { run_id, lease_id: deps.newId() },
+    { now, until: new Date(now.getTime() + LEASE_MS) },
+  );
+  if (claim !== null) await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
 }
 
-/** The graph's defaults, then the request's config over them; ids come from us. */
-function runConfig({ graph, config, metadata }: RunRequest, threadId: string): GraphConfig {
+/**
+ * The end of a run that was executed, or is executing elsewhere.
+ * @throws AppError why it failed; `unavailable` when it goes on longer than the signal allows
+ */
+export async function outcomeOf(
+  deps: RunDeps,
+  run: NewRun,
+  executed: Executed | null,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (executed?.kind === "ended") return executed.outcome;
+  if (executed?.kind === "failed") throw executed.error;
+  if (executed?.kind === "cancelled") throw new AppError("run_cancelled", "The run was cancelled");
+  let output: unknown = null;
+  for await (const { event, data } of deps.engine.follow(run, 0, signal)) {
+    const chunk: unknown = JSON.parse(data);
+    if (event === "error") throw failure(chunk);
+    if (event === "values")
+      output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
+  }
+  if (signal.aborted) {
+    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
+  }
+  return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
+}
+
+const INTERRUPT = "__interrupt__";
+
+function asObject(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+export interface SweepReport {
+  readonly recovered: number;
+  readonly resent: number;
+}
+
+/** Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. */
+export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
+  const { claims, clock, newId, queue } = deps;
+  const now = clock.now();
+  const term = { now, until: new Date(now.getTime() + LEASE_MS) };
+  const { waiting, exhausted } = await claims.recover(newId(), term, MAX_ATTEMPTS);
+  for (const run of exhausted) await giveUp(deps, run);
+  const forgotten = await claims.forgotten(now, new Date(now.getTime() - FORGOTTEN_MS));
+  for (const runId of [...waiting, ...forgotten]) await queue.send(runId);
+  return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
+}
+
+async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promise<void> {
+  const error = `Given up after ${run.attempt} attempts: the executor vanished or ran out of time in each`;
+  const event = {
+    seq: run.last_seq + GIVEN_UP_GAP,
+    event: "error",
+    data: JSON.stringify({ error: "timeout", message: error }),
+  };
+  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
+    event,
+  ]);
+  if (next !== undefined) await queue.send(next);
+}
+
+/** Beyond what the vanished executors may have numbered. */
+const GIVEN_UP_GAP = 1_000_000;
+
+function newRun(
+  { newId, clock }: RunDeps,
+  { graph, input, config, metadata, ...request }: RunRequest,
+): NewRun {
+  const run_id = newId();
+  return {
+    run_id,
+    thread_id: request.threadId ?? newId(),
+    assistant_id: assistantIdOf(graph.name),
+    graph_id: graph.name,
+    metadata,
+    kwargs: {
+      ...input,
+      config: mergedConfig(graph, config, metadata),
+      stream_mode: request.streamModes,
+      ...(request.isKept === true ? { keeps_output: true } : {}),
+    },
+    multitask_strategy: request.multitaskStrategy,
+    due_at: clock.now(),
+    is_temporary: request.threadId === undefined && request.isKept !== true,
+    creates_thread: true,
+  };
+}
+
+/** The graph's defaults, and the request's config over them. */
+function mergedConfig(graph: Graph, config: GraphConfig, metadata: JsonObject): GraphConfig {
   return {
     ...graph.config,
     ...config,
-    configurable: { ...graph.config?.configurable, ...config.configurable, thread_id: threadId },
+    configurable: { ...graph.config?.configurable, ...config.configurable },
     metadata: { ...graph.config?.metadata, ...config.metadata, ...metadata },
   };
 }
 
-/** A run without a thread leaves nothing behind, whatever checkpointer its graph has. */
-function forgetful(graph: CompiledGraph, temporary: unknown): CompiledGraph {
-  return graph.checkpointer === false ? graph : withCheckpointer(graph, temporary);
-}
-
-/** A graph that brings its own checkpointer, or refuses one, has its way. */
-async function durable({ checkpointers }: RunDeps, graph: CompiledGraph, lease: Lease): Promise<CompiledGraph> {
-  return graph.checkpointer === undefined ? withCheckpointer(graph, await checkpointers.forRun(lease)) : graph;
-}
-
-async function claimThread(
-  { runs, clock, newId }: RunDeps,
-  { graph, metadata }: RunRequest,
-  { run_id, threadId }: { readonly run_id: string; readonly threadId: string },
-): Promise<Lease> {
-  const lease = { run_id, lease_id: newId() };
-  const now = clock.now();
-  await runs.begin(
-    { run_id, thread_id: threadId, assistant_id: graph.name, metadata },
-    { lease_id: lease.lease_id, now, until: new Date(now.getTime() + LEASE_MS) },
-  );
-  return lease;
-}
-
-/** Executes while the lease is renewed, and records the end, whichever it is. */
-async function underLease(
-  { engine, runs, clock }: RunDeps,
-  lease: Lease,
-  execute: (signal: AbortSignal) => Promise<Outcome>,
-): Promise<Outcome> {
-  using held = engine.holdLease(lease);
-  try {
-    const outcome = await execute(held.signal);
-    await runs.finish(lease, { status: outcome.status }, clock.now());
-    return outcome;
-  } catch (error) {
-    await runs.finish(lease, { status: "error", error: reason(error) }, clock.now());
-    throw error;
-  }
-}
-
-/** What the run's record says of a failure: our own words, never the graph's. */
-function reason(error: unknown): string {
-  return error instanceof AppError ? error.message : "The run failed";
+/** Of the event that tells of it; the cause was logged where the run executed. */
+function failure(event: unknown): AppError {
+  const { message } = asObject(event);
+  return new AppError("graph_failed", String(message), { errorId: "in the message" });
 }

@@ -12,7 +12,10 @@ export function checkThreadId(threadId: unknown): string {
   if (typeof threadId !== "string") throw new AppError("invalid_thread_id", "thread_id must be a string");
   if (threadId === "") throw new AppError("invalid_thread_id", "Thread ID must not be empty");
   if (threadId.length > MAX_THREAD_ID_LENGTH) {
-    throw new AppError("invalid_thread_id", `Thread ID exceeds maximum length of ${MAX_THREAD_ID_LENGTH} characters`);
+    throw new AppError(
+      "invalid_thread_id",
+      `Thread ID exceeds maximum length of ${MAX_THREAD_ID_LENGTH} characters`,
+    );
   }
   if (!PRINTABLE_ASCII.test(threadId)) {
     throw new AppError("invalid_thread_id", "Thread ID must contain only printable ASCII characters");

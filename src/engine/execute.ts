@@ -1,94 +1,319 @@
-/** Runs a graph once: the only place where a graph is called. */
+/** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
-import type { Execution, Outcome, RunEvent, RunInput } from "../core/ports.ts";
+import type { Clock } from "../clock.ts";
+import {
+  withCheckpointer,
+  type CompiledGraph,
+  type GraphConfig,
+  type GraphRegistry,
+} from "../core/graphs.ts";
+import type {
+  Checkpointer,
+  Checkpointers,
+  ClaimedRun,
+  ClaimStore,
+  Command,
+  Ended,
+  Executed,
+  ExecutionLimits,
+  GraphInput,
+  Logger,
+  Outcome,
+  RunEnd,
+  RunEvent,
+  RunQueue,
+} from "../core/ports.ts";
 import { AppError } from "../errors.ts";
+import { callGraph } from "./graph.ts";
+import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
 
-const INTERRUPT = "__interrupt__";
-
-/** @see Engine.execute for the promise. */
-export async function execute(execution: Execution, emit: (event: RunEvent) => Promise<void>): Promise<Outcome> {
-  const { graph, config, context, signal, streamMode } = execution;
-  let started = false;
-  try {
-    const chunks = await graph.stream(await graphInput(execution.input), {
-      ...config,
-      ...(context === undefined ? {} : { context }),
-      signal,
-      // "values" always, for the outcome; what was not asked for is not emitted
-      streamMode: streamMode === "values" ? ["values"] : [streamMode, "values"],
-    });
-    const result = new Result();
-    for await (const chunk of chunks) {
-      started = true;
-      const [mode, data] = parseChunk(chunk);
-      if (mode === "values") result.add(data);
-      if (mode === streamMode) await emit({ mode: streamMode, data: toPlain(data) });
-    }
-    signal.throwIfAborted();
-    return result.outcome();
-  } catch (error) {
-    signal.throwIfAborted();
-    throw failure(error, started);
-  }
+export interface ExecuteDeps {
+  readonly graphs: GraphRegistry;
+  readonly claims: ClaimStore;
+  readonly checkpointers: Checkpointers;
+  readonly queue: RunQueue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly newId: () => string;
+  readonly leaseMs: number;
+  /** The runs that this process executes, for followers in it. */
+  readonly journals: Map<string, Journal>;
+  /** Aborted when this process is about to stop: what runs is handed over. */
+  readonly shutdown: AbortSignal;
 }
 
-/** Gathers the outcome from the values that go by. */
-class Result {
-  #values: unknown = undefined;
-  #interrupts: unknown[] = [];
-
-  add(values: unknown): void {
-    if (isInterrupt(values)) this.#interrupts.push(...values[INTERRUPT]);
-    else this.#values = values;
-  }
-
-  outcome(): Outcome {
-    if (this.#interrupts.length === 0) return { status: "success", output: toPlain(this.#values) };
-    const values = typeof this.#values === "object" ? this.#values : {};
-    return { status: "interrupted", output: toPlain({ ...values, [INTERRUPT]: this.#interrupts }) };
-  }
+/** The invocation has no time left: what is not finished is done again by the next one. */
+class OutOfTime extends Error {
+  override readonly name = "OutOfTime";
 }
 
-async function graphInput(input: RunInput): Promise<unknown> {
-  if ("input" in input) return input.input;
-  const { Command } = await import("@langchain/langgraph");
-  const { resume, update, goto } = input.command;
-  return new Command({
-    ...(resume === undefined ? {} : { resume }),
-    ...(update === undefined ? {} : { update }),
-    ...(goto === undefined ? {} : { goto: [goto].flat() }),
+/** Never rejects: what happens is recorded. */
+export async function executeRun(
+  deps: ExecuteDeps,
+  run: ClaimedRun,
+  limits: ExecutionLimits,
+): Promise<Executed> {
+  const journal = new Journal(deps, run);
+  deps.journals.set(run.run_id, journal);
+  using time = watchTime(deps.clock, limits.deadline);
+  const execution = new RunExecution(deps, journal, {
+    signal: AbortSignal.any([
+      journal.signal,
+      time.up,
+      deps.shutdown,
+      ...(limits.signal === undefined ? [] : [limits.signal]),
+    ]),
+    drain: time.short,
+    context: limits.context,
   });
+  const executed = await execution.perform();
+  deps.journals.delete(run.run_id);
+  journal.close({ isFinal: executed.kind !== "elsewhere" });
+  return executed;
 }
 
-/** With a list of stream modes, a graph emits pairs of mode and data. */
-function parseChunk(chunk: unknown): readonly [mode: unknown, data: unknown] {
-  if (!Array.isArray(chunk) || chunk.length !== 2) throw new TypeError("The graph emitted a chunk without a mode");
-  return [chunk[0], chunk[1]];
+interface Surroundings {
+  readonly signal: AbortSignal;
+  readonly drain: AbortSignal;
+  readonly context: unknown;
 }
 
-/**
- * Ours pass through; an input that the graph refused before its first step is the client's mistake; the rest is the
- * graph's, whose own words stay in the log.
- * @see https://docs.langchain.com/oss/javascript/langgraph/errors
- */
-function failure(error: unknown, started: boolean): AppError {
-  if (error instanceof AppError) return error;
-  const code = errorCode(error);
-  if (!started && (code === "EmptyInputError" || code === "MESSAGE_COERCION_FAILURE")) {
-    return new AppError("invalid_request", "input: the graph cannot take it; its schema is in the OpenAPI document", { cause: error });
+/** One claim of a run, from its graph to its record. */
+class RunExecution {
+  readonly #deps: ExecuteDeps;
+  readonly #journal: Journal;
+  readonly #surroundings: Surroundings;
+  #checkpointer: Checkpointer | undefined;
+  #supersteps = 0;
+
+  constructor(deps: ExecuteDeps, journal: Journal, surroundings: Surroundings) {
+    this.#deps = deps;
+    this.#journal = journal;
+    this.#surroundings = surroundings;
   }
-  if (code === "GRAPH_RECURSION_LIMIT") {
-    return new AppError("graph_failed", "Graph execution failed: it reached its recursion limit", { cause: error });
+
+  async perform(): Promise<Executed> {
+    try {
+      const graph = await this.#graph();
+      const outcome = await this.#call(graph);
+      return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
+    } catch (error) {
+      return this.#stopped(error).catch((failure: unknown) => this.#unrecorded(failure));
+    }
   }
-  return new AppError("graph_failed", "Graph execution failed", { cause: error });
+
+  async #graph(): Promise<CompiledGraph> {
+    const { graphs, checkpointers } = this.#deps;
+    const { run } = this.#journal;
+    const graph = await graphs.get(run.graph_id).load(this.#config());
+    const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
+    if (!needsOurs) return graph;
+    const { run_id, graph_id, assistant_id, kwargs } = run;
+    this.#checkpointer = await checkpointers.forRun(run, {
+      ...kwargs.config.metadata,
+      run_id,
+      graph_id,
+      assistant_id,
+    });
+    return withCheckpointer(graph, this.#checkpointer);
+  }
+
+  #config(): GraphConfig {
+    const { run_id, thread_id, kwargs } = this.#journal.run;
+    const { configurable, metadata, ...config } = kwargs.config;
+    return {
+      ...config,
+      configurable: { ...configurable, thread_id, run_id },
+      metadata: { ...metadata, run_id },
+    };
+  }
+
+  async #call(graph: CompiledGraph): Promise<Outcome> {
+    const { kwargs } = this.#journal.run;
+    const input = await this.#input(graph);
+    const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
+    const execution = { ...this.#surroundings, graph, input, config, streamModes: kwargs.stream_mode };
+    return callGraph(execution, {
+      chunk: async (mode, data) => this.#journal.write(mode, data),
+      superstep: () => (this.#supersteps += 1),
+    });
+  }
+
+  /** What a former executor has saved is gone on from; it has consumed the input or command by then. */
+  async #input(graph: CompiledGraph): Promise<GraphInput> {
+    const { checkpointer } = graph;
+    const { run_id, thread_id, claims, kwargs } = this.#journal.run;
+    if (claims > 1 && isCheckpointer(checkpointer)) {
+      const newest = await checkpointer.getTuple({ configurable: { thread_id } });
+      if (newest?.metadata !== undefined && "run_id" in newest.metadata && newest.metadata.run_id === run_id)
+        return { resume: true };
+    }
+    return kwargs.command === undefined
+      ? { input: kwargs.input }
+      : { command: await this.#explicit(graph, kwargs.command) };
+  }
+
+  /** LangGraph overlooks answers that are false, 0, "" or null, unless they say which interrupt they are for. */
+  async #explicit(graph: CompiledGraph, command: Command): Promise<Command> {
+    if (command.resume === undefined || Boolean(command.resume) || !isCheckpointer(graph.checkpointer))
+      return command;
+    const { tasks = [] } = await graph.getState(this.#config());
+    const [first] = tasks.flatMap(({ interrupts = [] }) => interrupts);
+    return first?.id === undefined ? command : { ...command, resume: { [first.id]: command.resume } };
+  }
+
+  async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
+    const { [INTERRUPT]: _, ...values } = isObject(outcome.output) ? outcome.output : {};
+    const interrupted = outcome.status === "interrupted";
+    await this.#finish({
+      status: interrupted ? "interrupted" : "success",
+      thread_status: interrupted ? "interrupted" : "idle",
+      values: isObject(outcome.output) ? values : outcome.output,
+      interrupts: interrupted ? await this.#interrupts(graph) : {},
+    });
+    return { kind: "ended", outcome };
+  }
+
+  /** As the Platform has them: by the task that waits. */
+  async #interrupts(graph: CompiledGraph): Promise<unknown> {
+    if (!isCheckpointer(graph.checkpointer)) return {};
+    const { tasks = [] } = await graph.getState({ configurable: { thread_id: this.#journal.run.thread_id } });
+    return toPlain(
+      Object.fromEntries(
+        tasks.flatMap(({ id, interrupts = [] }) => (interrupts.length > 0 ? [[id, interrupts]] : [])),
+      ),
+    );
+  }
+
+  /** What to do about the reason for which the graph stopped. */
+  async #stopped(error: unknown): Promise<Executed> {
+    const { shutdown } = this.#deps;
+    if (error instanceof LeaseLost) return { kind: "elsewhere" };
+    if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
+    if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
+    if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
+      await this.#finish({ status: "interrupted", thread_status: "interrupted" });
+      return { kind: "cancelled" };
+    }
+    const known =
+      error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
+    if (known.code === "invalid_request") await this.#checkpointer?.discard?.();
+    if (known.code === "unavailable") return this.#handOver();
+    const shown = this.#logged(known);
+    await this.#journal.write("error", { error: shown.code, message: shown.message });
+    await this.#finish({ status: "error", thread_status: "error", error: shown.message });
+    return { kind: "failed", error: shown };
+  }
+
+  /** What clients may see of an error; the rest goes to the log, under an id that they are given. */
+  #logged(error: AppError): AppError {
+    if (error.status < 500) return error;
+    const { run_id, thread_id, graph_id } = this.#journal.run;
+    const errorId = this.#deps.newId();
+    this.#deps.logger.error(
+      { error_id: errorId, run_id, thread_id, graph_id, err: error.cause ?? error },
+      error.message,
+    );
+    return new AppError(error.code, `${error.message} (error id ${errorId})`, { cause: error, errorId });
+  }
+
+  async #finish(end: RunEnd): Promise<void> {
+    await this.#leave(async (now, events) => this.#deps.claims.finish(this.#journal.run, end, now, events));
+  }
+
+  async #rollback(): Promise<Executed> {
+    await this.#leave(async (now, events) => this.#deps.claims.rollback(this.#journal.run, now, events));
+    return { kind: "cancelled" };
+  }
+
+  /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
+  async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
+    const { clock, queue } = this.#deps;
+    const rest = await this.#journal.takeRest();
+    const { held, next } = await this.#persist(async () => record(clock.now(), rest));
+    if (!held) throw new LeaseLost("The run was taken over by another executor");
+    if (next !== undefined) await queue.send(next);
+  }
+
+  /** Puts the run back, for an invocation that has time. */
+  async #handOver(): Promise<Executed> {
+    const { claims, clock, queue } = this.#deps;
+    const { run } = this.#journal;
+    const events = await this.#journal.takeRest();
+    const { held } = await this.#persist(async () =>
+      claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
+    );
+    if (held) await queue.send(run.run_id);
+    return { kind: "elsewhere" };
+  }
+
+  /** Tries again while the database is away and the lease may still be ours. */
+  async #persist<T>(write: () => Promise<T>): Promise<T> {
+    const { clock } = this.#deps;
+    const giveUp = clock.now().getTime() + PERSIST_MS;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        const isAway = error instanceof AppError && error.code === "unavailable";
+        if (!isAway || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted) throw error;
+        await clock.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  /** The lease will lapse, and another executor goes on from what was saved. */
+  #unrecorded(failure: unknown): Executed {
+    const { run_id, thread_id } = this.#journal.run;
+    if (!(failure instanceof LeaseLost))
+      this.#deps.logger.error({ run_id, thread_id, err: failure }, "A run could not be recorded");
+    return { kind: "elsewhere" };
+  }
 }
 
-function errorCode(error: unknown): unknown {
-  if (!(error instanceof Error)) return undefined;
-  return "lc_error_code" in error && error.lc_error_code !== undefined ? error.lc_error_code : error.name;
+const INTERRUPT = "__interrupt__";
+/** How long an executor tries to record an end while the database is away; after that, the lease tells. */
+const PERSIST_MS = 10_000;
+const RETRY_MS = 250;
+
+/** Goes on from the newest checkpoint, whichever one the run started from. */
+function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
+  const { checkpoint_id: _, ...rest } = { ...configurable };
+  return { ...config, configurable: rest };
 }
 
-function isInterrupt(values: unknown): values is { readonly [INTERRUPT]: readonly unknown[] } {
-  return typeof values === "object" && values !== null && INTERRUPT in values && Array.isArray(values[INTERRUPT]);
+interface WatchedTime extends Disposable {
+  /** Aborts when the graph should stop at its next superstep boundary. */
+  readonly short: AbortSignal;
+  /** Aborts when it must stop where it is. */
+  readonly up: AbortSignal;
+}
+
+/** Leaves room before the deadline: for a superstep to end, then for writing things down. */
+function watchTime(clock: Clock, deadline: Date | undefined): WatchedTime {
+  const short = new AbortController();
+  const up = new AbortController();
+  const over = new AbortController();
+  const abortIn = async (ms: number, controller: AbortController): Promise<void> => {
+    await clock.sleep(Math.max(0, ms), over.signal);
+    if (!over.signal.aborted) controller.abort(new OutOfTime("The invocation has no time left"));
+  };
+  if (deadline !== undefined) {
+    const remaining = deadline.getTime() - clock.now().getTime();
+    void abortIn(remaining - Math.min(SUPERSTEP_ROOM_MS, remaining * 0.4), short);
+    void abortIn(remaining - Math.min(RECORD_ROOM_MS, remaining * 0.1), up);
+  }
+  return { short: short.signal, up: up.signal, [Symbol.dispose]: () => over.abort() };
+}
+
+const SUPERSTEP_ROOM_MS = 30_000;
+const RECORD_ROOM_MS = 5_000;
+
+function isCheckpointer(value: unknown): value is Checkpointer {
+  return isObject(value) && typeof value["getTuple"] === "function";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

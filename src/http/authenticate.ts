@@ -9,8 +9,12 @@ const RANK: Readonly<Record<AuthLevel, number>> = { anonymous: 0, function: 1, a
 /** @throws AppError `unauthorized` without any key, `forbidden` with one that does not open this route */
 export function requireLevel(needed: AuthLevel, granted: AuthLevel): void {
   if (RANK[granted] >= RANK[needed]) return;
-  if (granted !== "anonymous") throw new AppError("forbidden", "This function key does not open this endpoint");
-  throw new AppError("unauthorized", "A valid function key is required, as the header x-functions-key or the query parameter code");
+  if (granted !== "anonymous")
+    throw new AppError("forbidden", "This function key does not open this endpoint");
+  throw new AppError(
+    "unauthorized",
+    "A valid function key is required, as the header x-functions-key or the query parameter code",
+  );
 }
 
 /** The key of a request, in either of the places where the Azure Functions host looks. */

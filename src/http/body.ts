@@ -47,10 +47,16 @@ function tooLarge(bytes: number, maxBytes: number): AppError {
 }
 
 /** @throws AppError `invalid_request` that names each field and what was expected of it */
-export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, path: readonly PropertyKey[] = []): z.output<Schema> {
-  const result = schema.safeParse(value);
+export async function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  path: readonly PropertyKey[] = [],
+): Promise<z.output<Schema>> {
+  const result = await schema.safeParseAsync(value); // a graph's own schema may check asynchronously
   if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, 10).map((issue) => `${[...path, ...issue.path].join(".") || "body"}: ${issue.message}`);
+  const issues = result.error.issues
+    .slice(0, 10)
+    .map((issue) => `${[...path, ...issue.path].join(".") || "body"}: ${issue.message}`);
   throw new AppError("invalid_request", issues.join("; "), { cause: result.error });
 }
 
@@ -64,10 +70,12 @@ export function checkComplexity(value: unknown, { maxDepth, maxNodes }: BodyLimi
   for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
     if (typeof item.value === "string") checkText(item.value);
     if (typeof item.value !== "object" || item.value === null) continue;
-    if (item.depth > maxDepth) throw new AppError("input_too_complex", `Input exceeds maximum nesting depth of ${maxDepth}`);
+    if (item.depth > maxDepth)
+      throw new AppError("input_too_complex", `Input exceeds maximum nesting depth of ${maxDepth}`);
     for (const [key, child] of Object.entries(item.value)) {
       nodes += 1;
-      if (nodes > maxNodes) throw new AppError("input_too_complex", `Input exceeds maximum node count of ${maxNodes}`);
+      if (nodes > maxNodes)
+        throw new AppError("input_too_complex", `Input exceeds maximum node count of ${maxNodes}`);
       checkText(key);
       waiting.push({ value: child, depth: item.depth + 1 });
     }
@@ -76,17 +84,21 @@ export function checkComplexity(value: unknown, { maxDepth, maxNodes }: BodyLimi
 
 function checkText(text: string): void {
   if (text.includes("\u0000") || !text.isWellFormed()) {
-    throw new AppError("invalid_request", "The body has a string with a NUL character or half of a surrogate pair");
+    throw new AppError(
+      "invalid_request",
+      "The body has a string with a NUL character or half of a surrogate pair",
+    );
   }
 }
 
-/** @throws AppError `message_too_large` */
-export function checkMessages(input: Readonly<Record<string, unknown>>, { maxMessageCharacters }: BodyLimits): void {
-  const messages = Array.isArray(input["messages"]) ? input["messages"] : [input["messages"]];
+/** Looks at `messages` of an input, or of an update, if there are any. @throws AppError `message_too_large` */
+export function checkMessages(state: unknown, path: string, { maxMessageCharacters }: BodyLimits): void {
+  if (typeof state !== "object" || state === null || !("messages" in state)) return;
+  const messages: readonly unknown[] = Array.isArray(state.messages) ? state.messages : [state.messages];
   for (const [index, message] of messages.entries()) {
     const characters = textLength(message);
     if (characters > maxMessageCharacters) {
-      const detail = `input.messages.${index}: ${characters} characters (max ${maxMessageCharacters})`;
+      const detail = `${path}.messages.${index}: ${characters} characters (max ${maxMessageCharacters})`;
       throw new AppError("message_too_large", detail);
     }
   }

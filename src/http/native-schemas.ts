@@ -10,45 +10,69 @@ const ReservedKey = /^(__pregel_|langgraph_auth_)/;
 
 const Configurable = z
   .looseObject({
-    thread_id: z.unknown().meta({ type: "string", description: "Makes the run part of a conversation: 1 to 256 printable ASCII characters." }),
-    checkpoint_id: z.string().max(256).optional().meta({ description: "Goes on from this checkpoint instead of the newest." }),
+    thread_id: z.unknown().meta({
+      type: "string",
+      description: "Makes the run part of a conversation: 1 to 256 printable ASCII characters.",
+    }),
+    checkpoint_id: z
+      .string()
+      .max(256)
+      .optional()
+      .meta({ description: "Goes on from this checkpoint instead of the newest." }),
     checkpoint_ns: z.string().max(1024).optional(),
   })
   .partial()
-  .refine((value) => !Object.keys(value).some((key) => ReservedKey.test(key)), "has a key that only the server may set");
+  .refine(
+    (value) => !Object.keys(value).some((key) => ReservedKey.test(key)),
+    "has a key that only the server may set",
+  );
 
 const Config = z.strictObject({
   configurable: Configurable.optional(),
   metadata: JsonObject.optional(),
   tags: z.array(z.string()).optional(),
-  recursion_limit: z.int().min(1).max(10_000).optional().meta({ description: "Supersteps at most; 25 if absent." }),
+  recursion_limit: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .meta({ description: "Supersteps at most; 25 if absent." }),
   max_concurrency: z.int().min(1).max(1_000).optional(),
   run_name: z.string().optional(),
 });
 
 const CommandBody = z
   .strictObject({
-    resume: z.unknown().optional().meta({ description: "The answer to the interrupt that the thread waits at." }),
+    resume: z
+      .unknown()
+      .optional()
+      .meta({ description: "The answer to the interrupt that the thread waits at." }),
     update: JsonObject.optional().meta({ description: "Changes to the state." }),
-    goto: z.union([z.string(), z.array(z.string())]).optional().meta({ description: "The node or nodes to go to." }),
+    goto: z
+      .union([z.string(), z.array(z.string())])
+      .optional()
+      .meta({ description: "The node or nodes to go to." }),
   })
   .refine((command) => Object.keys(command).length > 0, "needs resume, update or goto");
 
-/** The request's schema, with the graph's own for its input. */
-export const invokeBody = ({ inputSchema }: Graph) =>
-  z.strictObject({
-    input: (inputSchema ?? JsonObject).optional().meta({ description: "Required, unless a command is given." }),
-    command: CommandBody.nullish().meta({ description: "Instead of an input: answers an interrupt, or edits the state." }),
-    config: Config.nullish(),
-    metadata: JsonObject.nullish().meta({ description: "Kept with the run and its checkpoints." }),
-  });
+/** The request's schema; the input is checked by the graph's own, once it is known that there is one. */
+export const InvokeBody = z.strictObject({
+  input: JsonObject.optional().meta({ description: "Required, unless a command is given." }),
+  command: CommandBody.nullish().meta({
+    description: "Instead of an input: answers an interrupt, or edits the state.",
+  }),
+  config: Config.nullish(),
+  metadata: JsonObject.nullish().meta({ description: "Kept with the run and its checkpoints." }),
+});
 
-export const streamBody = (graph: Graph) =>
-  invokeBody(graph).extend({
-    stream_mode: z.enum(STREAM_MODES).default("values"),
-  });
+export const StreamBody = InvokeBody.extend({ stream_mode: z.enum(STREAM_MODES).default("values") });
 
-const InvokeAnswer = ({ outputSchema }: Graph) => z.object({ output: outputSchema ?? JsonObject });
+const Interrupted = z.looseObject({
+  __interrupt__: z.array(z.looseObject({ id: z.string().optional(), value: z.unknown() })),
+});
+
+const InvokeAnswer = ({ outputSchema }: Graph) =>
+  z.object({ output: outputSchema === undefined ? JsonObject : z.union([outputSchema, Interrupted]) });
 
 const StateAnswer = z.object({
   values: JsonObject,
@@ -59,7 +83,7 @@ const StateAnswer = z.object({
   parent_config: JsonObject.nullable(),
 });
 
-const RUN_ERRORS = {
+export const RUN_ERRORS = {
   400: "The body is not JSON or over a limit, or the thread id is not valid",
   401: "A function key is missing",
   403: "The function key does not open this graph",
@@ -71,14 +95,23 @@ const RUN_ERRORS = {
   503: "The database cannot be reached",
 } as const;
 
+/** For the documentation: with the graph's own schema of its input. */
+export function documented(body: typeof InvokeBody, { inputSchema }: Graph): z.ZodType {
+  return inputSchema === undefined ? body : body.extend({ input: inputSchema.optional() });
+}
+
 export function invokeDocs(graph: Graph): RouteDocs {
   return {
     operationId: `graph_${graph.name}_invoke`,
     summary: `Invoke graph '${graph.name}'`,
     tag: graph.name,
-    body: invokeBody(graph),
+    body: documented(InvokeBody, graph),
     responses: {
-      200: { description: "The graph's full output state. At an interrupt, `__interrupt__` says what it waits for.", schema: InvokeAnswer(graph) },
+      200: {
+        description:
+          "The graph's full output state. At an interrupt, `__interrupt__` says what it waits for.",
+        schema: InvokeAnswer(graph),
+      },
       ...RUN_ERRORS,
     },
   };
@@ -89,7 +122,7 @@ export function streamDocs(graph: Graph): RouteDocs {
     operationId: `graph_${graph.name}_stream`,
     summary: `Stream graph '${graph.name}'`,
     tag: graph.name,
-    body: streamBody(graph),
+    body: documented(StreamBody, graph),
     responses: {
       200: {
         description:

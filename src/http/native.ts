@@ -1,20 +1,28 @@
 /** The native API of each graph: invoke, stream, state. @see SPEC of the Python package azure-functions-langgraph */
 
 import type { z } from "zod";
-import type { Clock } from "../clock.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
-import type { Logger, Outcome, RunInput } from "../core/ports.ts";
-import { admitRun, type AdmittedRun, type RunDeps, type RunRequest } from "../core/runs.ts";
+import { isJsonObject } from "../core/model.ts";
+import type { Checkpointers, Executed, Logger, Outcome, StreamMode } from "../core/ports.ts";
+import {
+  executeRun,
+  outcomeOf,
+  startRun,
+  type RunDeps,
+  type RunRequest,
+  type StartedRun,
+} from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkComplexity, checkMessages, parse, readJson, type BodyLimits } from "./body.ts";
-import { invokeBody, invokeDocs, stateDocs, streamBody, streamDocs } from "./native-schemas.ts";
+import { withoutConstructors } from "./constructors.ts";
+import { InvokeBody, invokeDocs, stateDocs, StreamBody, streamDocs } from "./native-schemas.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface NativeDeps extends RunDeps {
-  readonly clock: Clock;
+  readonly checkpointers: Checkpointers;
   readonly logger: Logger;
   readonly limits: BodyLimits;
   readonly streaming: "live" | "buffered";
@@ -27,29 +35,72 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
   const path = `/graphs/${graph.name}`;
   const common = { authLevel: graph.authLevel, isRateLimited: true };
   return [
-    { ...common, method: "POST", path: `${path}/invoke`, handle: invoke(deps, graph), docs: invokeDocs(graph) },
-    { ...common, method: "POST", path: `${path}/stream`, handle: stream(deps, graph), docs: streamDocs(graph) },
-    { ...common, method: "GET", path: `${path}/threads/{thread_id}/state`, handle: state(deps, graph), docs: stateDocs(graph) },
+    {
+      ...common,
+      method: "POST",
+      path: `${path}/invoke`,
+      handle: invoke(deps, graph),
+      docs: invokeDocs(graph),
+    },
+    {
+      ...common,
+      method: "POST",
+      path: `${path}/stream`,
+      handle: stream(deps, graph),
+      docs: streamDocs(graph),
+    },
+    {
+      ...common,
+      method: "GET",
+      path: `${path}/threads/{thread_id}/state`,
+      handle: state(deps, graph),
+      docs: stateDocs(graph),
+    },
   ];
 }
 
 function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
-  const schema = invokeBody(graph);
   return async (call) => {
-    const body = parse(schema, await readRunBody(call, deps));
-    const run = await admitRun(deps, await runRequest(call, graph, body, "values"));
-    const outcome = await run.execute(async () => undefined);
-    return json({ output: output(graph, outcome) });
+    const body = await parse(InvokeBody, await readRunBody(call, deps));
+    const execute = await prepare(deps, graph, call);
+    const started = await startRun(deps, await runRequest(graph, body, "values"));
+    const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
+    return json({ output: await output(graph, outcome) });
   };
 }
 
 function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
-  const schema = streamBody(graph);
   return async (call) => {
-    if (!graph.stream) throw new AppError("stream_not_supported", `Graph '${graph.name}' is configured as invoke-only`);
-    const body = parse(schema, await readRunBody(call, deps));
-    const run = await admitRun(deps, await runRequest(call, graph, body, body.stream_mode));
-    return streamResponse(deps, run);
+    if (!graph.stream)
+      throw new AppError("stream_not_supported", `Graph '${graph.name}' is configured as invoke-only`);
+    const body = await parse(StreamBody, await readRunBody(call, deps));
+    const execute = await prepare(deps, graph, call);
+    const started = await startRun(deps, await runRequest(graph, body, body.stream_mode));
+    const executing = execute(started);
+    return streamResponse(deps, async (write) => {
+      await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);
+      await executing;
+    });
+  };
+}
+
+/** Makes the run's context, which may fail, before the run exists. */
+async function prepare(
+  deps: NativeDeps,
+  graph: Graph,
+  { request, invocation }: Call,
+): Promise<(run: StartedRun) => Promise<Executed | null>> {
+  const context = await graph.context?.(
+    new Request(request.url, { method: request.method, headers: request.headers }),
+  );
+  const limits = {
+    ...(context === undefined ? {} : { context }),
+    ...(invocation.deadline === undefined ? {} : { deadline: invocation.deadline }),
+  };
+  return async ({ claim }) => {
+    if (claim === null) return null;
+    // A run that nobody can come back to stops when its caller goes away.
+    return executeRun(deps, claim, claim.is_temporary ? { ...limits, signal: invocation.signal } : limits);
   };
 }
 
@@ -68,43 +119,45 @@ function state(deps: NativeDeps, graph: Graph): Route["handle"] {
   };
 }
 
-async function readRunBody({ request }: Call, { limits }: NativeDeps): Promise<unknown> {
-  const body = await readJson(request, limits);
-  if (!isJsonObject(body)) throw new AppError("invalid_request", "body: expected an object");
-  for (const part of Object.values(body)) checkComplexity(part, limits);
-  if (isJsonObject(body["input"])) checkMessages(body["input"], limits);
+export async function readRunBody({ request }: Call, { limits }: NativeDeps): Promise<unknown> {
+  const sent = await readJson(request, limits);
+  if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
+  for (const part of Object.values(sent)) checkComplexity(part, limits);
+  const body = withoutConstructors(sent);
+  const command = isJsonObject(body["command"]) ? body["command"] : {};
+  checkMessages(body["input"], "input", limits);
+  checkMessages(command["update"], "command.update", limits);
   return body;
 }
 
-type InvokeBody = z.output<ReturnType<typeof invokeBody>>;
+export type RunBody = z.output<typeof InvokeBody>;
 
-async function runRequest(
-  { request, invocation }: Call,
-  graph: Graph,
-  body: InvokeBody,
-  streamMode: RunRequest["streamMode"],
-): Promise<RunRequest> {
+export async function runRequest(graph: Graph, body: RunBody, streamMode: StreamMode): Promise<RunRequest> {
   const { thread_id, ...configurable } = body.config?.configurable ?? {};
   return {
     graph,
-    input: runInput(body),
+    input: await runInput(graph, body),
     config: graphConfig(body.config ?? {}, configurable),
     metadata: body.metadata ?? {},
-    context: await graph.context?.(new Request(request.url, { method: request.method, headers: request.headers })),
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    streamMode,
-    signal: invocation.signal,
+    streamModes: [streamMode],
+    multitaskStrategy: "reject",
   };
 }
 
-function runInput({ input, command }: InvokeBody): RunInput {
-  if (input !== undefined && command) throw new AppError("invalid_request", "command: give either an input or a command, not both");
+async function runInput({ inputSchema }: Graph, { input, command }: RunBody): Promise<RunRequest["input"]> {
+  if (input !== undefined && command)
+    throw new AppError("invalid_request", "command: give either an input or a command, not both");
   if (command) return { command };
+  if (inputSchema !== undefined) return { input: await parse(inputSchema, input, ["input"]) };
   if (input === undefined) throw new AppError("invalid_request", "input: required; expected an object");
   return { input };
 }
 
-function graphConfig(config: NonNullable<InvokeBody["config"]>, configurable: Readonly<Record<string, unknown>>): GraphConfig {
+function graphConfig(
+  config: NonNullable<RunBody["config"]>,
+  configurable: Readonly<Record<string, unknown>>,
+): GraphConfig {
   return {
     configurable,
     ...(config.metadata === undefined ? {} : { metadata: config.metadata }),
@@ -116,17 +169,23 @@ function graphConfig(config: NonNullable<InvokeBody["config"]>, configurable: Re
 }
 
 /** An object is the output itself; anything else is wrapped, so that `output` is always an object. */
-function output({ outputSchema }: Graph, outcome: Outcome): unknown {
+async function output({ outputSchema }: Graph, outcome: Outcome): Promise<unknown> {
   const value = outcome.output;
-  if (outputSchema === undefined || outcome.status === "interrupted") return isJsonObject(value) ? value : { result: value };
-  const result = outputSchema.safeParse(value);
+  if (outputSchema === undefined || outcome.status === "interrupted")
+    return isJsonObject(value) ? value : { result: value };
+  const result = await outputSchema.safeParseAsync(value);
   if (result.success) return result.data;
-  throw new AppError("graph_failed", "Graph execution failed: its output does not match the output schema", { cause: result.error });
+  throw new AppError("graph_failed", "Graph execution failed: its output does not match the output schema", {
+    cause: result.error,
+  });
 }
 
-async function streamResponse(deps: NativeDeps, run: AdmittedRun): Promise<Response> {
-  const produce = (write: WriteFrame): Promise<void> => writeRun(deps, run, write);
-  if (deps.streaming === "live") return new Response(eventStream(deps.clock, produce), { headers: SSE_HEADERS });
+async function streamResponse(
+  deps: NativeDeps,
+  produce: (write: WriteFrame) => Promise<void>,
+): Promise<Response> {
+  if (deps.streaming === "live")
+    return new Response(eventStream(deps.clock, produce), { headers: SSE_HEADERS });
   const maxBytes = deps.maxStreamResponseBytes;
   const tooMuch = { error: `stream response exceeded max buffered size (${maxBytes} bytes)` };
   const overflow = [{ event: "error", data: tooMuch }, END];
@@ -135,16 +194,27 @@ async function streamResponse(deps: NativeDeps, run: AdmittedRun): Promise<Respo
 
 const END: Frame = { event: "end", data: {} };
 
-/** One frame for each chunk, one for a failure, and always a last one; each carries an object. */
-async function writeRun({ logger }: NativeDeps, run: AdmittedRun, write: WriteFrame): Promise<void> {
-  try {
-    await run.execute(async ({ data }) => write({ event: "data", data: isJsonObject(data) ? data : { data } }));
-  } catch (error) {
-    await write({ event: "error", data: { error: publicError(error, logger).message } });
-  }
-  await write(END);
+interface Wanted {
+  readonly mode: StreamMode;
+  readonly signal: AbortSignal;
 }
 
-function isJsonObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** One frame for each chunk, one for a failure, and always a last one; each carries an object. */
+async function writeRun(
+  deps: NativeDeps,
+  { run, claim }: StartedRun,
+  { mode, signal }: Wanted,
+  write: WriteFrame,
+): Promise<void> {
+  try {
+    for await (const { event, data } of deps.engine.follow(run, claim?.last_seq ?? 0, signal)) {
+      const chunk: unknown = JSON.parse(data);
+      if (event === mode) await write({ event: "data", data: isJsonObject(chunk) ? chunk : { data: chunk } });
+      if (event === "error" && isJsonObject(chunk))
+        await write({ event: "error", data: { error: chunk["message"] } });
+    }
+  } catch (error) {
+    await write({ event: "error", data: { error: publicError(error, deps.logger).message } });
+  }
+  await write(END);
 }

@@ -1,10 +1,10 @@
-/** The OpenAPI 3.1 document, drawn from the routes. Import it lazily: only `/openapi.json` needs it. */
+/**
+ * The OpenAPI 3.1 document, drawn from the routes: its schemas are JSON Schema 2020-12, as zod writes it. Import it
+ * lazily: only `/openapi.json` needs it.
+ */
 
 import { z } from "zod";
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
-import type { Route } from "./router.ts";
-
-export type OpenApiDocument = ReturnType<typeof createDocument>;
+import type { AnswerDocs, Route } from "./router.ts";
 
 export interface OpenApiInfo {
   readonly title: string;
@@ -12,47 +12,107 @@ export interface OpenApiInfo {
   readonly description: string;
 }
 
-const ErrorAnswer = z
-  .object({
-    error: z.string().meta({ description: "A word for programs, stable across versions." }),
-    detail: z.string().meta({ description: "For a person." }),
-  })
-  .meta({ id: "Error" });
+export type OpenApiDocument = Readonly<Record<string, unknown>>;
+
+const ErrorAnswer = z.object({
+  error: z.string().meta({ description: "A word for programs, stable across versions." }),
+  detail: z.string().meta({ description: "For a person." }),
+});
 
 export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): OpenApiDocument {
-  const paths: ZodOpenApiPathsObject = {};
+  const schemas = new Schemas();
+  const error = schemas.add("Error", ErrorAnswer, "output");
+  const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
-    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
+    paths[route.path] = {
+      ...paths[route.path],
+      [route.method.toLowerCase()]: operation(route, schemas, error),
+    };
   }
-  return createDocument({
+  return {
     openapi: "3.1.0",
     info: { ...info, license: { name: "MIT", identifier: "MIT" } },
     servers: [{ url: "." }],
     paths,
     components: {
+      schemas: schemas.all,
       securitySchemes: {
         functionKey: { type: "apiKey", in: "header", name: "x-functions-key" },
         functionKeyInQuery: { type: "apiKey", in: "query", name: "code" },
       },
     },
-  });
-}
-
-function operation({ path, authLevel, docs }: Route): ZodOpenApiOperationObject {
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, z.string()] as const);
-  return {
-    operationId: docs.operationId,
-    summary: docs.summary,
-    tags: [docs.tag],
-    security: authLevel === "anonymous" ? [] : [{ functionKey: [] }, { functionKeyInQuery: [] }],
-    ...(parameters.length === 0 ? {} : { requestParams: { path: z.object(Object.fromEntries(parameters)) } }),
-    ...(docs.body === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: docs.body } } } }),
-    responses: Object.fromEntries(Object.entries(docs.responses).map(([status, answer]) => [status, response(answer)])),
   };
 }
 
-function response(answer: Route["docs"]["responses"][number]) {
-  if (typeof answer === "string") return { description: answer, content: { "application/json": { schema: ErrorAnswer } } };
-  const { description, contentType = "application/json", schema } = answer;
-  return { description, content: { [contentType]: { schema } } };
+type Schema = Readonly<Record<string, unknown>>;
+
+function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Schema): Schema {
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const answer = (status: string, docs: string | AnswerDocs): Schema => {
+    if (typeof docs === "string")
+      return { description: docs, content: { "application/json": { schema: error } } };
+    const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
+    return {
+      description: docs.description,
+      content: { [docs.contentType ?? "application/json"]: { schema } },
+    };
+  };
+  const { operationId, summary, tag, body, responses } = docs;
+  return {
+    operationId,
+    summary,
+    tags: [tag],
+    security: authLevel === "anonymous" ? [] : [{ functionKey: [] }, { functionKeyInQuery: [] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") } },
+          },
+        }),
+    responses: Object.fromEntries(
+      Object.entries(responses).map(([status, docs]) => [status, answer(status, docs)]),
+    ),
+  };
+}
+
+/** The document's schemas by name; users' own ids play no part, as two graphs may use the same. */
+class Schemas {
+  readonly all: Record<string, unknown> = {};
+
+  /** Returns a reference. What JSON Schema has no words for, such as a transformation, is described as anything. */
+  add(name: string, schema: z.ZodType, io: "input" | "output"): Schema {
+    const { $schema: _, $defs, ...root } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+    this.all[name] = relocated(root, name);
+    for (const [key, definition] of Object.entries($defs ?? {}))
+      this.all[partName(name, key)] = relocated(definition, name);
+    return { $ref: reference(name) };
+  }
+}
+
+/** Points references within one schema at where its parts are in the document. */
+function relocated(schema: unknown, name: string): unknown {
+  const relocate = (key: string, value: unknown): unknown =>
+    key === "$ref" && typeof value === "string"
+      ? value.replace(LOCAL_REFERENCE, (_, part?: string) => reference(name, part))
+      : value;
+  return JSON.parse(JSON.stringify(schema, relocate)) as unknown;
+}
+
+const LOCAL_REFERENCE = /^#(?:\/\$defs\/(.+))?$/;
+
+function reference(name: string, part?: string): string {
+  return `#/components/schemas/${part === undefined ? name : partName(name, part)}`;
+}
+
+/** Component names have letters, digits, dots, dashes and underscores only. */
+function partName(name: string, part: string): string {
+  return `${name}.${part.replaceAll(/[^\w.-]/g, "_")}`;
 }

@@ -18,18 +18,22 @@ export interface ErrorBody {
 export function errorResponse(error: unknown, logger: Logger): Response {
   const known = publicError(error, logger);
   const response = json({ error: known.code, detail: known.message } satisfies ErrorBody, known.status);
-  if (known.retryAfterSeconds !== undefined) response.headers.set("retry-after", String(known.retryAfterSeconds));
+  if (known.retryAfterSeconds !== undefined)
+    response.headers.set("retry-after", String(known.retryAfterSeconds));
   return response;
 }
 
 /** What a client may know of an error. What it may not is logged, under an id that the client is given. */
 export function publicError(error: unknown, logger: Logger): AppError {
-  const known = error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
-  if (known.status < 500 || known.code === "stream_not_supported") return known;
+  const known =
+    error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
+  if (known.status < 500 || known.code === "stream_not_supported" || known.errorId !== undefined)
+    return known;
   const error_id = randomUUID();
   logger.error({ error_id, code: known.code, err: known.cause ?? known }, known.message);
   return new AppError(known.code, `${known.message} (error id ${error_id})`, {
     cause: error,
+    errorId: error_id,
     ...(known.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: known.retryAfterSeconds }),
   });
 }

@@ -22,7 +22,13 @@ export interface RouteDocs {
   readonly tag: string;
   readonly body?: z.ZodType;
   /** By status; a string is the description of an answer whose schema is the error's. */
-  readonly responses: Readonly<Record<number, string | { readonly description: string; readonly contentType?: string; readonly schema: z.ZodType }>>;
+  readonly responses: Readonly<Record<number, string | AnswerDocs>>;
+}
+
+export interface AnswerDocs {
+  readonly description: string;
+  readonly contentType?: string;
+  readonly schema: z.ZodType;
 }
 
 export interface Route {
@@ -49,10 +55,14 @@ interface Env {
 }
 
 /** Always resolves to a response. */
-export function createRouter(options: RouterOptions): (request: Request, invocation: Invocation) => Promise<Response> {
+export function createRouter(
+  options: RouterOptions,
+): (request: Request, invocation: Invocation) => Promise<Response> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
-  for (const route of options.routes) hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
-  for (const path of new Set(options.routes.map((route) => route.path))) hono.all(honoPath(path), refuseMethod(options, path));
+  for (const route of options.routes)
+    hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
+  for (const path of new Set(options.routes.map((route) => route.path)))
+    hono.all(honoPath(path), refuseMethod(options, path));
   hono.notFound((context) => {
     throw new AppError("not_found", `There is nothing at ${context.req.method} ${context.req.path}`);
   });

@@ -30,7 +30,10 @@ export type WriteFrame = (frame: Frame) => Promise<void>;
  * A stream of what `produce` writes, which starts at once, never errors, and ends when `produce` does. While nothing
  * is written it sends comments. When the reader goes away, `produce` goes on without it.
  */
-export function eventStream(clock: Clock, produce: (write: WriteFrame) => Promise<void>): ReadableStream<Uint8Array> {
+export function eventStream(
+  clock: Clock,
+  produce: (write: WriteFrame) => Promise<void>,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let isOpen = true;
   let proceed = (): void => undefined;

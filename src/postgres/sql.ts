@@ -22,16 +22,27 @@ export async function rows<Row extends QueryResultRow>(db: Db, statement: Sql): 
 /** Errors that mean "no database" become `unavailable`; the rest stay what they are. */
 export function translate(error: unknown): unknown {
   if (!isUnavailable(error)) return error;
-  return new AppError("unavailable", "The database cannot be reached", { cause: error, retryAfterSeconds: 5 });
+  return new AppError("unavailable", "The database cannot be reached", {
+    cause: error,
+    retryAfterSeconds: 5,
+  });
 }
 
 export function isUniqueViolation(error: unknown, constraint: string): boolean {
-  return error instanceof Error && "code" in error && error.code === "23505" && "constraint" in error && error.constraint === constraint;
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    error.code === "23505" &&
+    "constraint" in error &&
+    error.constraint === constraint
+  );
 }
 
 /** @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57 */
-const UNAVAILABLE = /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
-const LOST_CONNECTION = /Connection terminated|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
+const UNAVAILABLE =
+  /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
+const LOST_CONNECTION =
+  /Connection terminated|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);

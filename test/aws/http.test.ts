@@ -41,7 +41,8 @@ function doorThat(respond: () => Response): {
       signals.push(signal);
       return respond();
     },
-    tick: async () => ({ recovered: 0 }),
+    work: async () => undefined,
+    tick: async () => ({ recovered: 0, resent: 0 }),
   };
   const door = {
     doors: () => doors,

@@ -27,7 +27,13 @@ test("each graph has functions of its own, and the catch-all sorts after them", 
   await using host = await start(database);
   const names = host.functions.map(({ name }) => name).toSorted();
   expect(names).toEqual(
-    expect.arrayContaining(["graph_chat_invoke", "graph_chat_state", "graph_chat_stream", "graph_digest_invoke", "health"]),
+    expect.arrayContaining([
+      "graph_chat_invoke",
+      "graph_chat_state",
+      "graph_chat_stream",
+      "graph_digest_invoke",
+      "health",
+    ]),
   );
   expect(names.at(-1)).toBe("platform_api");
 });
@@ -36,7 +42,12 @@ test("a conversation is remembered by another process", async () => {
   await using database = await testDatabase();
   const say = async (host: AzureHost, content: string) => {
     const input = { messages: [{ role: "user", content }] };
-    return (await call(host, "/graphs/chat/invoke", { input, config: { configurable: { thread_id: "conversation-1" } } })).text();
+    return (
+      await call(host, "/graphs/chat/invoke", {
+        input,
+        config: { configurable: { thread_id: "conversation-1" } },
+      })
+    ).text();
   };
   await using first = await start(database);
   await say(first, "My name is Ada.");
@@ -45,7 +56,10 @@ test("a conversation is remembered by another process", async () => {
   await using second = await start(database);
   expect(await say(second, "What is my name?")).toContain("Ada");
   const state = await call(second, "/graphs/chat/threads/conversation-1/state");
-  expect(await state.json()).toMatchObject({ next: [], values: { messages: Array.from({ length: 4 }, () => ({})) } });
+  expect(await state.json()).toMatchObject({
+    next: [],
+    values: { messages: Array.from({ length: 4 }, () => ({})) },
+  });
 });
 
 test("a stream arrives event by event and ends with end", async () => {

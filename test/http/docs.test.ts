@@ -6,9 +6,9 @@ import { beforeAll, expect, test } from "vitest";
 import { docsAsset, docsPage } from "../../src/http/docs.ts";
 
 /** By address, as the script has no types. */
-const { copyDocsAssets } = (await import(
+const { copyDocsAssets }: { copyDocsAssets: (targetDir: string) => Promise<void> } = await import(
   new URL("../../scripts/copy-docs-assets.mjs", import.meta.url).href
-)) as { copyDocsAssets: (targetDir: string) => Promise<void> };
+);
 
 /** As the build does; nothing is written where the files are there already. */
 beforeAll(() => copyDocsAssets(fileURLToPath(new URL("../../src/http/assets/", import.meta.url))), 30_000);

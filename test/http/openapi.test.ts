@@ -84,6 +84,9 @@ test("the document has every route, and each operation a name of its own", async
     `post /graphs/${name}/invoke`,
     `post /graphs/${name}/stream`,
     `get /graphs/${name}/threads/{thread_id}/state`,
+    `post /graphs/${name}/runs`,
+    `get /graphs/${name}/runs/{run_id}`,
+    `post /graphs/${name}/runs/{run_id}/cancel`,
   ]);
   const ofSystem = ["/health", "/health/details", "/openapi.json", "/docs", "/docs/{name}"].map(
     (path) => `get ${path}`,

@@ -31,7 +31,6 @@ test("without the database the answer is 503, and all is well when it is back", 
     expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|postgres/);
   }
   expect((await server.get("/health")).status).toBe(200);
-  expect((await server.post("/graphs/shout/invoke", { input: { text: "a" } })).status).toBe(200); // it needs none
 
   await proxy.mend();
   expect((await server.post("/graphs/shout/invoke", body)).status).toBe(200);

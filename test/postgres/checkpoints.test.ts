@@ -87,10 +87,13 @@ test("a run costs a fraction of the stock saver's queries", async () => {
 async function runningRun(test: TestDatabase): Promise<{ run_id: string; lease_id: string }> {
   const [run] = await test.query(`
     with thread as (
-      insert into langgraph.threads (thread_id, status, created_at, updated_at) values ('t', 'busy', now(), now()) returning thread_id
+      insert into langgraph.threads (thread_id, status, active_runs, created_at, updated_at, state_updated_at)
+      values ('t', 'busy', 1, now(), now(), now()) returning thread_id
     )
-    insert into langgraph.runs (run_id, thread_id, assistant_id, status, lease_id, lease_until, created_at, updated_at)
-    select gen_random_uuid(), thread_id, 'x', 'running', gen_random_uuid(), now(), now(), now() from thread
+    insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, kwargs, multitask_strategy,
+      created_at, updated_at, due_at, woken_at, lease_id, lease_until)
+    select gen_random_uuid(), thread_id, gen_random_uuid(), 'x', 'running', '{}', 'reject',
+      now(), now(), now(), now(), gen_random_uuid(), now() from thread
     returning run_id, lease_id`);
   return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]) };
 }

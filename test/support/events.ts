@@ -8,7 +8,9 @@ export interface ServerEvent {
 /** The events of a stream as they come, read by a parser that is not ours. */
 export async function* readEvents(response: Response): AsyncGenerator<ServerEvent> {
   if (response.body === null) return;
-  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  const events = response.body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream());
   for await (const { event, data } of events) yield { event, data: JSON.parse(data) as unknown };
 }
 

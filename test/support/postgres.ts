@@ -17,7 +17,10 @@ declare module "vitest" {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "langgraph-functions-test-"));
   await chmod(folder, 0o755);
-  const postgres = await startEmbeddedPostgres({ folder, settings: { fsync: "off", max_connections: "300" } });
+  const postgres = await startEmbeddedPostgres({
+    folder,
+    settings: { fsync: "off", max_connections: "300" },
+  });
   await makeTemplate(postgres.url);
   project.provide("postgresUrl", postgres.url);
   return async () => {

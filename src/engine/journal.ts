@@ -1,0 +1,168 @@
+/**
+ * What a run streams, as its executor keeps it: numbered, handed to followers in this process at once, and written to
+ * the log in batches. The statement that writes is also the heartbeat: it extends the lease, and brings back whether
+ * it still holds and whether somebody asked the run to stop.
+ */
+
+import type { Clock } from "../clock.ts";
+import type { CancelAction } from "../core/model.ts";
+import type { ClaimedRun, ClaimStore, RunEvent } from "../core/ports.ts";
+
+export interface JournalDeps {
+  readonly claims: ClaimStore;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+}
+
+/** Somebody asked for the run to stop. */
+export class RunCancelled extends Error {
+  override readonly name = "RunCancelled";
+  readonly action: CancelAction;
+
+  constructor(action: CancelAction) {
+    super(`The run was cancelled (${action})`);
+    this.action = action;
+  }
+}
+
+/** The run is another executor's now: whoever finds this stops and writes nothing more. */
+export class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+}
+
+/** Events wait this long for others to go with them. */
+const BATCH_MS = 100;
+/** A lease is renewed, and a wish to cancel noticed, at least this often. */
+const BEAT_MS = 1_000;
+/** What followers in this process find in memory; who is further behind reads the log. */
+const RECENT_BYTES = 2_097_152;
+/** Numbers that a vanished executor may have given to events which it could not write any more. */
+const LOST_EVENTS = 10_000;
+/** What may wait to be written before the graph waits too. */
+const UNWRITTEN_BYTES = 1_048_576;
+
+export class Journal {
+  readonly run: ClaimedRun;
+  readonly #deps: JournalDeps;
+  readonly #stop = new AbortController();
+  readonly #followers = new Set<() => void>();
+  readonly #recent: RunEvent[] = [];
+  readonly #beats: Disposable;
+  #recentBytes = 0;
+  #unwritten: RunEvent[] = [];
+  #unwrittenBytes = 0;
+  #lastSeq: number;
+  #validUntil: number;
+  #flushing: Promise<void> | undefined;
+  #isBatchWaiting = false;
+  #isClosed = false;
+  #isFinal = false;
+
+  constructor(deps: JournalDeps, run: ClaimedRun) {
+    this.#deps = deps;
+    this.run = run;
+    this.#lastSeq = run.last_seq + (run.attempt > 1 ? LOST_EVENTS : 0);
+    this.#validUntil = deps.clock.now().getTime() + deps.leaseMs;
+    this.#beats = deps.clock.every(BEAT_MS, async () => this.#flush());
+  }
+
+  /** Aborts with `RunCancelled` or `LeaseLost`. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Resolves at once, unless the database is far behind. */
+  async write(event: string, data: unknown): Promise<void> {
+    this.#lastSeq += 1;
+    const entry = { seq: this.#lastSeq, event, data: JSON.stringify(data) };
+    this.#unwritten.push(entry);
+    this.#unwrittenBytes += entry.data.length;
+    this.#remember(entry);
+    this.#wakeFollowers();
+    if (this.#unwrittenBytes > UNWRITTEN_BYTES) await this.#flush();
+    else if (!this.#isBatchWaiting) void this.#flushSoon();
+  }
+
+  /** The events after `seq`, as far as they are in memory; null when some of them are not. */
+  since(seq: number): readonly RunEvent[] | null {
+    const oldest = this.#recent[0]?.seq ?? this.#lastSeq + 1;
+    return seq >= oldest - 1 ? this.#recent.slice(seq - oldest + 1) : null;
+  }
+
+  /** True once nothing more will be written here; the run may go on elsewhere. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** True once the run has ended, and the log has all of it. */
+  get isFinal(): boolean {
+    return this.#isFinal;
+  }
+
+  /** Calls back at each event, and at the end, until disposed. */
+  onChange(wake: () => void): Disposable {
+    this.#followers.add(wake);
+    return { [Symbol.dispose]: () => void this.#followers.delete(wake) };
+  }
+
+  /** Ends the heartbeats and gives what is still to be written, for the statement that ends the run. */
+  async takeRest(): Promise<readonly RunEvent[]> {
+    this.#beats[Symbol.dispose]();
+    this.#isBatchWaiting = true; // no more batches
+    await this.#flushing;
+    return this.#unwritten;
+  }
+
+  /** Tells followers that this was all: of the run, if `isFinal`, or of its execution here. */
+  close({ isFinal }: { readonly isFinal: boolean }): void {
+    this.#beats[Symbol.dispose]();
+    this.#isClosed = true;
+    this.#isFinal = isFinal;
+    this.#wakeFollowers();
+  }
+
+  async #flushSoon(): Promise<void> {
+    this.#isBatchWaiting = true;
+    await this.#deps.clock.sleep(BATCH_MS);
+    this.#isBatchWaiting = false;
+    if (!this.#isClosed) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushing ??= this.#beat().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  /** A database that is away for some seconds is no reason to stop; a lease that has lapsed meanwhile is. */
+  async #beat(): Promise<void> {
+    const { clock, claims, leaseMs } = this.#deps;
+    const now = clock.now();
+    const until = new Date(now.getTime() + leaseMs);
+    const events = this.#unwritten;
+    try {
+      const { held, cancel } = await claims.beat(this.run, { now, until }, events);
+      if (!held) return this.#stop.abort(new LeaseLost("The run was taken over by another executor"));
+      this.#validUntil = until.getTime();
+      this.#unwritten = this.#unwritten.slice(events.length);
+      this.#unwrittenBytes = this.#unwritten.reduce((sum, { data }) => sum + data.length, 0);
+      if (cancel !== null) this.#stop.abort(new RunCancelled(cancel));
+    } catch (error) {
+      if (clock.now().getTime() < this.#validUntil) return;
+      this.#stop.abort(new LeaseLost("The database could not be reached in time", { cause: error }));
+    }
+  }
+
+  #remember(entry: RunEvent): void {
+    this.#recent.push(entry);
+    this.#recentBytes += entry.data.length;
+    while (this.#recentBytes > RECENT_BYTES && this.#recent.length > 1) {
+      this.#recentBytes -= this.#recent.shift()?.data.length ?? 0;
+    }
+  }
+
+  #wakeFollowers(): void {
+    for (const wake of this.#followers) wake();
+  }
+}

@@ -1,0 +1,218 @@
+/** The SQL of executing runs: claim, heartbeat, end, handover, recovery. Everything is fenced by the lease. */
+
+import sql, { type Sql } from "sql-template-tag";
+import type { ClaimedRun, ClaimStore, Ended } from "../core/ports.ts";
+import { appendEvents } from "./events.ts";
+import { isUniqueViolation, rows, type Db } from "./sql.ts";
+
+export function claimStore(db: Db): ClaimStore {
+  return {
+    claim: claim(db),
+    beat: beat(db),
+    finish: finish(db),
+    rollback: rollback(db),
+    release: release(db),
+    recover: recover(db),
+    forgotten: forgotten(db),
+  };
+}
+
+/** The thread's newest event: in the log while or after a run was executing, else where the last run left it. */
+const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary,
+  greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq`;
+
+const claim =
+  (db: Db): ClaimStore["claim"] =>
+  async ({ run_id, lease_id }, { now, until }) => {
+    try {
+      const [claimed] = await rows<ClaimedRun>(
+        db,
+        sql`
+        update langgraph.runs r
+        set status = 'running', lease_id = ${lease_id}, lease_until = ${until}, attempt = attempt + 1, claims = claims + 1, updated_at = ${now}
+        from langgraph.threads t
+        where r.run_id = ${run_id} and r.status = 'pending' and r.due_at <= ${now} and t.thread_id = r.thread_id
+          and not exists (
+            select from langgraph.runs other
+            where other.thread_id = r.thread_id
+              and (other.status = 'running' or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
+        returning ${claimColumns}`,
+      );
+      return claimed ?? null;
+    } catch (error) {
+      if (isUniqueViolation(error, "runs_one_running_per_thread")) return null;
+      throw error;
+    }
+  };
+
+const beat =
+  (db: Db): ClaimStore["beat"] =>
+  async (run, { now, until }, events) => {
+    const [held] = await rows<{ cancel: "interrupt" | "rollback" | null }>(
+      db,
+      sql`
+      with held as (
+        update langgraph.runs set lease_until = ${until}
+        where run_id = ${run.run_id} and lease_id = ${run.lease_id}
+        returning cancel_action
+      ) ${appendEvents(run, now, events)}
+      select cancel_action as cancel from held`,
+    );
+    return { held: held !== undefined, cancel: held?.cancel ?? null };
+  };
+
+const finish =
+  (db: Db): ClaimStore["finish"] =>
+  async (run, end, now, events) => {
+    if (run.is_temporary)
+      return leave(
+        db,
+        run,
+        now,
+        sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`,
+      );
+    const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
+    const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
+    const lastSeq = events.at(-1)?.seq ?? run.last_seq;
+    return leave(
+      db,
+      run,
+      now,
+      sql`
+      with held as (
+        update langgraph.runs
+        set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, updated_at = ${now}
+        where run_id = ${run.run_id} and lease_id = ${run.lease_id}
+        returning thread_id
+      ) ${appendEvents(run, now, events)}, thread as (
+        update langgraph.threads
+        set status = case when active_runs > 1 then 'busy' else ${end.thread_status} end, active_runs = active_runs - 1,
+          "values" = ${values}, interrupts = ${JSON.stringify(end.interrupts ?? {})}::jsonb,
+          last_seq = greatest(last_seq, ${lastSeq}), updated_at = ${now}, state_updated_at = ${now}
+        where thread_id in (select thread_id from held)
+        returning active_runs
+      )`,
+    );
+  };
+
+const rollback =
+  (db: Db): ClaimStore["rollback"] =>
+  async (run, now, events) => {
+    if (run.is_temporary)
+      return leave(
+        db,
+        run,
+        now,
+        sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`,
+      );
+    const mine = sql`thread_id in (select thread_id from held) and metadata ->> 'run_id' = ${run.run_id}`;
+    return leave(
+      db,
+      run,
+      now,
+      sql`
+      with ${removeRun(run)} ${appendEvents(run, now, events)}, checkpoint as (
+        delete from public.checkpoints where ${mine} returning thread_id, checkpoint_ns, checkpoint_id
+      ), write as (
+        delete from public.checkpoint_writes w using checkpoint c
+        where w.thread_id = c.thread_id and w.checkpoint_ns = c.checkpoint_ns and w.checkpoint_id = c.checkpoint_id
+      ), thread as (
+        update langgraph.threads
+        set status = case when active_runs > 1 then 'busy' when interrupts = '{}' then 'idle' else 'interrupted' end,
+          active_runs = active_runs - 1, last_seq = greatest(last_seq, ${events.at(-1)?.seq ?? run.last_seq}), updated_at = ${now}
+        where thread_id in (select thread_id from held)
+        returning active_runs
+      )`,
+    );
+  };
+
+function removeRun({ run_id, lease_id }: ClaimedRun): Sql {
+  return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning thread_id)`;
+}
+
+/** A temporary thread goes with its only run, and all that was saved for it. */
+const removeThread = sql`, blob as (
+    delete from public.checkpoint_blobs where thread_id in (select thread_id from held)
+  ), write as (
+    delete from public.checkpoint_writes where thread_id in (select thread_id from held)
+  ), checkpoint as (
+    delete from public.checkpoints where thread_id in (select thread_id from held)
+  ), thread as (
+    delete from langgraph.threads where thread_id in (select thread_id from held) returning 0 as active_runs
+  )`;
+
+/** Runs a statement that ends a run, given up to its part `thread`, and finds the run that waits next. */
+async function leave(db: Db, { thread_id, run_id }: ClaimedRun, now: Date, statement: Sql): Promise<Ended> {
+  const next = sql`select run_id as next from langgraph.runs
+    where thread_id = ${thread_id} and status = 'pending' and due_at <= ${now} and run_id <> ${run_id} order by position limit 1`;
+  const [thread] = await rows<{ active_runs: number; next: string | null }>(
+    db,
+    sql`
+    ${statement} select active_runs, (${next}) as next from thread`,
+  );
+  if (thread === undefined) return { held: false };
+  if (thread.next !== null) return { held: true, next: thread.next };
+  // A run that came while this statement waited for the thread's row is counted, but was not yet to be seen.
+  const [late] = thread.active_runs > 0 ? await rows<{ next: string }>(db, next) : [];
+  return { held: true, ...late };
+}
+
+const release =
+  (db: Db): ClaimStore["release"] =>
+  async (run, now, { events, gotAnywhere }) => {
+    const released = await rows(
+      db,
+      sql`
+      with held as (
+        update langgraph.runs
+        set status = 'pending', attempt = case when ${gotAnywhere} then 0 else attempt end, lease_id = null, lease_until = null, due_at = ${now}, woken_at = ${now}, updated_at = ${now}
+        where run_id = ${run.run_id} and lease_id = ${run.lease_id}
+        returning thread_id
+      ) ${appendEvents(run, now, events)}
+      select from held`,
+    );
+    return { held: released.length > 0 };
+  };
+
+const recover =
+  (db: Db): ClaimStore["recover"] =>
+  async (lease_id, { now, until }, maxAttempts) => {
+    const lapsed = sql`select run_id from langgraph.runs where status = 'running' and lease_until < ${now}`;
+    const waiting = await rows<{ run_id: string }>(
+      db,
+      sql`
+      update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
+      where run_id in (${lapsed} and attempt < ${maxAttempts} order by lease_until limit 100 for update skip locked)
+      returning run_id`,
+    );
+    const exhausted = await rows<ClaimedRun>(
+      db,
+      sql`
+      update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${until}, updated_at = ${now}
+      from langgraph.threads t
+      where t.thread_id = r.thread_id
+        and r.run_id in (${lapsed} and attempt >= ${maxAttempts} order by lease_until limit 20 for update skip locked)
+      returning ${claimColumns}`,
+    );
+    return { waiting: waiting.map(({ run_id }) => run_id), exhausted };
+  };
+
+const forgotten =
+  (db: Db): ClaimStore["forgotten"] =>
+  async (now, since) => {
+    const found = await rows<{ run_id: string }>(
+      db,
+      sql`
+      update langgraph.runs set woken_at = ${now}
+      where run_id in (
+        select r.run_id from langgraph.runs r
+        where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
+          and not exists (
+            select from langgraph.runs other
+            where other.thread_id = r.thread_id and (other.status = 'running'
+              or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
+        order by r.due_at limit 100 for update skip locked)
+      returning run_id`,
+    );
+    return found.map(({ run_id }) => run_id);
+  };
