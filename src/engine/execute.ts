@@ -274,7 +274,7 @@ class RunExecution {
 
 const INTERRUPT = "__interrupt__";
 /** How long an executor tries to record an end while the database is away; after that, the lease tells. */
-const PERSIST_MS = 10_000;
+const PERSIST_MS = 5_000;
 const RETRY_MS = 250;
 
 /** Goes on from the newest checkpoint, whichever one the run started from. */
