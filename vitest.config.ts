@@ -17,6 +17,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    maxWorkers: "100%", // the tests wait for a database most of the time
     globals: true, // for @langchain/langgraph-checkpoint-validation, which looks for them; our own tests import
   },
 });
