@@ -27,6 +27,7 @@ import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
+import { withoutRepeats } from "./resumed.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
@@ -68,7 +69,7 @@ export async function executeRun(
     context: limits.context,
   });
   const executed = await execution.perform();
-  deps.journals.delete(run.run_id);
+  if (deps.journals.get(run.run_id) === journal) deps.journals.delete(run.run_id); // it may be ours anew
   journal.close({ isFinal: executed.kind !== "elsewhere" });
   return executed;
 }
@@ -130,12 +131,18 @@ class RunExecution {
   }
 
   async #call(graph: CompiledGraph): Promise<Outcome> {
-    const { kwargs } = this.#journal.run;
+    const { claims } = this.#deps;
+    const { run } = this.#journal;
+    const { kwargs } = run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const execution = { ...this.#surroundings, graph, input, config, streamModes: kwargs.stream_mode };
+    const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
-      chunk: async (mode, data) => this.#journal.write(mode, data),
+      chunk: async (mode, data) => {
+        const chunk = filter === undefined ? data : filter(mode, data);
+        if (chunk !== undefined) await this.#journal.write(mode, chunk);
+      },
       superstep: () => (this.#supersteps += 1),
     });
   }

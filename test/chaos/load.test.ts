@@ -45,11 +45,14 @@ test.each([
       expect(await unsettled(database.query)).toEqual([]);
     }, patience);
 
+    expect(await database.query("select status, count(*)::int from langgraph.runs group by status")).toEqual([
+      { status: "success", count: THREADS * ROUNDS },
+    ]);
     expect(
-      await database.query("select status, count(*)::int from langgraph.runs group by status"),
-    ).toEqual([{ status: "success", count: THREADS * ROUNDS }]);
-    expect(await database.query("select count(*)::int, max(claims) from langgraph.runs r join executions using (run_id)"))
-      .toEqual([{ count: THREADS * ROUNDS, max: 1 }]);
+      await database.query(
+        "select count(*)::int, max(claims) from langgraph.runs r join executions using (run_id)",
+      ),
+    ).toEqual([{ count: THREADS * ROUNDS, max: 1 }]);
     expect(await overlaps(database.query)).toEqual([]);
     const inOrder = Array.from({ length: ROUNDS }, (_, round) => String(round));
     const states = await database.query(

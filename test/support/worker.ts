@@ -17,7 +17,10 @@ const State = Annotation.Root({
 });
 
 /** What a node does, with its beginning and its end noted. */
-function noted<Update>(node: string, act: (state: typeof State.State, signal?: AbortSignal) => Promise<Update>) {
+function noted<Update>(
+  node: string,
+  act: (state: typeof State.State, signal?: AbortSignal) => Promise<Update>,
+) {
   return async (state: typeof State.State, { configurable, signal }: LangGraphRunnableConfig) => {
     const { thread_id, run_id }: Record<string, unknown> = configurable ?? {};
     const { rows } = await diary.query<{ id: number }>(
@@ -25,7 +28,10 @@ function noted<Update>(node: string, act: (state: typeof State.State, signal?: A
       [thread_id, run_id, node, process.pid],
     );
     const leave = async (how: string) =>
-      diary.query(`update executions set ended = clock_timestamp(), how = $2 where id = $1`, [rows[0]?.id, how]);
+      diary.query(`update executions set ended = clock_timestamp(), how = $2 where id = $1`, [
+        rows[0]?.id,
+        how,
+      ]);
     try {
       const update = await act(state, signal);
       await leave("finished");
@@ -48,13 +54,19 @@ async function gate(name: string, signal?: AbortSignal): Promise<void> {
 
 /** Adds its text, in one quick step. */
 const quick = new StateGraph(State)
-  .addNode("add", noted("add", async ({ text }) => ({ texts: [text] })))
+  .addNode(
+    "add",
+    noted("add", async ({ text }) => ({ texts: [text] })),
+  )
   .addEdge(START, "add")
   .compile();
 
 /** Two nodes at once, one of which waits at a gate that is named after the text; then one that joins them. */
 const fan = new StateGraph(State)
-  .addNode("fast", noted("fast", async () => ({ texts: ["fast"] })))
+  .addNode(
+    "fast",
+    noted("fast", async () => ({ texts: ["fast"] })),
+  )
   .addNode(
     "slow",
     noted("slow", async ({ text }) => {
@@ -62,7 +74,10 @@ const fan = new StateGraph(State)
       return { texts: ["slow"] };
     }),
   )
-  .addNode("join", noted("join", async ({ texts }) => ({ texts: [`${texts.length} joined`] })))
+  .addNode(
+    "join",
+    noted("join", async ({ texts }) => ({ texts: [`${texts.length} joined`] })),
+  )
   .addEdge(START, "fast")
   .addEdge(START, "slow")
   .addEdge(["fast", "slow"], "join")
