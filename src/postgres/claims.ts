@@ -134,6 +134,11 @@ function newestSeq({ thread_id }: ClaimedRun, events: readonly RunEvent[]): Sql 
     : sql`${last.seq}::bigint`;
 }
 
+/** For a next run of the threads that starts although this one will not: it may be cancelled while it waits. */
+function countEvents(threads: Sql, newest: Sql): Sql {
+  return sql`update langgraph.threads t set last_seq = greatest(t.last_seq, ${newest}) where t.thread_id in (${threads})`;
+}
+
 function removeRun({ run_id, lease_id }: ClaimedRun): Sql {
   return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning thread_id)`;
 }
@@ -176,7 +181,9 @@ const release =
         set status = 'pending', attempt = case when ${gotAnywhere} then 0 else attempt end, lease_id = null, lease_until = null, due_at = ${now}, woken_at = ${now}, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning thread_id
-      ) ${appendEvents(run, now, events)}
+      ) ${appendEvents(run, now, events)}, thread as (
+        ${countEvents(sql`select thread_id from held`, newestSeq(run, events))}
+      )
       select from held`,
     );
     return { held: released.length > 0 };
@@ -205,12 +212,14 @@ const recover =
       db,
       sql`
       with lapsed as materialized (
-        select run_id, attempt from langgraph.runs where status = 'running' and lease_until < ${now}
+        select run_id, thread_id, attempt from langgraph.runs where status = 'running' and lease_until < ${now}
         order by lease_until limit 100 for update skip locked
       ), waiting as (
         update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
         where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
         returning run_id
+      ), thread as (
+        ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
       ), forgotten as (
         update langgraph.runs set woken_at = ${now} where run_id in (${forgotten(now, forgottenSince)}) returning run_id
       )

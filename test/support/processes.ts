@@ -81,12 +81,17 @@ export async function startWorker(
     if (await Promise.race([ended, once(child.stdout, "data").then(() => false)]))
       throw new Error(`The worker process ended:\n${text}`);
   }
+  let isStopped = false;
+  void closed.then(() => {
+    if (!isStopped) console.error(`The worker process ended by itself:\n${text}`);
+  });
   const [, url = ""] = /Serving on (\S+)/.exec(text) ?? [];
   const send = async (path: string, init?: RequestInit) => {
     const response = await fetch(`${url}${path}`, init);
     return { status: response.status, body: await response.json().catch(() => undefined) };
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
+    isStopped = true;
     child.kill(signal);
     await closed;
   };
