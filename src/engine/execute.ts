@@ -28,6 +28,7 @@ import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
+import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
@@ -111,12 +112,10 @@ class RunExecution {
     const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
     if (!needsOurs) return graph;
     const { run_id, graph_id, assistant_id, kwargs } = run;
-    this.#checkpointer = await checkpointers.forRun(run, {
-      ...kwargs.config.metadata,
-      run_id,
-      graph_id,
-      assistant_id,
-    });
+    const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
+    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), (reason) =>
+      this.#journal.stop(reason),
+    );
     return withCheckpointer(graph, this.#checkpointer);
   }
 
@@ -197,12 +196,17 @@ class RunExecution {
   async #stopped(error: unknown): Promise<Executed> {
     const { shutdown } = this.#deps;
     if (error instanceof LeaseLost) return { kind: "elsewhere" };
+    if (error instanceof NotSaved) return this.#failed(error.cause);
     if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
     if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
     if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
       await this.#finish({ status: "interrupted", thread_status: "interrupted" });
       return { kind: "cancelled" };
     }
+    return this.#failed(error);
+  }
+
+  async #failed(error: unknown): Promise<Executed> {
     const known =
       error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
     if (known.code === "invalid_request") await this.#checkpointer?.discard?.();

@@ -70,9 +70,14 @@ export class Journal {
     });
   }
 
-  /** Aborts with `RunCancelled` or `LeaseLost`. */
+  /** Aborts with `RunCancelled`, `LeaseLost`, or what `stop` was told. */
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Stops the run's execution here; the first reason counts. */
+  stop(reason: Error): void {
+    this.#stop.abort(reason);
   }
 
   /** Resolves at once, unless the database is far behind. */

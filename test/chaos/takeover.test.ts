@@ -28,7 +28,7 @@ async function create(worker: WorkerProcess, graph: string, text: string) {
   const body = { input: { text }, config: { configurable: { thread_id } } };
   const created = await worker.post(`/graphs/${graph}/runs`, body);
   expect(created.status).toBe(202);
-  return { run_id: String(created.body.run_id), thread_id };
+  return { run_id: created.runId, thread_id };
 }
 
 async function untilExecuted(database: TestDatabase, expected: readonly string[]): Promise<void> {

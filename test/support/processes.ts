@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { Client } from "pg";
+import { isJsonObject } from "../../src/core/model.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -45,12 +46,19 @@ export async function buildWorker({ lossy = false } = {}): Promise<WorkerProgram
 /** The app gets `lossy-queue.ts` for its queue, which wraps the real one. */
 const lossyQueue: Plugin = {
   name: "lossy-queue",
-  setup: ({ onResolve }) => {
-    onResolve({ filter: /\/in-process-queue\.ts$/ }, ({ importer }) =>
+  setup: (builder) => {
+    builder.onResolve({ filter: /\/in-process-queue\.ts$/ }, ({ importer }) =>
       importer.endsWith("app.ts") ? { path: here("worker-lossy-queue.ts") } : undefined,
     );
   },
 };
+
+export interface WorkerAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  /** Of a run that was created; else empty. */
+  readonly runId: string;
+}
 
 export interface WorkerProcess extends AsyncDisposable {
   /** Ends with the prefix: `http://127.0.0.1:12345/api`. */
@@ -58,8 +66,8 @@ export interface WorkerProcess extends AsyncDisposable {
   readonly pid: number;
   /** As `kill -9`; resolves when it is gone. */
   readonly kill: () => Promise<void>;
-  readonly post: (path: string, body: object) => Promise<{ status: number; body: any }>;
-  readonly get: (path: string) => Promise<{ status: number; body: any }>;
+  readonly post: (path: string, body: object) => Promise<WorkerAnswer>;
+  readonly get: (path: string) => Promise<WorkerAnswer>;
 }
 
 export async function startWorker(
@@ -88,7 +96,9 @@ export async function startWorker(
   const [, url = ""] = /Serving on (\S+)/.exec(text) ?? [];
   const send = async (path: string, init?: RequestInit) => {
     const response = await fetch(`${url}${path}`, init);
-    return { status: response.status, body: await response.json().catch(() => undefined) };
+    const body: unknown = await response.json().catch(() => undefined);
+    const runId = isJsonObject(body) && typeof body["run_id"] === "string" ? body["run_id"] : "";
+    return { status: response.status, body, runId };
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     isStopped = true;
@@ -114,9 +124,10 @@ export async function startWorkers(
   program: WorkerProgram,
   databaseUrl: string,
   count: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<readonly WorkerProcess[] & AsyncDisposable> {
   const workers = await Promise.all(
-    Array.from({ length: count }, async () => startWorker(program, databaseUrl)),
+    Array.from({ length: count }, async () => startWorker(program, databaseUrl, env)),
   );
   return Object.assign(workers, {
     [Symbol.asyncDispose]: async () => {
@@ -132,7 +143,7 @@ export async function diaryDatabase(): Promise<TestDatabase> {
   return database;
 }
 
-export async function makeDiary(url: string): Promise<void> {
+async function makeDiary(url: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query(`
