@@ -131,14 +131,23 @@ export interface ClaimStore {
     now: Date,
     rest: { readonly events: readonly RunEvent[]; readonly gotAnywhere: boolean },
   ) => Promise<{ readonly held: boolean }>;
-  /** Puts back the runs whose executor vanished, and claims those that have had `maxAttempts`, for their end. */
+  /** The digests of the newest values and updates in the run's log, MD5 of the event, a space and its data. */
+  readonly logged: (run: ClaimedRun) => Promise<readonly string[]>;
+  /**
+   * Puts back the runs whose executor vanished, claims those that have had `maxAttempts`, for their end, and finds those
+   * that could have started before `forgottenSince`, so that their message must be lost. One query when nothing is due.
+   */
   readonly recover: (
     lease_id: string,
     term: LeaseTerm,
-    maxAttempts: number,
-  ) => Promise<{ readonly waiting: readonly string[]; readonly exhausted: readonly ClaimedRun[] }>;
-  /** The runs that could start but have not for so long that their message must be lost. */
-  readonly forgotten: (now: Date, since: Date) => Promise<readonly string[]>;
+    rules: { readonly maxAttempts: number; readonly forgottenSince: Date },
+  ) => Promise<Recovered>;
+}
+
+export interface Recovered {
+  readonly waiting: readonly string[];
+  readonly exhausted: readonly ClaimedRun[];
+  readonly forgotten: readonly string[];
 }
 
 /** The log of what runs stream. */

@@ -121,7 +121,10 @@ export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invoc
     { run_id, lease_id: deps.newId() },
     { now, until: new Date(now.getTime() + LEASE_MS) },
   );
-  if (claim !== null) await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
+  if (claim === null) return;
+  // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
+  if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
+  await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
 }
 
 /**
@@ -166,10 +169,12 @@ export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
   const { claims, clock, newId, queue } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + LEASE_MS) };
-  const { waiting, exhausted } = await claims.recover(newId(), term, MAX_ATTEMPTS);
-  for (const run of exhausted) await giveUp(deps, run);
-  const forgotten = await claims.forgotten(now, new Date(now.getTime() - FORGOTTEN_MS));
+  const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
+    maxAttempts: MAX_ATTEMPTS,
+    forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
+  });
   for (const runId of [...waiting, ...forgotten]) await queue.send(runId);
+  for (const run of exhausted) await giveUp(deps, run);
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 

@@ -27,6 +27,8 @@ import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
+import { withoutRepeats } from "./resumed.ts";
+import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
@@ -68,7 +70,7 @@ export async function executeRun(
     context: limits.context,
   });
   const executed = await execution.perform();
-  deps.journals.delete(run.run_id);
+  if (deps.journals.get(run.run_id) === journal) deps.journals.delete(run.run_id); // it may be ours anew
   journal.close({ isFinal: executed.kind !== "elsewhere" });
   return executed;
 }
@@ -110,12 +112,10 @@ class RunExecution {
     const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
     if (!needsOurs) return graph;
     const { run_id, graph_id, assistant_id, kwargs } = run;
-    this.#checkpointer = await checkpointers.forRun(run, {
-      ...kwargs.config.metadata,
-      run_id,
-      graph_id,
-      assistant_id,
-    });
+    const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
+    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), (reason) =>
+      this.#journal.stop(reason),
+    );
     return withCheckpointer(graph, this.#checkpointer);
   }
 
@@ -130,12 +130,18 @@ class RunExecution {
   }
 
   async #call(graph: CompiledGraph): Promise<Outcome> {
-    const { kwargs } = this.#journal.run;
+    const { claims } = this.#deps;
+    const { run } = this.#journal;
+    const { kwargs } = run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const execution = { ...this.#surroundings, graph, input, config, streamModes: kwargs.stream_mode };
+    const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
-      chunk: async (mode, data) => this.#journal.write(mode, data),
+      chunk: async (mode, data) => {
+        const chunk = filter === undefined ? data : filter(mode, data);
+        if (chunk !== undefined) await this.#journal.write(mode, chunk);
+      },
       superstep: () => (this.#supersteps += 1),
     });
   }
@@ -190,12 +196,17 @@ class RunExecution {
   async #stopped(error: unknown): Promise<Executed> {
     const { shutdown } = this.#deps;
     if (error instanceof LeaseLost) return { kind: "elsewhere" };
+    if (error instanceof NotSaved) return this.#failed(error.cause);
     if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
     if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
     if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
       await this.#finish({ status: "interrupted", thread_status: "interrupted" });
       return { kind: "cancelled" };
     }
+    return this.#failed(error);
+  }
+
+  async #failed(error: unknown): Promise<Executed> {
     const known =
       error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
     if (known.code === "invalid_request") await this.#checkpointer?.discard?.();

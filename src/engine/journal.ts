@@ -38,7 +38,7 @@ const BEAT_MS = 1_000;
 const RECENT_BYTES = 2_097_152;
 /** Numbers that a vanished executor may have given to events which it could not write any more. */
 const LOST_EVENTS = 10_000;
-/** What may wait to be written before the graph waits too. */
+/** What may wait to be written before the graph waits too; never more than `LOST_EVENTS` either. */
 const UNWRITTEN_BYTES = 1_048_576;
 
 export class Journal {
@@ -55,6 +55,7 @@ export class Journal {
   #validUntil: number;
   #flushing: Promise<void> | undefined;
   #isBatchWaiting = false;
+  #isEnding = false;
   #isClosed = false;
   #isFinal = false;
 
@@ -63,12 +64,20 @@ export class Journal {
     this.run = run;
     this.#lastSeq = run.last_seq + (run.attempt > 1 ? LOST_EVENTS : 0);
     this.#validUntil = deps.clock.now().getTime() + deps.leaseMs;
-    this.#beats = deps.clock.every(BEAT_MS, async () => this.#flush());
+    this.#beats = deps.clock.every(BEAT_MS, async () => {
+      this.#checkLease();
+      void this.#flush(); // not awaited: a database that never answers must not stop the check
+    });
   }
 
-  /** Aborts with `RunCancelled` or `LeaseLost`. */
+  /** Aborts with `RunCancelled`, `LeaseLost`, or what `stop` was told. */
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Stops the run's execution here; the first reason counts. */
+  stop(reason: Error): void {
+    this.#stop.abort(reason);
   }
 
   /** Resolves at once, unless the database is far behind. */
@@ -79,8 +88,11 @@ export class Journal {
     this.#unwrittenBytes += entry.data.length;
     this.#remember(entry);
     this.#wakeFollowers();
-    if (this.#unwrittenBytes > UNWRITTEN_BYTES) await this.#flush();
-    else if (!this.#isBatchWaiting) void this.#flushSoon();
+    if (!this.#isBatchWaiting) void this.#flushSoon();
+    while (this.#isFull && !this.#stop.signal.aborted) {
+      await this.#flush();
+      if (this.#isFull) await this.#deps.clock.sleep(BATCH_MS);
+    }
   }
 
   /** The events after `seq`, as far as they are in memory; null when some of them are not. */
@@ -108,7 +120,7 @@ export class Journal {
   /** Ends the heartbeats and gives what is still to be written, for the statement that ends the run. */
   async takeRest(): Promise<readonly RunEvent[]> {
     this.#beats[Symbol.dispose]();
-    this.#isBatchWaiting = true; // no more batches
+    this.#isEnding = true;
     await this.#flushing;
     return this.#unwritten;
   }
@@ -124,8 +136,9 @@ export class Journal {
   async #flushSoon(): Promise<void> {
     this.#isBatchWaiting = true;
     await this.#deps.clock.sleep(BATCH_MS);
+    await this.#flushing; // it began too early for what waits
     this.#isBatchWaiting = false;
-    if (!this.#isClosed) await this.#flush();
+    if (!this.#isEnding && !this.#isClosed) await this.#flush();
   }
 
   async #flush(): Promise<void> {
@@ -140,7 +153,7 @@ export class Journal {
     const { clock, claims, leaseMs } = this.#deps;
     const now = clock.now();
     const until = new Date(now.getTime() + leaseMs);
-    const events = this.#unwritten;
+    const events = [...this.#unwritten]; // more may come while these are on their way
     try {
       const { held, cancel } = await claims.beat(this.run, { now, until }, events);
       if (!held) return this.#stop.abort(new LeaseLost("The run was taken over by another executor"));
@@ -152,6 +165,16 @@ export class Journal {
       if (clock.now().getTime() < this.#validUntil) return;
       this.#stop.abort(new LeaseLost("The database could not be reached in time", { cause: error }));
     }
+  }
+
+  /** A statement without an answer must not keep us at work that another executor has taken over. */
+  #checkLease(): void {
+    if (this.#deps.clock.now().getTime() < this.#validUntil) return;
+    this.#stop.abort(new LeaseLost("The database has not answered in time"));
+  }
+
+  get #isFull(): boolean {
+    return this.#unwrittenBytes > UNWRITTEN_BYTES || this.#unwritten.length >= LOST_EVENTS;
   }
 
   #remember(entry: RunEvent): void {

@@ -1,7 +1,7 @@
 /** The SQL of executing runs: claim, heartbeat, end, handover, recovery. Everything is fenced by the lease. */
 
 import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, ClaimStore, Ended } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEvent } from "../core/ports.ts";
 import { appendEvents } from "./events.ts";
 import { isUniqueViolation, rows, type Db } from "./sql.ts";
 
@@ -12,8 +12,8 @@ export function claimStore(db: Db): ClaimStore {
     finish: finish(db),
     rollback: rollback(db),
     release: release(db),
+    logged: logged(db),
     recover: recover(db),
-    forgotten: forgotten(db),
   };
 }
 
@@ -73,7 +73,7 @@ const finish =
       );
     const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
     const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
-    const lastSeq = events.at(-1)?.seq ?? run.last_seq;
+    const lastSeq = newestSeq(run, events);
     return leave(
       db,
       run,
@@ -119,12 +119,25 @@ const rollback =
       ), thread as (
         update langgraph.threads
         set status = case when active_runs > 1 then 'busy' when interrupts = '{}' then 'idle' else 'interrupted' end,
-          active_runs = active_runs - 1, last_seq = greatest(last_seq, ${events.at(-1)?.seq ?? run.last_seq}), updated_at = ${now}
+          active_runs = active_runs - 1, last_seq = greatest(last_seq, ${newestSeq(run, events)}), updated_at = ${now}
         where thread_id in (select thread_id from held)
         returning active_runs
       )`,
     );
   };
+
+/** Of these events, else of those that the heartbeats have logged before. */
+function newestSeq({ thread_id }: ClaimedRun, events: readonly RunEvent[]): Sql {
+  const last = events.at(-1);
+  return last === undefined
+    ? sql`(select max(e.seq) from langgraph.events e where e.thread_id = ${thread_id})`
+    : sql`${last.seq}::bigint`;
+}
+
+/** For a next run of the threads that starts although this one will not: it may be cancelled while it waits. */
+function countEvents(threads: Sql, newest: Sql): Sql {
+  return sql`update langgraph.threads t set last_seq = greatest(t.last_seq, ${newest}) where t.thread_id in (${threads})`;
+}
 
 function removeRun({ run_id, lease_id }: ClaimedRun): Sql {
   return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning thread_id)`;
@@ -168,51 +181,83 @@ const release =
         set status = 'pending', attempt = case when ${gotAnywhere} then 0 else attempt end, lease_id = null, lease_until = null, due_at = ${now}, woken_at = ${now}, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning thread_id
-      ) ${appendEvents(run, now, events)}
+      ) ${appendEvents(run, now, events)}, thread as (
+        ${countEvents(sql`select thread_id from held`, newestSeq(run, events))}
+      )
       select from held`,
     );
     return { held: released.length > 0 };
   };
 
-const recover =
-  (db: Db): ClaimStore["recover"] =>
-  async (lease_id, { now, until }, maxAttempts) => {
-    const lapsed = sql`select run_id from langgraph.runs where status = 'running' and lease_until < ${now}`;
-    const waiting = await rows<{ run_id: string }>(
+const logged =
+  (db: Db): ClaimStore["logged"] =>
+  async ({ run_id, thread_id }) => {
+    const found = await rows<{ digest: string }>(
       db,
       sql`
-      update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
-      where run_id in (${lapsed} and attempt < ${maxAttempts} order by lease_until limit 100 for update skip locked)
-      returning run_id`,
+      select md5(event || ' ' || data) as digest from langgraph.events
+      where thread_id = ${thread_id} and run_id = ${run_id} and event in ('values', 'updates')
+      order by seq desc limit ${LOGGED}`,
     );
-    const exhausted = await rows<ClaimedRun>(
-      db,
-      sql`
-      update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${until}, updated_at = ${now}
-      from langgraph.threads t
-      where t.thread_id = r.thread_id
-        and r.run_id in (${lapsed} and attempt >= ${maxAttempts} order by lease_until limit 20 for update skip locked)
-      returning ${claimColumns}`,
-    );
-    return { waiting: waiting.map(({ run_id }) => run_id), exhausted };
+    return found.map(({ digest }) => digest);
   };
 
-const forgotten =
-  (db: Db): ClaimStore["forgotten"] =>
-  async (now, since) => {
-    const found = await rows<{ run_id: string }>(
+/** More than a superstep's tasks. */
+const LOGGED = 1_000;
+
+const recover =
+  (db: Db): ClaimStore["recover"] =>
+  async (lease_id, { now, until }, { maxAttempts, forgottenSince }) => {
+    const found = await rows<{ what: "waiting" | "exhausted" | "forgotten"; run_id: string }>(
       db,
       sql`
-      update langgraph.runs set woken_at = ${now}
-      where run_id in (
-        select r.run_id from langgraph.runs r
-        where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
-          and not exists (
-            select from langgraph.runs other
-            where other.thread_id = r.thread_id and (other.status = 'running'
-              or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
-        order by r.due_at limit 100 for update skip locked)
-      returning run_id`,
+      with lapsed as materialized (
+        select run_id, thread_id, attempt from langgraph.runs where status = 'running' and lease_until < ${now}
+        order by lease_until limit 100 for update skip locked
+      ), waiting as (
+        update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
+        where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
+        returning run_id
+      ), thread as (
+        ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
+      ), forgotten as (
+        update langgraph.runs set woken_at = ${now} where run_id in (${forgotten(now, forgottenSince)}) returning run_id
+      )
+      select 'waiting' as what, run_id from waiting
+      union all select 'exhausted', run_id from lapsed where attempt >= ${maxAttempts}
+      union all select 'forgotten', run_id from forgotten`,
     );
-    return found.map(({ run_id }) => run_id);
+    const ids = (kind: string): string[] =>
+      found.flatMap(({ what, run_id }) => (what === kind ? [run_id] : []));
+    const exhausted = ids("exhausted");
+    return {
+      waiting: ids("waiting"),
+      forgotten: ids("forgotten"),
+      exhausted: exhausted.length === 0 ? [] : await reclaim(db, exhausted, { lease_id, now, until }),
+    };
   };
+
+/** For their end. Of several that try, one gets each. */
+async function reclaim(
+  db: Db,
+  runIds: readonly string[],
+  { lease_id, now, until }: LeaseTerm & { readonly lease_id: string },
+): Promise<ClaimedRun[]> {
+  return rows<ClaimedRun>(
+    db,
+    sql`
+    update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${until}, updated_at = ${now}
+    from langgraph.threads t
+    where t.thread_id = r.thread_id and r.run_id = any(${runIds}::uuid[]) and r.status = 'running' and r.lease_until < ${now}
+    returning ${claimColumns}`,
+  );
+}
+
+const forgotten = (now: Date, since: Date): Sql => sql`
+  select r.run_id from langgraph.runs r
+  where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
+    and not exists (
+      select from langgraph.runs other
+      where other.thread_id = r.thread_id and (other.status = 'running'
+        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
+  order by r.due_at limit 100 for update skip locked`;
