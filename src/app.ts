@@ -134,12 +134,7 @@ interface OpenApp {
   readonly running: ReadonlySet<Promise<unknown>>;
 }
 
-function assemble(
-  options: ParsedOptions,
-  graphs: GraphRegistry,
-  host: Host,
-  shutdown: AbortSignal,
-): OpenApp {
+function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shutdown: AbortSignal): OpenApp {
   const settings = host.settings ?? readSettings();
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);

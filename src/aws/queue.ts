@@ -9,7 +9,8 @@ import { AppError } from "../errors.ts";
 /** The longest that SQS holds a message back; what is due later is sent again on the way. */
 const MAX_DELAY_SECONDS = 900;
 /** A request waits for these sends, and the sockets of a sandbox that was frozen may be dead. */
-const PATIENCE = {
+const CLIENT = {
+  useQueueUrlAsEndpoint: false, // else AWS_ENDPOINT_URL_SQS would be ignored
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
 };
@@ -35,7 +36,7 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): RunQu
       if (url === undefined)
         throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
       const { SendMessageCommand, SQSClient } = await loadSdk();
-      client ??= new SQSClient(PATIENCE);
+      client ??= new SQSClient(CLIENT);
       const command = new SendMessageCommand({
         QueueUrl: url,
         MessageBody: JSON.stringify({ run_id, not_before: notBefore }),

@@ -44,7 +44,11 @@ export function scheduleHandler(doors: () => Doors): ScheduleHandler {
   };
 }
 
-async function deliver({ doors, queue, clock }: QueueDoor, body: string, time: InvocationTime): Promise<void> {
+async function deliver(
+  { doors, queue, clock }: QueueDoor,
+  body: string,
+  time: InvocationTime,
+): Promise<void> {
   const wakeUp = readWakeUp(body);
   if (wakeUp === null) {
     console.warn("Dropped a queue message that names no run");
