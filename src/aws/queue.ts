@@ -35,7 +35,7 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): RunQu
       const url = readUrl();
       if (url === undefined)
         throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
-      const { SendMessageCommand, SQSClient } = await loadSdk();
+      const { SendMessageCommand, SQSClient } = await import("@aws-sdk/client-sqs").catch(missing);
       client ??= new SQSClient(CLIENT);
       const command = new SendMessageCommand({
         QueueUrl: url,
@@ -56,12 +56,10 @@ function delaySeconds(notBefore: Date | undefined, now: Date): number {
   return Math.min(Math.max(0, Math.ceil(delayMs / 1000)), MAX_DELAY_SECONDS);
 }
 
-async function loadSdk(): Promise<typeof import("@aws-sdk/client-sqs")> {
-  return import("@aws-sdk/client-sqs").catch((cause: unknown) => {
-    throw new AppError(
-      "unavailable",
-      "Background runs need the package @aws-sdk/client-sqs: npm install @aws-sdk/client-sqs",
-      { cause },
-    );
-  });
+function missing(cause: unknown): never {
+  throw new AppError(
+    "unavailable",
+    "Background runs need the package @aws-sdk/client-sqs: npm install @aws-sdk/client-sqs",
+    { cause },
+  );
 }

@@ -118,7 +118,7 @@ test("while the database is away, the messages of runs fail, and only they", asy
   await proxy.cut();
   const event = await sqs.receive();
   const { batchItemFailures } = await work(event);
-  const [failed] = event.Records.filter(({ body }) => body.includes(runId));
+  const failed = event.Records.find(({ body }) => body.includes(runId));
   expect(batchItemFailures).toEqual([{ itemIdentifier: failed?.messageId }]);
   await proxy.mend();
   expect(await work(event)).toEqual({ batchItemFailures: [] });
@@ -129,7 +129,10 @@ test("the schedule wakes a worker for a run whose message was lost", async () =>
   const runId = await createRun("lost");
   const { Records } = await sqs.receive();
   for (const record of Records) await sqs.remove(record);
-  await database.query("update langgraph.runs set woken_at = woken_at - interval '1 minute'");
+  await database.query(
+    "update langgraph.runs set woken_at = woken_at - interval '1 minute' where run_id = $1",
+    [runId],
+  );
   const report = JSON.parse(await schedule.invoke({ source: "langgraph.tick" }));
   expect(report).toEqual({ recovered: 0, resent: 1 });
   expect(await deliver()).toEqual({ came: 1, failed: 0 });

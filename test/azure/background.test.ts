@@ -38,16 +38,18 @@ async function start(databaseUrl: string, env: Record<string, string> = {}): Pro
   });
 }
 
-async function createRun(text: string, at = host): Promise<{ status: number; body: any }> {
-  const response = await fetch(`${at.url}/graphs/shout/runs`, {
-    method: "POST",
-    body: JSON.stringify({ input: { text } }),
-  });
-  return { status: response.status, body: await response.json() };
+async function post(route: string, input: object, at = host): Promise<Response> {
+  return fetch(`${at.url}/graphs/${route}`, { method: "POST", body: JSON.stringify({ input }) });
 }
 
-async function getRun(runId: string): Promise<unknown> {
-  return (await fetch(`${host.url}/graphs/shout/runs/${runId}`)).json();
+async function createRun(text: string, graph = "shout"): Promise<{ run_id: string }> {
+  const response = await post(`${graph}/runs`, { text });
+  expect(response.status).toBe(202);
+  return response.json();
+}
+
+async function getRun(runId: string, graph = "shout"): Promise<unknown> {
+  return (await fetch(`${host.url}/graphs/${graph}/runs/${runId}`)).json();
 }
 
 /** Hands over every message that is visible, and deletes each that the function takes. */
@@ -91,25 +93,24 @@ test("a worker and a timer are registered, and the catch-all still sorts after e
 });
 
 test("a run that is created over HTTP is executed by the queue function", async () => {
-  const { status, body } = await createRun("hello");
-  expect(status).toBe(202);
-  expect(await getRun(body.run_id)).toMatchObject({ status: "pending", output: null });
+  const { run_id } = await createRun("hello");
+  expect(await getRun(run_id)).toMatchObject({ status: "pending", output: null });
   expect(await deliverAll()).toBe(1);
-  expect(await getRun(body.run_id)).toMatchObject({ status: "success", output: { text: "hello!" } });
+  expect(await getRun(run_id)).toMatchObject({ status: "success", output: { text: "hello!" } });
 });
 
 test("a message that comes twice, at once and again later, executes its run once", async () => {
-  const { body } = await createRun("once");
-  const message = { run_id: body.run_id };
+  const { run_id } = await createRun("once");
+  const message = { run_id };
   await Promise.all([
     host.invokeQueue("run_worker", message),
     host.invokeQueue("run_worker", message),
     deliverAll(),
   ]);
   await host.invokeQueue("run_worker", message, 2);
-  expect(await getRun(body.run_id)).toMatchObject({ status: "success", output: { text: "once!" } });
+  expect(await getRun(run_id)).toMatchObject({ status: "success", output: { text: "once!" } });
   const [{ claims } = {}] = await database.query("select claims from langgraph.runs where run_id = $1", [
-    body.run_id,
+    run_id,
   ]);
   expect(claims).toBe(1);
 });
@@ -135,31 +136,34 @@ test("a message for a run that does not exist is dropped", async () => {
 });
 
 test("a message that comes before its run is due is sent again for its time", async () => {
-  const { body } = await createRun("later");
+  const { run_id } = await createRun("later");
   const [message] = await azurite.receive(queueName);
   await message?.remove();
   const due = new Date(Date.now() + 1_500);
-  await host.invokeQueue("run_worker", { run_id: body.run_id, not_before: due });
-  expect(await getRun(body.run_id)).toMatchObject({ status: "pending" });
+  await host.invokeQueue("run_worker", { run_id, not_before: due });
+  expect(await getRun(run_id)).toMatchObject({ status: "pending" });
   await expect.poll(async () => deliverAll(), { timeout: 20_000 }).toBe(1);
   expect(Date.now()).toBeGreaterThanOrEqual(due.getTime());
-  expect(await getRun(body.run_id)).toMatchObject({ status: "success" });
+  expect(await getRun(run_id)).toMatchObject({ status: "success" });
 });
 
 test("the timer wakes a worker for a run whose message was lost", async () => {
-  const { body } = await createRun("lost");
+  const { run_id } = await createRun("lost");
   const [message] = await azurite.receive(queueName);
   await message?.remove();
   await host.invokeTimer("tick");
   expect(await deliverAll()).toBe(0);
-  await database.query("update langgraph.runs set woken_at = woken_at - interval '1 minute'");
+  await database.query(
+    "update langgraph.runs set woken_at = woken_at - interval '1 minute' where run_id = $1",
+    [run_id],
+  );
   await host.invokeTimer("tick");
   expect(await deliverAll()).toBe(1);
-  expect(await getRun(body.run_id)).toMatchObject({ status: "success", output: { text: "lost!" } });
+  expect(await getRun(run_id)).toMatchObject({ status: "success", output: { text: "lost!" } });
 });
 
 test("while the database is away, a message is left for the host to deliver again", async () => {
-  const { body } = await createRun("patient");
+  const { run_id } = await createRun("patient");
   await using proxy = await proxyTo(database.url);
   await using other = await start(proxy.url);
   await proxy.cut();
@@ -170,20 +174,34 @@ test("while the database is away, a message is left for the host to deliver agai
   await proxy.mend();
   await other.invokeQueue("run_worker", message?.text, 2);
   await message?.remove();
-  expect(await getRun(body.run_id)).toMatchObject({ status: "success" });
+  expect(await getRun(run_id)).toMatchObject({ status: "success" });
 });
 
 test("without a queue, a background run is refused by the setting's name; invoke and stream need none", async () => {
   await using bare = await start(database.url, { AzureWebJobsStorage: "" });
-  expect(await createRun("nowhere", bare)).toMatchObject({
-    status: 503,
-    body: { error: "unavailable", detail: expect.stringContaining("AzureWebJobsStorage") },
-  });
-  for (const verb of ["invoke", "stream"]) {
-    const response = await fetch(`${bare.url}/graphs/shout/${verb}`, {
-      method: "POST",
-      body: JSON.stringify({ input: { text: "here" } }),
-    });
-    expect(await response.text()).toContain("here!");
-  }
+  const refused = await post("shout/runs", { text: "nowhere" }, bare);
+  expect([refused.status, await refused.json()]).toEqual([
+    503,
+    { error: "unavailable", detail: expect.stringContaining("AzureWebJobsStorage") },
+  ]);
+  for (const verb of ["invoke", "stream"])
+    expect(await (await post(`shout/${verb}`, { text: "here" }, bare)).text()).toContain("here!");
+});
+
+test("a run that outlives its function is handed from one invocation to the next", async () => {
+  await using brief = await start(database.url, { FUNCTION_TIMEOUT_SECONDS: "2" });
+  const { run_id } = await createRun("", "slow");
+  await expect
+    .poll(
+      async () => {
+        await deliverAll(brief);
+        return getRun(run_id, "slow");
+      },
+      { timeout: 50_000 },
+    )
+    .toMatchObject({ status: "success", output: { text: "......" } });
+  const [{ claims } = {}] = await database.query("select claims from langgraph.runs where run_id = $1", [
+    run_id,
+  ]);
+  expect(claims).toBeGreaterThan(1);
 });
