@@ -155,3 +155,16 @@ test("without a queue, a background run is refused by the setting's name; invoke
   expect(await (await post("invoke", { input }, bare)).text()).toContain("here!");
   expect(await (await post("stream", { input }, bare)).text()).toContain("here!");
 });
+
+test("without the queue's package, a background run is refused by its name", async () => {
+  const missing = ["@aws-sdk/client-sqs"];
+  const source = path.join(import.meta.dirname, "fixtures/background.ts");
+  await using lacking = await buildLambdaApp(source, { missing });
+  const env = { ...sqs.env, DATABASE_URL: database.url, FUNCTION_KEY: "key" };
+  await using bare = await startLambda({ entry: lacking.entry, handler: "http", env });
+  const refused = await post("runs", { input: { text: "nowhere" } }, bare);
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringContaining("npm install @aws-sdk/client-sqs"),
+  ]);
+});

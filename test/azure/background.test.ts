@@ -30,9 +30,13 @@ afterAll(async () => {
   await Promise.all([app, azurite, database].map((resource) => resource[Symbol.asyncDispose]()));
 });
 
-async function start(databaseUrl: string, env: Record<string, string> = {}): Promise<AzureHost> {
+async function start(
+  databaseUrl: string,
+  env: Record<string, string> = {},
+  { entry } = app,
+): Promise<AzureHost> {
   return startAzureHost({
-    entry: app.entry,
+    entry,
     env: { DATABASE_URL: databaseUrl, AzureWebJobsStorage: azurite.connectionString, ...env },
     keys: false,
   });
@@ -204,4 +208,17 @@ test("a run that outlives its function is handed from one invocation to the next
     run_id,
   ]);
   expect(claims).toBeGreaterThan(1);
+});
+
+test("without the queue's package, a background run is refused by its name", async () => {
+  const missing = ["@azure/storage-queue"];
+  const source = path.join(import.meta.dirname, "fixtures/background.ts");
+  await using lacking = await buildAzureApp(source, { missing });
+  await using bare = await start(database.url, {}, lacking);
+  const refused = await post("shout/runs", { text: "nowhere" }, bare);
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringContaining("npm install @azure/storage-queue"),
+  ]);
+  expect(await (await post("shout/invoke", { text: "here" }, bare)).text()).toContain("here!");
 });
