@@ -1,4 +1,4 @@
 import { serveOnLambda } from "langgraph-functions/aws";
 import { app } from "./app.ts";
 
-export const { http } = serveOnLambda(app);
+export const { http, worker, schedule } = serveOnLambda(app);

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Checkpointer, Checkpointers, Lease, RateLimiter } from "./core/ports.ts";
+import type { Checkpointer, Checkpointers, Lease, RateLimiter, RunQueue } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
@@ -94,14 +94,14 @@ export class LangGraphApp implements AsyncDisposable {
     ];
   }
 
-  /** What a function host calls. The first call needs the settings; nothing is connected until something is asked. */
-  doors(settings?: Settings): Doors {
-    return this.#open(settings).doors;
+  /** What a function host calls. The first call needs what the host brings; nothing is connected until something is asked. */
+  doors(host: Host = {}): Doors {
+    return this.#open(host).doors;
   }
 
   /** Connects to the database and brings its schema up to date; the first request would do it otherwise. @throws AppError `unavailable` */
   async ready(settings?: Settings): Promise<void> {
-    await this.#open(settings).database.ready();
+    await this.#open(settings === undefined ? {} : { settings }).database.ready();
   }
 
   /** Stops what is running, waits for its end, and closes the database connections. */
@@ -112,10 +112,18 @@ export class LangGraphApp implements AsyncDisposable {
     await this.#opened.database[Symbol.asyncDispose]();
   }
 
-  #open(settings?: Settings): OpenApp {
-    this.#opened ??= assemble(this.#options, this.#graphs, settings ?? readSettings(), this.#shutdown.signal);
+  #open(host: Host = {}): OpenApp {
+    this.#opened ??= assemble(this.#options, this.#graphs, host, this.#shutdown.signal);
     return this.#opened;
   }
+}
+
+/** What a function host brings. */
+interface Host {
+  /** By default those of the environment. */
+  readonly settings?: Settings;
+  /** By default one in this process, which is only good where the process lives on between requests. */
+  readonly queue?: RunQueue;
 }
 
 /** An app that serves: its parts, put together. */
@@ -126,12 +134,8 @@ interface OpenApp {
   readonly running: ReadonlySet<Promise<unknown>>;
 }
 
-function assemble(
-  options: ParsedOptions,
-  graphs: GraphRegistry,
-  settings: Settings,
-  shutdown: AbortSignal,
-): OpenApp {
+function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shutdown: AbortSignal): OpenApp {
+  const settings = host.settings ?? readSettings();
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
@@ -143,11 +147,9 @@ function assemble(
     checkpointers: checkpointers(database),
     logger,
   };
-  const queue = inProcessQueue(
-    systemClock,
-    async (runId) => workRun(deps, runId, { signal: shutdown, authLevel: "admin" }),
-    shutdown,
-  );
+  const work = async (runId: string): Promise<void> =>
+    workRun(deps, runId, { signal: shutdown, authLevel: "admin" });
+  const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
   const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
   const following = { events: eventLog(database), clock: systemClock, journals };
   const deps: RunDeps & typeof shared = {

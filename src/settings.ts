@@ -77,6 +77,76 @@ export function readKeys(): LocalSettings["keys"] {
   return { function: FUNCTION_KEY, admin: ADMIN_KEY };
 }
 
+const STORAGE = "AzureWebJobsStorage";
+
+const AzureEnvironment = z.object({
+  RUN_QUEUE: z
+    .string()
+    .regex(/^(?=.{3,56}$)[a-z0-9]+(-[a-z0-9]+)*$/, {
+      error: "must be 3 to 56 lower-case letters, digits and single hyphens",
+    })
+    .default("langgraph-runs"),
+  TICK_SCHEDULE: z
+    .string()
+    .regex(/^\S+( \S+){5}$/, { error: "must have six fields, seconds first: 0 * * * * *" })
+    .default("0 * * * * *"),
+  FUNCTION_TIMEOUT_SECONDS: wholeNumber(1, 604_800).default(600),
+  [STORAGE]: z.string().optional(),
+  [`${STORAGE}__queueServiceUri`]: z.url({ error: "must be a URL" }).optional(),
+  [`${STORAGE}__accountName`]: z.string().optional(),
+  [`${STORAGE}__clientId`]: z.string().optional(),
+});
+
+export interface AzureSettings {
+  readonly queueName: string;
+  /** NCRONTAB, with seconds. */
+  readonly tickSchedule: string;
+  /** As `functionTimeout` in host.json, which the host does not tell its workers. */
+  readonly functionTimeoutMs: number;
+  readonly storage: StorageSettings;
+}
+
+/** The storage account of the queue trigger, as the Functions host finds it. */
+export interface StorageSettings {
+  readonly connectionString: string | undefined;
+  /** For a managed identity, where there is no connection string. */
+  readonly queueServiceUri: string | undefined;
+  /** Of a user-assigned identity. */
+  readonly clientId: string | undefined;
+}
+
+/** @throws Error as `readSettings` does */
+export function readAzureSettings(overrides: Variables = {}): AzureSettings {
+  const variables = parseEnvironment(AzureEnvironment, overrides);
+  const accountName = variables[`${STORAGE}__accountName`];
+  return {
+    queueName: variables.RUN_QUEUE,
+    tickSchedule: variables.TICK_SCHEDULE,
+    functionTimeoutMs: variables.FUNCTION_TIMEOUT_SECONDS * 1000,
+    storage: {
+      connectionString: variables[STORAGE],
+      queueServiceUri:
+        variables[`${STORAGE}__queueServiceUri`] ??
+        (accountName === undefined ? undefined : `https://${accountName}.queue.core.windows.net`),
+      clientId: variables[`${STORAGE}__clientId`],
+    },
+  };
+}
+
+const LambdaEnvironment = z.object({
+  RUN_QUEUE_URL: z
+    .url({ protocol: /^https?$/, error: "must be the URL of a queue of SQS" })
+    .refine((url) => !url.endsWith(".fifo"), {
+      error: "must be a standard queue: FIFO queues cannot delay a message",
+    })
+    .optional(),
+});
+
+/** The queue that wakes workers on Lambda. @throws Error as `readSettings` does */
+export function readQueueUrl(overrides: Variables = {}): string | undefined {
+  return parseEnvironment(LambdaEnvironment, overrides).RUN_QUEUE_URL;
+}
+
 /** An empty variable counts as one that is not set. */
 function parseEnvironment<Schema extends z.ZodObject>(
   schema: Schema,

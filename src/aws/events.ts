@@ -1,4 +1,4 @@
-/** The HTTP events of AWS Lambda and their answers: only what is read or written here. `test/aws` holds them to `@types/aws-lambda`. */
+/** The events of AWS Lambda and their answers: only what is read or written here. `test/aws` holds them to `@types/aws-lambda`. */
 
 /** Payload format 2.0: Function URLs and HTTP APIs. */
 export interface HttpEventV2 {
@@ -55,6 +55,16 @@ export interface HttpResultV1 {
 
 export type HttpResult = HttpResultV1 | HttpResultV2;
 
+/** A batch of messages of SQS. */
+export interface QueueEvent {
+  readonly Records: readonly { readonly messageId: string; readonly body: string }[];
+}
+
+/** The messages to deliver again; the event source mapping must be set to `ReportBatchItemFailures`. */
+export interface QueueResult {
+  readonly batchItemFailures: { itemIdentifier: string }[];
+}
+
 export interface LambdaContext {
   readonly getRemainingTimeInMillis: () => number;
 }
@@ -72,4 +82,11 @@ export function assertHttpEvent(event: unknown): asserts event is HttpEvent {
   const isObject = typeof event === "object" && event !== null;
   if (isObject && "requestContext" in event && ("rawPath" in event || "httpMethod" in event)) return;
   throw new TypeError("This handler takes the HTTP events of a Function URL, API Gateway or a load balancer");
+}
+
+/** @throws TypeError for what is no batch of SQS. */
+export function assertQueueEvent(event: unknown): asserts event is QueueEvent {
+  const isObject = typeof event === "object" && event !== null;
+  if (isObject && "Records" in event && Array.isArray(event.Records)) return;
+  throw new TypeError("This handler takes the batches of an SQS queue");
 }

@@ -1,14 +1,18 @@
 /** Serves an app on AWS Lambda. */
 
+import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
+import type { RunQueue } from "../core/ports.ts";
 import type { Keys } from "../keys.ts";
-import { readKeys } from "../settings.ts";
+import { readKeys, readQueueUrl } from "../settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
+import { sqsQueue } from "./queue.ts";
 import { streamingRuntime } from "./runtime.ts";
+import { queueHandler, scheduleHandler, type QueueHandler, type ScheduleHandler } from "./worker.ts";
 
 export interface LambdaApp {
   /** Called with each invocation. */
-  readonly doors: () => Doors;
+  readonly doors: (host: { readonly queue: RunQueue }) => Doors;
 }
 
 export interface LambdaOptions {
@@ -23,18 +27,26 @@ export interface LambdaOptions {
 export interface LambdaHandlers {
   /** For a Function URL, API Gateway or a load balancer. */
   readonly http: BufferedHandler | StreamingHandler;
+  /** For the queue `RUN_QUEUE_URL`, with `ReportBatchItemFailures`. */
+  readonly worker: QueueHandler;
+  /** For EventBridge Scheduler, each minute or less often. */
+  readonly schedule: ScheduleHandler;
 }
 
 /** The handlers to export from the entry module. Callers show the keys `FUNCTION_KEY` and `ADMIN_KEY`; none is open without. */
 export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {}): LambdaHandlers {
   let keys: Keys | undefined;
+  const queue = sqsQueue(readQueueUrl, systemClock);
+  const doors = (): Doors => app.doors({ queue });
   const door = {
-    doors: () => app.doors(),
+    doors,
     keys: () => (keys ??= readKeys()),
     streaming,
   };
   const runtime = streamingRuntime();
   return {
     http: runtime ? runtime.streamifyResponse(streamingHandler(door, runtime)) : bufferedHandler(door),
+    worker: queueHandler({ doors, queue, clock: systemClock }),
+    schedule: scheduleHandler(doors),
   };
 }

@@ -1,14 +1,24 @@
 /** The first door on Azure. To anything but an answer `@azure/functions` lets the client hang, so there is always one. */
 import type { HttpHandler } from "@azure/functions";
+import type { Clock } from "../clock.ts";
 import type { AuthLevel, Doors } from "../core/model.ts";
 import { deliver } from "./body.ts";
 import { connectionOf } from "./connection.ts";
 import { ClientLeft, type Invocations } from "./invocations.ts";
 import { clientAddress, isEventStream, toAzureResponse, toWebRequest } from "./request.ts";
 
+export interface HttpDoor {
+  readonly doors: Doors;
+  readonly invocations: Invocations;
+  readonly functionTimeoutMs: number;
+  readonly clock: Clock;
+}
+
 /** `authLevel` is what the host has verified before it calls the handler. */
-export function httpHandler(doors: () => Doors, authLevel: AuthLevel, invocations: Invocations): HttpHandler {
+export function httpHandler(door: HttpDoor, authLevel: AuthLevel): HttpHandler {
+  const { doors, invocations, functionTimeoutMs, clock } = door;
   return async (request, context) => {
+    const deadline = new Date(clock.now().getTime() + functionTimeoutMs);
     const controller = invocations.begin();
     let settled: Promise<unknown> = Promise.resolve();
     try {
@@ -18,8 +28,8 @@ export function httpHandler(doors: () => Doors, authLevel: AuthLevel, invocation
         if (connection.hasLeft) controller.abort(new ClientLeft());
       });
       const address = clientAddress(request);
-      const invocation = { signal: controller.signal, authLevel, ...(address && { address }) };
-      const response = await doors().fetch(toWebRequest(request), invocation);
+      const invocation = { signal: controller.signal, deadline, authLevel, ...(address && { address }) };
+      const response = await doors.fetch(toWebRequest(request), invocation);
       const delivery = response.body && deliver(response.body, connection, isEventStream(response));
       settled = Promise.all([settled, delivery?.settled]);
       const init = toAzureResponse(response);

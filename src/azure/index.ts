@@ -1,31 +1,42 @@
 /** Serves an app on Azure Functions. */
 import { app } from "@azure/functions";
+import { systemClock } from "../clock.ts";
 import type { Doors, HttpFunction } from "../core/model.ts";
+import type { RunQueue } from "../core/ports.ts";
+import { readAzureSettings } from "../settings.ts";
 import { watchConnections } from "./connection.ts";
 import { httpHandler } from "./http.ts";
 import { Invocations } from "./invocations.ts";
+import { storageQueue } from "./queue.ts";
+import { queueHandler, timerHandler } from "./worker.ts";
 
 export interface AzureApp extends AsyncDisposable {
+  /** Called once, and before `functions`. */
+  readonly doors: (host: { readonly queue: RunQueue }) => Doors;
   readonly functions: () => readonly HttpFunction[];
-  /** Called with each invocation. */
-  readonly doors: () => Doors;
 }
 
 /** Registers the app's functions. The host takes no more once the entry module has been imported, so call it there. */
 export function serveOnAzure(served: AzureApp): void {
+  const settings = readAzureSettings();
+  const { functionTimeoutMs } = settings;
+  const queue = storageQueue(settings, systemClock);
   const invocations = new Invocations();
-  const doors = () => served.doors();
+  const doors = served.doors({ queue });
+  const door = { doors, queue, invocations, functionTimeoutMs, clock: systemClock };
 
   watchConnections();
   app.setup({ enableHttpStream: true });
   for (const { name, route, methods, authLevel } of served.functions()) {
-    app.http(name, {
-      route,
-      methods: [...methods],
-      authLevel,
-      handler: httpHandler(doors, authLevel, invocations),
-    });
+    app.http(name, { route, methods: [...methods], authLevel, handler: httpHandler(door, authLevel) });
   }
+  // Named with its value, not as %RUN_QUEUE%: the host would refuse to start where that has no value.
+  app.storageQueue("run_worker", {
+    queueName: settings.queueName,
+    connection: "AzureWebJobsStorage",
+    handler: queueHandler(door),
+  });
+  app.timer("tick", { schedule: settings.tickSchedule, runOnStartup: false, handler: timerHandler(door) });
   // Awaited by the host before it ends the process, for five seconds at most.
   app.hook.appTerminate(async () => {
     await Promise.all([invocations.stop(), served[Symbol.asyncDispose]()]);

@@ -55,7 +55,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
   try {
     const database = await openDatabase(settings, options);
     opened.push(database, app);
-    const doors = app.doors(settings.app(database.url));
+    const doors = app.doors({ settings: settings.app(database.url) });
     await app.ready().catch((error: unknown) => {
       throw explain(error, database.description);
     });

@@ -61,11 +61,15 @@ test("each of the app's functions is registered with its route, methods and key 
     },
     { name: "health", route: "health", methods: ["GET"], authLevel: "anonymous" },
     { name: "platform_api", route: "{*path}", authLevel: "function" },
+    { name: "run_worker", type: "queueTrigger" },
+    { name: "tick", type: "timerTrigger" },
   ]);
 });
 
-test("the catch-all sorts after every other function, so the host tries it last", () => {
-  const names = host.functions.map(({ name }) => name.toUpperCase());
+test("the catch-all sorts after every other HTTP function, so the host tries it last", () => {
+  const names = host.functions
+    .filter((fn) => triggerOf(fn).binding.type === "httpTrigger")
+    .map(({ name }) => name.toUpperCase());
   expect(names.toSorted().at(-1)).toBe("PLATFORM_API");
 });
 

@@ -202,8 +202,10 @@ test("a refused graph leaves the name free", () => {
 test("a graph that comes after serving has begun is refused", async () => {
   await using app = new LangGraphApp();
   app.doors({
-    database: { url: "postgres://127.0.0.1:1/none", poolSize: 1, migrate: false },
-    logLevel: "silent",
+    settings: {
+      database: { url: "postgres://127.0.0.1:1/none", poolSize: 1, migrate: false },
+      logLevel: "silent",
+    },
   });
   expect(() => app.register({ name: "late", graph: shout })).toThrow(
     'register("late"): the app is serving already; register every graph before that.',

@@ -32,7 +32,9 @@ const thread = { configurable: { thread_id: "conversation" } };
 /** What our server replies on the thread. */
 async function replyOfServer(database: TestDatabase): Promise<string> {
   await using app = new LangGraphApp().register({ name: "counter", graph: counter, authLevel: "anonymous" });
-  app.doors({ database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "silent" });
+  app.doors({
+    settings: { database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "silent" },
+  });
   const body = JSON.stringify({ input: { messages: [{ role: "user", content: "hi" }] }, config: thread });
   const init = { method: "POST", headers: { "content-type": "application/json" }, body };
   const response = await app.fetch(new Request("http://test/api/graphs/counter/invoke", init));

@@ -8,7 +8,12 @@ export interface BuiltApp extends AsyncDisposable {
   readonly entry: string;
 }
 
-export async function buildAzureApp(source: string): Promise<BuiltApp> {
+export interface BuildOptions {
+  /** Packages that the deployment lacks. */
+  readonly missing?: readonly string[];
+}
+
+export async function buildAzureApp(source: string, { missing = [] }: BuildOptions = {}): Promise<BuiltApp> {
   const folder = await mkdtemp(path.join(tmpdir(), "azure-app-"));
   const entry = path.join(folder, "app.mjs");
   await build({
@@ -18,7 +23,7 @@ export async function buildAzureApp(source: string): Promise<BuiltApp> {
     platform: "node",
     format: "esm",
     target: "node20",
-    external: ["@azure/functions-core"],
+    external: ["@azure/functions-core", ...missing],
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },

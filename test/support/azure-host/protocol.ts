@@ -10,6 +10,7 @@ export interface Binding {
   readonly authLevel?: string;
   readonly queueName?: string;
   readonly schedule?: string;
+  readonly runOnStartup?: boolean;
   readonly connection?: string;
 }
 

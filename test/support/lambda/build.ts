@@ -8,7 +8,12 @@ export interface BuiltApp extends AsyncDisposable {
   readonly entry: string;
 }
 
-export async function buildLambdaApp(source: string): Promise<BuiltApp> {
+export interface BuildOptions {
+  /** Packages that the deployment lacks. */
+  readonly missing?: readonly string[];
+}
+
+export async function buildLambdaApp(source: string, { missing = [] }: BuildOptions = {}): Promise<BuiltApp> {
   const folder = await mkdtemp(path.join(tmpdir(), "lambda-app-"));
   const entry = path.join(folder, "app.mjs");
   await build({
@@ -18,6 +23,7 @@ export async function buildLambdaApp(source: string): Promise<BuiltApp> {
     platform: "node",
     format: "esm",
     target: "node20",
+    external: [...missing],
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },
