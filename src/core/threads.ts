@@ -1,8 +1,17 @@
 /** The rules of threads: what a thread id is, and what a thread's state looks like. */
 
+import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { withCheckpointer, type Graph, type StateSnapshot } from "./graphs.ts";
-import type { Checkpointers, RunStore } from "./ports.ts";
+import type { JsonObject, Thread } from "./model.ts";
+import type {
+  Checkpointers,
+  RunStore,
+  ThreadFilter,
+  ThreadPage,
+  ThreadStateStore,
+  ThreadStore,
+} from "./ports.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -43,4 +52,97 @@ export async function readState(
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw new AppError("not_found", `Thread '${threadId}' not found`);
   return state;
+}
+
+export interface ThreadDeps {
+  readonly threads: ThreadStore;
+  readonly threadStates: ThreadStateStore;
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
+export interface NewThread {
+  /** One is made up if absent. */
+  readonly thread_id: string | undefined;
+  readonly metadata: JsonObject;
+  readonly if_exists: "raise" | "do_nothing";
+}
+
+/**
+ * Makes a thread, or finds the one that is there, if that is wanted. `make` stores it.
+ * @throws AppError `thread_exists`
+ */
+export async function createThread(
+  { threads, clock, newId }: ThreadDeps,
+  { thread_id = newId(), metadata, if_exists }: NewThread,
+  make: (id: string, now: Date) => Promise<Thread | null> = async (id, now) =>
+    threads.create(id, metadata, now),
+): Promise<Thread> {
+  const created = await make(thread_id, clock.now());
+  if (created !== null) return created;
+  const existing = if_exists === "do_nothing" ? await threads.get(thread_id) : null;
+  if (existing === null) throw new AppError("thread_exists", `Thread '${thread_id}' exists already`);
+  return existing;
+}
+
+/** @throws AppError `not_found` */
+export async function getThread({ threads }: Pick<ThreadDeps, "threads">, threadId: string): Promise<Thread> {
+  return existing(await threads.get(threadId), threadId);
+}
+
+/** Lays metadata over the thread's. @throws AppError `not_found` */
+export async function updateThread(
+  { threads, clock }: ThreadDeps,
+  threadId: string,
+  metadata: JsonObject,
+): Promise<Thread> {
+  return existing(await threads.update(threadId, metadata, clock.now()), threadId);
+}
+
+/** Leaves nothing of the thread; a run of it that executes just now can write nothing more. @throws AppError `not_found` */
+export async function deleteThread({ threads }: ThreadDeps, threadId: string): Promise<void> {
+  if ((await threads.remove([threadId])) === 0) throw missing(threadId);
+}
+
+/** Deletes those of the threads that there are. */
+export async function pruneThreads(
+  { threads }: ThreadDeps,
+  threadIds: readonly string[],
+): Promise<{ readonly pruned_count: number }> {
+  return { pruned_count: await threads.remove(threadIds) };
+}
+
+/** @throws AppError `not_found` */
+export async function copyThread(
+  { threadStates, clock, newId }: ThreadDeps,
+  threadId: string,
+): Promise<Thread> {
+  return existing(await threadStates.copy(threadId, newId(), clock.now()), threadId);
+}
+
+export interface FoundThreads {
+  readonly threads: readonly Partial<Thread>[];
+  /** Of all that match, on whichever page. */
+  readonly total: number;
+  /** Where the next page starts, if there is one. */
+  readonly next: number | null;
+}
+
+export async function searchThreads(
+  { threads }: ThreadDeps,
+  filter: ThreadFilter,
+  page: ThreadPage,
+): Promise<FoundThreads> {
+  const [found, total] = await Promise.all([threads.search(filter, page), threads.count(filter)]);
+  const end = page.offset + page.limit;
+  return { threads: found, total, next: total > end ? end : null };
+}
+
+function existing(thread: Thread | null, threadId: string): Thread {
+  if (thread === null) throw missing(threadId);
+  return thread;
+}
+
+function missing(threadId: string): AppError {
+  return new AppError("not_found", `Thread '${threadId}' not found`);
 }

@@ -17,6 +17,12 @@ create table langgraph.threads (
   is_temporary boolean not null default false
 );
 
+create index threads_by_metadata on langgraph.threads using gin (metadata jsonb_path_ops);
+create index threads_by_creation on langgraph.threads (created_at, thread_id);
+create index threads_by_update on langgraph.threads (updated_at, thread_id);
+create index threads_by_state_update on langgraph.threads (state_updated_at, thread_id);
+create index threads_by_status on langgraph.threads (status, thread_id);
+
 create table langgraph.runs (
   run_id uuid primary key,
   thread_id text not null references langgraph.threads on delete cascade,
