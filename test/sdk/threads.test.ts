@@ -16,6 +16,11 @@ const graphs = [
 const connect = ({ url }: TestServer) =>
   new Client({ apiUrl: url, apiKey: null, callerOptions: { maxRetries: 0 } });
 
+function given<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error("Something is missing");
+  return value;
+}
+
 /** Has a graph run on the thread. */
 const run = async (server: TestServer, graph: string, thread_id: string, input: object = { text: "a" }) =>
   server.post(`/graphs/${graph}/invoke`, { input, config: { configurable: { thread_id } } });
@@ -129,7 +134,7 @@ test("the state of a thread that waits says for what, and each of its checkpoint
   const { threads } = connect(server);
   await run(server, "asking", "t");
   const state = await threads.getState("t");
-  const checkpoint = {
+  const aCheckpoint = {
     thread_id: "t",
     checkpoint_ns: "",
     checkpoint_id: expect.any(String),
@@ -153,8 +158,8 @@ test("the state of a thread that waits says for what, and each of its checkpoint
     ],
     metadata: expect.objectContaining({ graph_id: "asking", source: "loop", step: 0 }),
     created_at: expect.any(String),
-    checkpoint,
-    parent_checkpoint: checkpoint,
+    checkpoint: aCheckpoint,
+    parent_checkpoint: aCheckpoint,
     interrupts: [interrupt],
   });
   const history = await threads.getHistory("t");
@@ -162,9 +167,9 @@ test("the state of a thread that waits says for what, and each of its checkpoint
   expect(history[0]).toEqual(state);
   const [, oldest] = history;
   expect(oldest).toMatchObject({ parent_checkpoint: null, metadata: { source: "input" } });
-  const { checkpoint_id } = oldest!.checkpoint;
-  expect(await threads.getState("t", checkpoint_id!)).toEqual(oldest);
-  expect(await threads.getState("t", oldest!.checkpoint)).toEqual(oldest);
+  const { checkpoint } = given(oldest);
+  expect(await threads.getState("t", given(checkpoint.checkpoint_id))).toEqual(oldest);
+  expect(await threads.getState("t", checkpoint)).toEqual(oldest);
 });
 
 test("history goes back from a checkpoint, in pages, or by the checkpoints' metadata", async () => {
@@ -176,7 +181,7 @@ test("history goes back from a checkpoint, in pages, or by the checkpoints' meta
   expect(all.map(({ metadata }) => metadata?.["step"])).toEqual([4, 3, 2, 1, 0, -1]);
   const [, second, third] = all;
   expect(await threads.getHistory("t", { limit: 2 })).toEqual(all.slice(0, 2));
-  const before = { configurable: { checkpoint_id: second!.checkpoint.checkpoint_id! } };
+  const before = { configurable: { checkpoint_id: given(given(second).checkpoint.checkpoint_id) } };
   expect(await threads.getHistory("t", { limit: 1, before })).toEqual([third]);
   expect(await threads.getHistory("t", { metadata: { source: "input" } })).toEqual([all[2], all[5]]);
   expect(await threads.getHistory("t", { checkpoint: { checkpoint_ns: "nowhere" } })).toEqual([]);
@@ -187,14 +192,14 @@ test("the state of a subgraph comes with its parent's, or is asked for by its ch
   const { threads } = connect(server);
   await run(server, "nested", "t");
   const [task] = (await threads.getState("t")).tasks;
-  const checkpoint_ns = `child:${task!.id}`;
+  const checkpoint_ns = `child:${given(task).id}`;
   expect(task).toMatchObject({ name: "child", state: null, checkpoint: { thread_id: "t", checkpoint_ns } });
   const [whole] = (await threads.getState("t", undefined, { subgraphs: true })).tasks;
   expect(whole).toMatchObject({
     checkpoint: null,
     state: { next: ["inner"], checkpoint: { checkpoint_ns } },
   });
-  const child = await threads.getState("t", task!.checkpoint!);
+  const child = await threads.getState("t", given(given(task).checkpoint));
   expect(child).toMatchObject({ next: ["inner"], values: { text: "a" }, interrupts: [{ value: "inner a" }] });
   expect(await threads.getHistory("t", { checkpoint: { checkpoint_ns } })).toMatchObject([
     { next: ["inner"] },
@@ -206,16 +211,14 @@ test("a state is edited as if a node had answered, and the thread shows it", asy
   await using server = await startServer({ graphs });
   const { threads } = connect(server);
   await run(server, "asking", "t");
-  const { checkpoint } = (await threads.updateState("t", {
+  const edited = await threads.updateState("t", {
     values: { text: "edited" },
     asNode: "ask",
-  })) as unknown as {
-    checkpoint: { checkpoint_id: string };
-  };
+  });
   expect(await threads.getState("t")).toMatchObject({
     values: { text: "edited" },
     next: [],
-    checkpoint,
+    ...edited,
     metadata: { source: "update", graph_id: "asking" },
   });
   expect(await threads.get("t")).toMatchObject({
@@ -234,7 +237,7 @@ test("an edit of an older checkpoint forks from it", async () => {
   await run(server, "counter", "t", say);
   await threads.updateState("t", {
     values: { messages: [{ role: "ai", content: "other" }] },
-    checkpointId: base.checkpoint_id!,
+    checkpointId: given(base.checkpoint_id),
     asNode: "count",
   });
   const forked = await threads.getState<{ messages: { content: string }[] }>("t");
