@@ -1,14 +1,13 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
-import { withCheckpointer, type CompiledGraph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
+import { withCheckpointer, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Checkpointer, Checkpointers, Command, EditedState } from "./ports.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
 import { createThread, getThread, type NewThread, type ThreadDeps } from "./threads.ts";
 
 export interface ThreadStateDeps extends ThreadDeps {
-  readonly graphs: GraphRegistry;
   readonly checkpointers: Checkpointers;
   readonly toPlain: (value: unknown) => unknown;
   readonly toCommand: (command: Command) => Promise<unknown>;
@@ -171,7 +170,7 @@ async function graphUpdate(
     supersteps.map(async ({ updates }) => ({
       updates: await Promise.all(
         updates.map(async ({ values, command, as_node }) => ({
-          values: command === undefined ? values : await toCommand(command),
+          values: command === undefined ? (values ?? null) : await toCommand(command),
           asNode: as_node,
         })),
       ),

@@ -2,8 +2,9 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { withCheckpointer, type Graph, type StateSnapshot } from "./graphs.ts";
+import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import type { JsonObject, Thread } from "./model.ts";
+import { ownCheckpointer } from "./own-checkpointers.ts";
 import type {
   Checkpointers,
   RunStore,
@@ -57,6 +58,7 @@ export async function readState(
 export interface ThreadDeps {
   readonly threads: ThreadStore;
   readonly threadStates: ThreadStateStore;
+  readonly graphs: GraphRegistry;
   readonly clock: Clock;
   readonly newId: () => string;
 }
@@ -100,23 +102,38 @@ export async function updateThread(
 }
 
 /** Leaves nothing of the thread; a run of it that executes just now can write nothing more. @throws AppError `not_found` */
-export async function deleteThread({ threads }: ThreadDeps, threadId: string): Promise<void> {
-  if ((await threads.remove([threadId])) === 0) throw missing(threadId);
+export async function deleteThread(deps: ThreadDeps, threadId: string): Promise<void> {
+  if ((await removeThreads(deps, [await getThread(deps, threadId)])) === 0) throw missing(threadId);
 }
 
 /** Deletes those of the threads that there are. */
 export async function pruneThreads(
-  { threads }: ThreadDeps,
-  threadIds: readonly string[],
+  deps: ThreadDeps,
+  ids: readonly string[],
 ): Promise<{ readonly pruned_count: number }> {
-  return { pruned_count: await threads.remove(threadIds) };
+  const page = { limit: ids.length, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
+  const found = await deps.threads.search({ ids }, { ...page, select: ["thread_id", "metadata"] });
+  return { pruned_count: await removeThreads(deps, found) };
 }
 
-/** @throws AppError `not_found` */
-export async function copyThread(
-  { threadStates, clock, newId }: ThreadDeps,
-  threadId: string,
-): Promise<Thread> {
+async function removeThreads(deps: ThreadDeps, found: readonly Partial<Thread>[]): Promise<number> {
+  const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
+  const removed = await deps.threads.remove(ids);
+  for (const thread of found) {
+    const own = await ownCheckpointer(deps, thread);
+    if (thread.thread_id !== undefined) await own?.deleteThread?.(thread.thread_id);
+  }
+  return removed;
+}
+
+/** @throws AppError `not_found`; `invalid_request` when the graph keeps its states where we cannot copy them */
+export async function copyThread(deps: ThreadDeps, threadId: string): Promise<Thread> {
+  const { threadStates, clock, newId } = deps;
+  if ((await ownCheckpointer(deps, await getThread(deps, threadId))) !== null)
+    throw new AppError(
+      "invalid_request",
+      "The thread's graph has a checkpointer of its own, which cannot copy",
+    );
   return existing(await threadStates.copy(threadId, newId(), clock.now()), threadId);
 }
 

@@ -45,20 +45,20 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
         return json(await updateThread(deps, threadId(call), metadata));
       },
     }),
-    route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
-      answer: aState,
-      handle: async (call) => {
-        const query = await readQuery(call.request, StateQuery);
-        const { checkpoint_id } = call.params;
-        return json(await getState(deps, threadId(call), { checkpoint_id }, query));
-      },
-    }),
     route(`POST ${PATH}/state/checkpoint`, "Get a thread's state at a checkpoint, of a subgraph too", {
       body: StateAt,
       answer: aState,
       handle: async (call) => {
         const { checkpoint, ...options } = await parse(StateAt, await readObject(call.request, deps.limits));
         return json(await getState(deps, threadId(call), ofThread(call, checkpoint), options));
+      },
+    }),
+    route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
+      answer: aState,
+      handle: async (call) => {
+        const query = await readQuery(call.request, StateQuery);
+        const { checkpoint_id } = call.params;
+        return json(await getState(deps, threadId(call), { checkpoint_id }, query));
       },
     }),
     route(`GET ${PATH}/history`, "Look back at a thread's states", {

@@ -1,5 +1,14 @@
 import { expect, test, vi } from "vitest";
-import { abortable, asking, counter, failing, forgetting, gated, shout } from "../support/graphs.ts";
+import {
+  abortable,
+  asking,
+  counter,
+  failing,
+  forgetting,
+  gated,
+  remembering,
+  shout,
+} from "../support/graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const graphs = [
@@ -292,4 +301,16 @@ test("threads need the app's key level", async () => {
   const headers = { "x-functions-key": "k" };
   expect((await server.get("/threads/nowhere", { headers })).status).toBe(404);
   expect((await server.get("/threads/nowhere?code=k")).status).toBe(404);
+});
+
+test("a graph's own checkpointer is read and written, reached by a delete, and not copied", async () => {
+  const { graph, saver } = remembering();
+  await using server = await startServer({ graphs: [{ name: "remembering", graph }] });
+  await run(server, "remembering", "t");
+  expect((await server.post("/threads/t/state", { values: { text: "b" } })).status).toBe(200);
+  expect((await server.get("/threads/t/state")).body).toMatchObject({ values: { text: "b" } });
+  expect((await server.get("/threads/t")).body).toMatchObject({ values: { text: "b" } });
+  expect((await server.post("/threads/t/copy", {})).status).toBe(422);
+  expect((await server.post("/threads/prune", { thread_ids: ["t"] })).body).toEqual({ pruned_count: 1 });
+  expect(await saver.getTuple({ configurable: { thread_id: "t" } })).toBeUndefined();
 });
