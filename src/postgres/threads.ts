@@ -1,7 +1,7 @@
 /** The SQL of threads. */
 
 import sql, { empty, join, type Sql } from "sql-template-tag";
-import { isJsonObject, type Thread } from "../core/model.ts";
+import type { Thread } from "../core/model.ts";
 import type { ThreadField, ThreadFilter, ThreadPage, ThreadStateStore, ThreadStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import type { Database } from "./pool.ts";
@@ -146,10 +146,11 @@ async function edit(
   now: Date,
   work: Parameters<ThreadStateStore["edit"]>[2],
 ): Promise<void> {
-  const { thread_id, metadata } = thread;
+  const { thread_id } = thread;
+  const graph_id = thread.metadata["graph_id"]; // as the checkpoints of runs have it
   const { Checkpointer } = await import("./checkpoints.ts");
-  const graph = isJsonObject(metadata) && "graph_id" in metadata ? { graph_id: metadata["graph_id"] } : {};
-  const { values, interrupts } = await work(new Checkpointer(transaction, undefined, graph), thread);
+  const checkpointer = new Checkpointer(transaction, undefined, { graph_id });
+  const { values, interrupts } = await work(checkpointer, thread);
   const status = Object.keys(interrupts).length === 0 ? "idle" : "interrupted";
   await rows(
     transaction,
