@@ -11,17 +11,21 @@ import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
+import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
 import { systemRoutes } from "./http/system.ts";
+import type { ThreadRouteDeps } from "./http/thread-route.ts";
+import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -89,7 +93,9 @@ export class LangGraphApp implements AsyncDisposable {
   functions(): readonly HttpFunction[] {
     const { authLevel } = this.#options;
     return [
-      ...this.#open().routes.map(toFunction),
+      ...this.#open()
+        .routes.filter(({ isPlatform }) => isPlatform !== true)
+        .map(toFunction),
       { name: "platform_api", route: "{*path}", methods: ALL_METHODS, authLevel },
     ];
   }
@@ -162,7 +168,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
   };
-  const routes = makeRoutes(options, graphs, deps);
+  const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
+  const routes = makeRoutes(options, graphs, { ...deps, ...threads });
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
@@ -179,7 +186,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
 function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
-  deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain">,
+  deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
+    Pick<ThreadRouteDeps, "threads" | "threadStates">,
 ): readonly Route[] {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -187,6 +195,7 @@ function makeRoutes(
   const routes: Route[] = graphs
     .list()
     .flatMap((graph) => [...graphRoutes(native, graph), ...backgroundRoutes(native, graph)]);
+  routes.push(...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }));
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     return openApiDocument({ title, description, version: VERSION }, routes);

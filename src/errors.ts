@@ -10,6 +10,7 @@ const STATUS = {
   not_found: 404,
   method_not_allowed: 405,
   thread_busy: 409,
+  thread_exists: 409,
   run_cancelled: 409,
   message_too_large: 413,
   invalid_request: 422,

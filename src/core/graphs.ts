@@ -9,6 +9,8 @@ export interface CompiledGraph {
   checkpointer?: unknown;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   getState(config: object, options?: object): Promise<StateSnapshot>;
+  getStateHistory(config: object, options?: object): AsyncIterable<StateSnapshot>;
+  bulkUpdateState(config: object, supersteps: readonly object[]): Promise<StateSnapshot["config"]>;
   withConfig(config: object): CompiledGraph;
 }
 
@@ -18,7 +20,13 @@ export interface StateSnapshot {
   readonly next: readonly string[];
   readonly tasks?: readonly {
     readonly id: string;
+    readonly name?: string;
+    readonly path?: readonly unknown[];
+    readonly error?: unknown;
     readonly interrupts?: readonly { readonly id?: string }[];
+    /** Of the subgraph that it runs: its state where that was asked for, else the config to ask with. */
+    readonly state?: unknown;
+    readonly result?: unknown;
   }[];
   readonly config: { readonly configurable?: Readonly<Record<string, unknown>> };
   readonly metadata?: unknown;

@@ -63,6 +63,21 @@ export interface Run {
   readonly updated_at: Date;
 }
 
+/** A thread as clients see it. */
+export interface Thread {
+  readonly thread_id: string;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly state_updated_at: Date;
+  readonly metadata: JsonObject;
+  readonly config: JsonObject;
+  readonly status: ThreadStatus;
+  /** The newest state's; null before there is one. */
+  readonly values: unknown;
+  /** What it waits for, by the task that asked. */
+  readonly interrupts: JsonObject;
+}
+
 export function isFinal(status: RunStatus): boolean {
   switch (status) {
     case "pending":

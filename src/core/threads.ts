@@ -1,8 +1,18 @@
 /** The rules of threads: what a thread id is, and what a thread's state looks like. */
 
+import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { withCheckpointer, type Graph, type StateSnapshot } from "./graphs.ts";
-import type { Checkpointers, RunStore } from "./ports.ts";
+import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
+import type { JsonObject, Thread } from "./model.ts";
+import { ownCheckpointer } from "./own-checkpointers.ts";
+import type {
+  Checkpointers,
+  RunStore,
+  ThreadFilter,
+  ThreadPage,
+  ThreadStateStore,
+  ThreadStore,
+} from "./ports.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -43,4 +53,113 @@ export async function readState(
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw new AppError("not_found", `Thread '${threadId}' not found`);
   return state;
+}
+
+export interface ThreadDeps {
+  readonly threads: ThreadStore;
+  readonly threadStates: ThreadStateStore;
+  readonly graphs: GraphRegistry;
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
+export interface NewThread {
+  /** One is made up if absent. */
+  readonly thread_id: string | undefined;
+  readonly metadata: JsonObject;
+  readonly if_exists: "raise" | "do_nothing";
+}
+
+/**
+ * Makes a thread, or finds the one that is there, if that is wanted. `make` stores it.
+ * @throws AppError `thread_exists`
+ */
+export async function createThread(
+  { threads, clock, newId }: ThreadDeps,
+  { thread_id = newId(), metadata, if_exists }: NewThread,
+  make: (id: string, now: Date) => Promise<Thread | null> = async (id, now) =>
+    threads.create(id, metadata, now),
+): Promise<Thread> {
+  const created = await make(thread_id, clock.now());
+  if (created !== null) return created;
+  const existing = if_exists === "do_nothing" ? await threads.get(thread_id) : null;
+  if (existing === null) throw new AppError("thread_exists", `Thread '${thread_id}' exists already`);
+  return existing;
+}
+
+/** @throws AppError `not_found` */
+export async function getThread({ threads }: Pick<ThreadDeps, "threads">, threadId: string): Promise<Thread> {
+  return existing(await threads.get(threadId), threadId);
+}
+
+/** Lays metadata over the thread's. @throws AppError `not_found` */
+export async function updateThread(
+  { threads, clock }: ThreadDeps,
+  threadId: string,
+  metadata: JsonObject,
+): Promise<Thread> {
+  return existing(await threads.update(threadId, metadata, clock.now()), threadId);
+}
+
+/** Leaves nothing of the thread; a run of it that executes just now can write nothing more. @throws AppError `not_found` */
+export async function deleteThread(deps: ThreadDeps, threadId: string): Promise<void> {
+  if ((await removeThreads(deps, [await getThread(deps, threadId)])) === 0) throw missing(threadId);
+}
+
+/** Deletes those of the threads that there are. */
+export async function pruneThreads(
+  deps: ThreadDeps,
+  ids: readonly string[],
+): Promise<{ readonly pruned_count: number }> {
+  const page = { limit: ids.length, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
+  const found = await deps.threads.search({ ids }, { ...page, select: ["thread_id", "metadata"] });
+  return { pruned_count: await removeThreads(deps, found) };
+}
+
+async function removeThreads(deps: ThreadDeps, found: readonly Partial<Thread>[]): Promise<number> {
+  const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
+  const removed = await deps.threads.remove(ids);
+  for (const thread of found) {
+    const own = await ownCheckpointer(deps, thread);
+    if (thread.thread_id !== undefined) await own?.deleteThread?.(thread.thread_id);
+  }
+  return removed;
+}
+
+/** @throws AppError `not_found`; `invalid_request` when the graph keeps its states where we cannot copy them */
+export async function copyThread(deps: ThreadDeps, threadId: string): Promise<Thread> {
+  const { threadStates, clock, newId } = deps;
+  if ((await ownCheckpointer(deps, await getThread(deps, threadId))) !== null)
+    throw new AppError(
+      "invalid_request",
+      "The thread's graph has a checkpointer of its own, which cannot copy",
+    );
+  return existing(await threadStates.copy(threadId, newId(), clock.now()), threadId);
+}
+
+export interface FoundThreads {
+  readonly threads: readonly Partial<Thread>[];
+  /** Of all that match, on whichever page. */
+  readonly total: number;
+  /** Where the next page starts, if there is one. */
+  readonly next: number | null;
+}
+
+export async function searchThreads(
+  { threads }: ThreadDeps,
+  filter: ThreadFilter,
+  page: ThreadPage,
+): Promise<FoundThreads> {
+  const [found, total] = await Promise.all([threads.search(filter, page), threads.count(filter)]);
+  const end = page.offset + page.limit;
+  return { threads: found, total, next: total > end ? end : null };
+}
+
+function existing(thread: Thread | null, threadId: string): Thread {
+  if (thread === null) throw missing(threadId);
+  return thread;
+}
+
+function missing(threadId: string): AppError {
+  return new AppError("not_found", `Thread '${threadId}' not found`);
 }

@@ -1,7 +1,9 @@
 /** Reads a request's JSON within limits: bytes before parsing, depth and nodes before anything looks inside. */
 
 import type { z } from "zod";
+import { isJsonObject, type JsonObject } from "../core/model.ts";
 import { AppError } from "../errors.ts";
+import { withoutConstructors } from "./constructors.ts";
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
@@ -21,6 +23,14 @@ export async function readJson(request: Request, { maxBodyBytes }: BodyLimits): 
   } catch (error) {
     throw new AppError("invalid_json", "Invalid JSON body", { cause: error });
   }
+}
+
+/** A JSON object, each member within the limits and free of LangChain's constructors. @throws AppError that says what is wrong with it */
+export async function readObject(request: Request, limits: BodyLimits): Promise<JsonObject> {
+  const sent = await readJson(request, limits);
+  if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
+  for (const part of Object.values(sent)) checkComplexity(part, limits);
+  return withoutConstructors(sent);
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {

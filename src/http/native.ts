@@ -14,8 +14,7 @@ import {
 } from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
-import { checkComplexity, checkMessages, parse, readJson, type BodyLimits } from "./body.ts";
-import { withoutConstructors } from "./constructors.ts";
+import { checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
 import { InvokeBody, invokeDocs, stateDocs, StreamBody, streamDocs } from "./native-schemas.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
@@ -120,10 +119,7 @@ function state(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 export async function readRunBody({ request }: Call, { limits }: NativeDeps): Promise<unknown> {
-  const sent = await readJson(request, limits);
-  if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
-  for (const part of Object.values(sent)) checkComplexity(part, limits);
-  const body = withoutConstructors(sent);
+  const body = await readObject(request, limits);
   const command = isJsonObject(body["command"]) ? body["command"] : {};
   checkMessages(body["input"], "input", limits);
   checkMessages(command["update"], "command.update", limits);

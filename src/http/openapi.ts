@@ -56,6 +56,7 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
   const answer = (status: string, docs: string | AnswerDocs): Schema => {
     if (typeof docs === "string")
       return { description: docs, content: { "application/json": { schema: error } } };
+    if (docs.schema === undefined) return { description: docs.description };
     const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
     return {
       description: docs.description,

@@ -28,16 +28,19 @@ export interface RouteDocs {
 export interface AnswerDocs {
   readonly description: string;
   readonly contentType?: string;
-  readonly schema: z.ZodType;
+  /** Absent for an answer without a body. */
+  readonly schema?: z.ZodType;
 }
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** An OpenAPI path template below the prefix: `/graphs/chat/threads/{thread_id}/state`. */
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
   readonly isRateLimited: boolean;
+  /** Of the Platform API, which function hosts serve by their catch-all. */
+  readonly isPlatform?: boolean;
   readonly docs: RouteDocs;
   readonly handle: (call: Call) => Response | Promise<Response>;
 }

@@ -29,7 +29,7 @@ const Document = z.object({
         requestBody: z.object({ content: z.record(z.string(), z.object({ schema: z.json() })) }).optional(),
         responses: z.record(
           z.string(),
-          z.object({ content: z.record(z.string(), z.object({ schema: z.json() })) }),
+          z.object({ content: z.record(z.string(), z.object({ schema: z.json() })).default({}) }),
         ),
       }),
     ),
@@ -91,7 +91,17 @@ test("the document has every route, and each operation a name of its own", async
   const ofSystem = ["/health", "/health/details", "/openapi.json", "/docs", "/docs/{name}"].map(
     (path) => `get ${path}`,
   );
-  expect(routes.sort()).toEqual([...ofGraphs, ...ofSystem].sort());
+  const ofThreads = [
+    "post /threads",
+    ...["search", "count", "prune"].map((verb) => `post /threads/${verb}`),
+    ...["get ", "patch ", "delete "].map((method) => `${method}/threads/{thread_id}`),
+    "post /threads/{thread_id}/copy",
+    ...["get ", "post ", "patch "].map((method) => `${method}/threads/{thread_id}/state`),
+    "post /threads/{thread_id}/state/checkpoint",
+    "get /threads/{thread_id}/state/{checkpoint_id}",
+    ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
+  ];
+  expect(routes.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),
@@ -103,7 +113,7 @@ test("what the document names is there", async () => {
   await using server = await startServer({ graphs });
   const { paths } = await readDocument(server);
   for (const [path, operations] of Object.entries(paths)) {
-    const elsewhere = await server.get(path.replaceAll(/[{}]/g, ""), { method: "PATCH" });
+    const elsewhere = await server.get(path.replaceAll(/[{}]/g, ""), { method: "PUT" });
     expect([path, elsewhere.status, elsewhere.headers.get("allow")]).toEqual([
       path,
       405,
@@ -182,6 +192,34 @@ test("answers are as the document says", async () => {
   ] as const) {
     expectConforming(document, ["get", path], await server.get(at, { headers }));
   }
+});
+
+test("answers about threads are as the document says", async () => {
+  await using server = await startServer({ graphs, authLevel: "anonymous" });
+  const document = await readDocument(server);
+  const config = { configurable: { thread_id: "t" } };
+  await server.post("/graphs/shout/invoke", { input: { text: "a" }, config });
+  const get = async (path: string, documented: string) =>
+    expectConforming(document, ["get", documented], await server.get(path));
+  const post = async (path: string, documented: string, body: unknown) =>
+    expectConforming(document, ["post", documented], await server.post(path, body));
+  const thread = "/threads/{thread_id}";
+  await post("/threads", "/threads", {});
+  await post("/threads", "/threads", { thread_id: "t" });
+  await post("/threads/search", "/threads/search", {});
+  await post("/threads/search", "/threads/search", { select: ["status"] });
+  await post("/threads/search", "/threads/search", { colour: 1 });
+  await post("/threads/count", "/threads/count", {});
+  await post("/threads/prune", "/threads/prune", { thread_ids: [] });
+  await get("/threads/t", thread);
+  await get("/threads/u", thread);
+  await post("/threads/t/copy", `${thread}/copy`, {});
+  await post("/threads/t/state", `${thread}/state`, { values: { text: "b" } });
+  await get("/threads/t/state", `${thread}/state`);
+  await get("/threads/t/history", `${thread}/history`);
+  await post("/threads/t/history", `${thread}/history`, {});
+  await get("/threads/t/state/nowhere", `${thread}/state/{checkpoint_id}`);
+  await post("/threads/t/state/checkpoint", `${thread}/state/checkpoint`, { checkpoint: {} });
 });
 
 test("an interrupted run's answer is as the document says, though the graph has an output schema", async () => {

@@ -75,6 +75,11 @@ create table langgraph.threads (
   constraint threads_active_runs_check CHECK ((active_runs >= 0)),
   constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text])))
 );
+CREATE INDEX threads_by_creation ON langgraph.threads USING btree (created_at, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_metadata ON langgraph.threads USING gin (metadata jsonb_path_ops) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_state_update ON langgraph.threads USING btree (state_updated_at, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_status ON langgraph.threads USING btree (status, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_update ON langgraph.threads USING btree (updated_at, thread_id) WHERE (NOT is_temporary);
 
 create table public.checkpoint_blobs (
   thread_id text not null,

@@ -17,6 +17,13 @@ create table langgraph.threads (
   is_temporary boolean not null default false
 );
 
+-- For searches, which pass over temporary threads; those cost no index entries.
+create index threads_by_metadata on langgraph.threads using gin (metadata jsonb_path_ops) where not is_temporary;
+create index threads_by_creation on langgraph.threads (created_at, thread_id) where not is_temporary;
+create index threads_by_update on langgraph.threads (updated_at, thread_id) where not is_temporary;
+create index threads_by_state_update on langgraph.threads (state_updated_at, thread_id) where not is_temporary;
+create index threads_by_status on langgraph.threads (status, thread_id) where not is_temporary;
+
 create table langgraph.runs (
   run_id uuid primary key,
   thread_id text not null references langgraph.threads on delete cascade,

@@ -1,0 +1,207 @@
+/** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
+
+import { AppError } from "../errors.ts";
+import { withCheckpointer, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
+import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
+import type { Checkpointer, Checkpointers, Command, EditedState } from "./ports.ts";
+import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
+import { createThread, getThread, type NewThread, type ThreadDeps } from "./threads.ts";
+
+export interface ThreadStateDeps extends ThreadDeps {
+  readonly checkpointers: Checkpointers;
+  readonly toPlain: (value: unknown) => unknown;
+  readonly toCommand: (command: Command) => Promise<unknown>;
+}
+
+/** Which of a thread's checkpoints: the newest, if it says nothing. */
+export interface CheckpointRef {
+  readonly checkpoint_id?: string | undefined;
+  /** Of a subgraph: `node:task`, and so on with `|`. */
+  readonly checkpoint_ns?: string | undefined;
+  readonly checkpoint_map?: JsonObject | null | undefined;
+}
+
+/** A thread without a graph or a checkpoint has an empty state. @throws AppError `not_found` for a thread or checkpoint */
+export async function getState(
+  deps: ThreadStateDeps,
+  threadId: string,
+  at: CheckpointRef,
+  options: { readonly subgraphs: boolean },
+): Promise<ThreadState> {
+  const graph = await readableGraph(deps, threadId);
+  const snapshot = await graph?.getState(configOf(threadId, at), options);
+  if (snapshot?.metadata !== undefined) return shownState(snapshot, deps.toPlain);
+  if (at.checkpoint_id !== undefined) throw missingCheckpoint(at.checkpoint_id);
+  return EMPTY_STATE;
+}
+
+export interface HistoryQuery {
+  readonly limit: number;
+  readonly before: string | undefined;
+  /** Contained in the checkpoint's. */
+  readonly metadata: JsonObject | undefined;
+  readonly checkpoint: CheckpointRef;
+}
+
+/** Newest first. @throws AppError `not_found` */
+export async function getHistory(
+  deps: ThreadStateDeps,
+  threadId: string,
+  { limit, before, metadata, checkpoint }: HistoryQuery,
+): Promise<readonly ThreadState[]> {
+  const graph = await readableGraph(deps, threadId);
+  const snapshots =
+    graph?.getStateHistory(configOf(threadId, checkpoint), {
+      limit,
+      ...(before === undefined ? {} : { before: { configurable: { checkpoint_id: before } } }),
+      ...(metadata === undefined ? {} : { filter: metadata }),
+    }) ?? [];
+  const states: ThreadState[] = [];
+  for await (const snapshot of snapshots) states.push(shownState(snapshot, deps.toPlain));
+  return states;
+}
+
+export interface StateUpdate {
+  readonly values?: unknown;
+  readonly command?: Command | undefined;
+  readonly as_node?: string | undefined;
+}
+
+export interface Superstep {
+  readonly updates: readonly StateUpdate[];
+}
+
+/**
+ * Saves a new checkpoint, made of the one it names and the update.
+ * @throws AppError `thread_busy`, `not_found`; `invalid_request` for what the graph cannot take
+ */
+export async function updateState(
+  deps: ThreadStateDeps,
+  threadId: string,
+  { checkpoint, ...update }: StateUpdate & { readonly checkpoint: CheckpointRef },
+): Promise<{ readonly checkpoint: JsonObject }> {
+  const thread = await getThread(deps, threadId);
+  const compiled = await loadEditable(deps, thread);
+  let saved: StateSnapshot["config"] = {};
+  await deps.threadStates.edit(threadId, deps.clock.now(), async (checkpointer, { metadata }) => {
+    if (metadata["graph_id"] !== thread.metadata["graph_id"])
+      throw new AppError("thread_busy", `Thread '${threadId}' has gone to another graph meanwhile`);
+    const graph = keeping(compiled, checkpointer);
+    await checkBase(graph, threadId, checkpoint);
+    saved = await graphUpdate(deps, graph, configOf(threadId, checkpoint), [{ updates: [update] }]);
+    return editedState(deps, graph, threadId);
+  });
+  return { checkpoint: checkpointIds(saved) };
+}
+
+/** Makes a thread whose state is what the supersteps lead to. @throws AppError `thread_exists`, `invalid_request` */
+export async function createThreadWith(
+  deps: ThreadStateDeps,
+  { thread_id = deps.newId(), ...thread }: NewThread,
+  supersteps: readonly Superstep[],
+): Promise<Thread> {
+  const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
+  return createThread(deps, { ...thread, thread_id }, async (id, now) =>
+    deps.threadStates.createWith({ thread_id: id, metadata: thread.metadata }, now, async (checkpointer) => {
+      const graph = keeping(compiled, checkpointer);
+      await graphUpdate(deps, graph, configOf(id, {}), supersteps);
+      return editedState(deps, graph, id);
+    }),
+  );
+}
+
+/** The thread's graph on a checkpointer; null when it has none, or keeps no state. @throws AppError `not_found` */
+async function readableGraph(deps: ThreadStateDeps, threadId: string): Promise<CompiledGraph | null> {
+  const thread = await getThread(deps, threadId);
+  const [compiled, checkpointer] = await Promise.all([load(deps, thread), deps.checkpointers.forThread()]);
+  return compiled === null || compiled.checkpointer === false ? null : keeping(compiled, checkpointer);
+}
+
+type Owned = Pick<Thread, "thread_id" | "metadata">;
+
+async function load({ graphs }: ThreadStateDeps, thread: Owned): Promise<CompiledGraph | null> {
+  const name = thread.metadata["graph_id"];
+  if (typeof name !== "string") return null;
+  const graph = graphs.get(name);
+  const configurable = { ...graph.config?.configurable, thread_id: thread.thread_id };
+  return graph.load({ ...graph.config, configurable });
+}
+
+async function loadEditable(deps: ThreadStateDeps, thread: Owned): Promise<CompiledGraph> {
+  const compiled = await load(deps, thread);
+  if (compiled === null) {
+    const advice = "run one on it, or name one as graph_id in its metadata";
+    throw new AppError("invalid_request", `Thread '${thread.thread_id}' has no graph: ${advice}`);
+  }
+  if (compiled.checkpointer === false)
+    throw new AppError("invalid_request", `The graph of thread '${thread.thread_id}' keeps no state`);
+  return compiled;
+}
+
+function keeping(compiled: CompiledGraph, checkpointer: Checkpointer): CompiledGraph {
+  return compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
+}
+
+function configOf(thread_id: string, { checkpoint_id, checkpoint_ns = "", checkpoint_map }: CheckpointRef) {
+  return {
+    configurable: {
+      thread_id,
+      checkpoint_ns,
+      ...(checkpoint_id === undefined ? {} : { checkpoint_id }),
+      ...(isJsonObject(checkpoint_map) ? { checkpoint_map } : {}),
+    },
+  };
+}
+
+/** LangGraph takes a checkpoint that does not exist for an empty one. */
+async function checkBase(graph: CompiledGraph, threadId: string, base: CheckpointRef): Promise<void> {
+  if (base.checkpoint_id === undefined) return;
+  const snapshot = await graph.getState(configOf(threadId, base));
+  if (snapshot.metadata === undefined) throw missingCheckpoint(base.checkpoint_id);
+}
+
+async function graphUpdate(
+  { toCommand }: ThreadStateDeps,
+  graph: CompiledGraph,
+  config: object,
+  supersteps: readonly Superstep[],
+): Promise<StateSnapshot["config"]> {
+  const steps = await Promise.all(
+    supersteps.map(async ({ updates }) => ({
+      updates: await Promise.all(
+        updates.map(async ({ values, command, as_node }) => ({
+          values: command === undefined ? (values ?? null) : await toCommand(command),
+          asNode: as_node,
+        })),
+      ),
+    })),
+  );
+  try {
+    return await graph.bulkUpdateState(config, steps);
+  } catch (error) {
+    throw updateFailure(error);
+  }
+}
+
+/** What LangGraph says of an update that makes no sense is for the client; what the graph's own code says is not. */
+function updateFailure(error: unknown): unknown {
+  if (error instanceof AppError || !(error instanceof Error) || "severity" in error) return error;
+  const reason = error.name === "InvalidUpdateError" ? error.message : "the graph cannot take it";
+  return new AppError("invalid_request", `values: ${reason}`, { cause: error });
+}
+
+async function editedState(
+  { toPlain }: ThreadStateDeps,
+  graph: CompiledGraph,
+  threadId: string,
+): Promise<EditedState> {
+  const { values, tasks = [] } = await graph.getState(configOf(threadId, {}));
+  const waiting = tasks.flatMap(({ id, interrupts = [] }) =>
+    interrupts.length > 0 ? [[id, toPlain(interrupts)] as const] : [],
+  );
+  return { values: toPlain(values), interrupts: Object.fromEntries(waiting) };
+}
+
+function missingCheckpoint(checkpointId: string): AppError {
+  return new AppError("not_found", `Checkpoint '${checkpointId}' not found`);
+}

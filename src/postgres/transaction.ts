@@ -1,0 +1,73 @@
+/** Several statements that happen as a whole or not at all, on one connection. */
+
+import type { PoolClient, QueryResult, QueryResultRow } from "pg";
+import type { Sql } from "sql-template-tag";
+import type { Database } from "./pool.ts";
+import { translate } from "./sql.ts";
+
+/** A process that freezes in the middle must not keep its locks: function hosts do that to instances. */
+const BEGIN = "begin; set local idle_in_transaction_session_timeout = '30s'";
+const DEADLOCK = "40P01";
+const ATTEMPTS = 3;
+
+/** `work` gets a database that is this transaction; it is done again when Postgres broke a deadlock at its expense. */
+export async function transaction<T>(
+  database: Database,
+  work: (transaction: Database) => Promise<T>,
+): Promise<T> {
+  await database.ready();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOnce(database, work);
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isDeadlock(error)) throw translate(error);
+    }
+  }
+}
+
+async function attemptOnce<T>(database: Database, work: (transaction: Database) => Promise<T>): Promise<T> {
+  const client = await database.pool.connect();
+  const ignore = (): void => undefined; // a connection that breaks between two statements: the next one tells
+  client.on("error", ignore);
+  let broken = false;
+  try {
+    await client.query(BEGIN);
+    const result = await work(onClient(database, client));
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    broken = await client.query("rollback").then(
+      () => false,
+      () => true,
+    );
+    throw error;
+  } finally {
+    client.off("error", ignore);
+    client.release(broken);
+  }
+}
+
+/** The database, with this connection in the place of its pool; what is asked at the same time is done in turn. */
+function onClient({ pool }: Database, client: PoolClient): Database {
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = async <T>(ask: () => Promise<T>): Promise<T> => {
+    const result = last.then(ask, ask);
+    last = result;
+    return result;
+  };
+  const query = async (text: string, values?: unknown[]): Promise<QueryResult> =>
+    inTurn(async () => client.query(text, values));
+  return {
+    pool: new Proxy(pool, {
+      get: (target, key): unknown => (key === "query" ? query : Reflect.get(target, key)),
+    }),
+    ready: async () => undefined,
+    query: async <Row extends QueryResultRow>(statement: Sql) =>
+      inTurn(async () => client.query<Row>(statement)),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === DEADLOCK;
+}
