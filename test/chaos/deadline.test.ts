@@ -40,7 +40,11 @@ interface Host {
 async function openHost(graph: GraphOptions["graph"]): Promise<Host & AsyncDisposable> {
   const database = await testDatabase();
   const app = new LangGraphApp({ authLevel: "anonymous" }).register({ name: "graph", graph });
-  app.doors({ database: { url: database.url, poolSize: 4, migrate: false }, logLevel: "silent" });
+  const settings = {
+    database: { url: database.url, poolSize: 4, migrate: false },
+    logLevel: "silent",
+  } as const;
+  app.doors({ settings });
   return {
     app,
     database,
