@@ -8,6 +8,10 @@ import type { AuthLevel } from "./model.ts";
 export interface CompiledGraph {
   checkpointer?: unknown;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
+  streamEvents(
+    input: unknown,
+    options: { readonly version: "v2"; readonly runId?: unknown },
+  ): AsyncIterable<unknown>;
   getState(config: object, options?: object): Promise<StateSnapshot>;
   withConfig(config: object): CompiledGraph;
 }

@@ -133,11 +133,20 @@ class RunExecution {
     const { kwargs } = this.#journal.run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
-    const execution = { ...this.#surroundings, graph, input, config, streamModes: kwargs.stream_mode };
+    const { signal, drain } = this.#surroundings;
+    const settings = { ...kwargs, context: this.#context() };
+    const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
     return callGraph(execution, {
-      chunk: async (mode, data) => this.#journal.write(mode, data),
+      event: async (event, data) => this.#journal.write(event, data),
       superstep: () => (this.#supersteps += 1),
     });
+  }
+
+  /** What the run was given, and over it what the graph's context factory has made. */
+  #context(): unknown {
+    const given = this.#journal.run.kwargs.context;
+    const made = this.#surroundings.context;
+    return isObject(given) && isObject(made) ? { ...given, ...made } : (made ?? given);
   }
 
   /** What a former executor has saved is gone on from; it has consumed the input or command by then. */

@@ -2,21 +2,22 @@
 
 import type { z } from "zod";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
-import { isJsonObject } from "../core/model.ts";
-import type { Checkpointers, Executed, Logger, Outcome, StreamMode } from "../core/ports.ts";
-import {
-  executeRun,
-  outcomeOf,
-  startRun,
-  type RunDeps,
-  type RunRequest,
-  type StartedRun,
-} from "../core/runs.ts";
+import { isJsonObject, type JsonObject } from "../core/model.ts";
+import type { Checkpointers, Executed, Logger, Outcome } from "../core/ports.ts";
+import { outcomeOf } from "../core/results.ts";
+import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkComplexity, checkMessages, parse, readJson, type BodyLimits } from "./body.ts";
 import { withoutConstructors } from "./constructors.ts";
-import { InvokeBody, invokeDocs, stateDocs, StreamBody, streamDocs } from "./native-schemas.ts";
+import {
+  InvokeBody,
+  invokeDocs,
+  type NATIVE_STREAM_MODES,
+  stateDocs,
+  StreamBody,
+  streamDocs,
+} from "./native-schemas.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
@@ -85,7 +86,7 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 /** Makes the run's context, which may fail, before the run exists. */
-async function prepare(
+export async function prepare(
   deps: NativeDeps,
   graph: Graph,
   { request, invocation }: Call,
@@ -120,7 +121,11 @@ function state(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 export async function readRunBody({ request }: Call, { limits }: NativeDeps): Promise<unknown> {
-  const sent = await readJson(request, limits);
+  return checkRunBody(await readJson(request, limits), limits);
+}
+
+/** What a run is asked for with, within the limits and with messages as plain JSON. */
+export function checkRunBody(sent: unknown, limits: BodyLimits): JsonObject {
   if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
   for (const part of Object.values(sent)) checkComplexity(part, limits);
   const body = withoutConstructors(sent);
@@ -130,9 +135,15 @@ export async function readRunBody({ request }: Call, { limits }: NativeDeps): Pr
   return body;
 }
 
+type NativeStreamMode = (typeof NATIVE_STREAM_MODES)[number];
+
 export type RunBody = z.output<typeof InvokeBody>;
 
-export async function runRequest(graph: Graph, body: RunBody, streamMode: StreamMode): Promise<RunRequest> {
+export async function runRequest(
+  graph: Graph,
+  body: RunBody,
+  streamMode: NativeStreamMode,
+): Promise<RunRequest> {
   const { thread_id, ...configurable } = body.config?.configurable ?? {};
   return {
     graph,
@@ -140,7 +151,7 @@ export async function runRequest(graph: Graph, body: RunBody, streamMode: Stream
     config: graphConfig(body.config ?? {}, configurable),
     metadata: body.metadata ?? {},
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    streamModes: [streamMode],
+    streamModes: [streamMode === "messages" ? "messages-tuple" : streamMode],
     multitaskStrategy: "reject",
   };
 }
@@ -154,7 +165,7 @@ async function runInput({ inputSchema }: Graph, { input, command }: RunBody): Pr
   return { input };
 }
 
-function graphConfig(
+export function graphConfig(
   config: NonNullable<RunBody["config"]>,
   configurable: Readonly<Record<string, unknown>>,
 ): GraphConfig {
@@ -195,7 +206,7 @@ async function streamResponse(
 const END: Frame = { event: "end", data: {} };
 
 interface Wanted {
-  readonly mode: StreamMode;
+  readonly mode: NativeStreamMode;
   readonly signal: AbortSignal;
 }
 

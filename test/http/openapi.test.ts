@@ -91,7 +91,27 @@ test("the document has every route, and each operation a name of its own", async
   const ofSystem = ["/health", "/health/details", "/openapi.json", "/docs", "/docs/{name}"].map(
     (path) => `get ${path}`,
   );
-  expect(routes.sort()).toEqual([...ofGraphs, ...ofSystem].sort());
+  const ofRuns = [
+    ...["", "/wait", "/stream"].flatMap((door) => [
+      `post /runs${door}`,
+      `post /threads/{thread_id}/runs${door}`,
+    ]),
+    ...[
+      "post /runs/batch",
+      "post /runs/cancel",
+      "get /runs/{run_id}/stream",
+      "get /threads/{thread_id}/runs",
+    ],
+    ...["get", "delete"].map((method) => `${method} /threads/{thread_id}/runs/{run_id}`),
+    ...["get /{}/join", "get /{}/stream", "post /{}/cancel"].map((route) =>
+      route.replace("{}", "threads/{thread_id}/runs/{run_id}"),
+    ),
+  ];
+  const isOfRuns = (route: string) => /^\w+ .*\/runs\b/.test(route) && !route.includes("/graphs/");
+  expect(routes.filter(isOfRuns).sort()).toEqual(ofRuns.sort());
+  const isOfThreads = (route: string) => / \/threads/.test(route) && !isOfRuns(route);
+  const others = routes.filter((route) => !isOfRuns(route) && !isOfThreads(route));
+  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),
