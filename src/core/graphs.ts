@@ -10,7 +10,7 @@ export interface CompiledGraph {
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   streamEvents(
     input: unknown,
-    options: { readonly version: "v2"; readonly runId?: unknown },
+    options: { readonly version: "v2"; readonly runId?: string },
   ): AsyncIterable<unknown>;
   getState(config: object, options?: object): Promise<StateSnapshot>;
   withConfig(config: object): CompiledGraph;

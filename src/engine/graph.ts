@@ -43,7 +43,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   const wishes = {
     modes: streamModes,
     subgraphs: settings.subgraphs ?? false,
-    runId: config.configurable?.["run_id"],
+    runId: String(config.configurable?.["run_id"]),
   };
   try {
     for await (const chunk of readGraph(graph, await graphInput(execution.input), options, wishes)) {

@@ -15,7 +15,7 @@ export interface StreamWishes {
   readonly modes: readonly StreamMode[];
   readonly subgraphs: boolean;
   /** Under which LangChain's events tell of the graph. */
-  readonly runId: unknown;
+  readonly runId: string;
 }
 
 /** Starts the graph, and gives its chunks; always the values among them, for the outcome. */

@@ -11,8 +11,9 @@ import { lateJson } from "./late-json.ts";
 import type { NativeDeps } from "./native.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type WriteFrame } from "./sse.ts";
 
-/** Without time to tell a client that it must come back, it would take a stream for complete. */
+/** Later than an executor hands its run over; but a host that ends the answer itself makes it look complete. */
 const CUT_ROOM_MS = 1_500;
+const CUT_ROOM_SHARE = 0.05;
 
 export interface Watched {
   readonly run: Awaited;
@@ -108,8 +109,9 @@ async function untilEnd<T>(
   const over = new AbortController();
   const cut = new AbortController();
   if (invocation.deadline !== undefined) {
-    const ms = invocation.deadline.getTime() - clock.now().getTime() - CUT_ROOM_MS;
-    void clock.sleep(Math.max(0, ms), over.signal).then(() => cut.abort());
+    const remaining = Math.max(0, invocation.deadline.getTime() - clock.now().getTime());
+    const ms = remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE);
+    void clock.sleep(ms, over.signal).then(() => cut.abort());
   }
   try {
     const answer = await read(AbortSignal.any([gone, cut.signal]));
