@@ -70,11 +70,11 @@ async function buffered(
   );
 }
 
-/** What the run comes to: its final values, or `__error__`. */
+/** What the run comes to: its final values, or `__error__`. Without its graph, only its log can tell. */
 export async function awaitRun(
   deps: NativeDeps,
   watched: Watched,
-  graph: Graph,
+  graph: Graph | undefined,
   here: () => Promise<RunResult | null> = async () => null,
 ): Promise<Response> {
   const headers = { "content-type": "application/json", "cache-control": "no-store", ...watched.headers };
@@ -136,7 +136,8 @@ function onGone(deps: NativeDeps, { run, cancelOnDisconnect }: Watched, gone: Ab
   };
 }
 
-async function threadValues(deps: NativeDeps, graph: Graph, threadId: string): Promise<unknown> {
+async function threadValues(deps: NativeDeps, graph: Graph | undefined, threadId: string): Promise<unknown> {
+  if (graph === undefined) return null;
   try {
     const { values } = await readState(deps, graph, threadId);
     return deps.toPlain(values);

@@ -1,6 +1,7 @@
 /** The Platform's run endpoints. @see https://docs.langchain.com/langsmith/server-api-ref */
 
 import { z } from "zod";
+import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
 import { cancelRuns, deleteRun, getThreadRun, listRuns } from "../core/runs.ts";
@@ -110,14 +111,14 @@ function cancelMany(deps: RunsDeps): Route["handle"] {
 function join(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const { cancel_on_disconnect } = await parse(schemas.JoinQuery, schemas.queryOf(call.request));
-    const run = await find(deps, call);
+    const { graph, ...run } = await findLogged(deps, call);
     const watched = {
       run,
       invocation: call.invocation,
       cancelOnDisconnect: cancel_on_disconnect ?? false,
       headers: { location: call.path },
     };
-    return awaitRun(deps, watched, graphOf(deps, run));
+    return awaitRun(deps, watched, graph);
   };
 }
 
@@ -157,7 +158,10 @@ async function find(deps: RunsDeps, { params, invocation }: Call): Promise<RunRe
   return run;
 }
 
-type Logged = Pick<RunRecord, "run_id" | "thread_id" | "attempt">;
+interface Logged extends Pick<RunRecord, "run_id" | "thread_id" | "attempt"> {
+  /** Undefined when only the log is left. */
+  readonly graph?: Graph;
+}
 
 /** A run whose log is there: of a stateless run, the log outlives it. */
 async function findLogged(deps: RunsDeps, { params, invocation }: Call): Promise<Logged> {
@@ -165,8 +169,9 @@ async function findLogged(deps: RunsDeps, { params, invocation }: Call): Promise
   const run = await deps.runs.get(run_id);
   const thread_id = checkThreadId(params["thread_id"] ?? run?.thread_id ?? run_id);
   if (run !== null && run.thread_id === thread_id) {
-    requireLevel(graphOf(deps, run).authLevel, invocation.authLevel);
-    return run;
+    const graph = graphOf(deps, run);
+    requireLevel(graph.authLevel, invocation.authLevel);
+    return { run_id, thread_id, attempt: run.attempt, graph };
   }
   const follower = deps.engine.follow({ thread_id, run_id }, 0, invocation.signal)[Symbol.asyncIterator]();
   const { done } = await follower.next();
@@ -175,7 +180,7 @@ async function findLogged(deps: RunsDeps, { params, invocation }: Call): Promise
   return { run_id, thread_id, attempt: 1 };
 }
 
-function graphOf(deps: RunsDeps, { graph_id }: RunRecord) {
+function graphOf(deps: RunsDeps, { graph_id }: RunRecord): Graph {
   const graph = deps.graphs().find(({ name }) => name === graph_id);
   if (graph === undefined) throw new AppError("not_found", `Graph '${graph_id}' is not registered any more`);
   return graph;

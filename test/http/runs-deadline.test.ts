@@ -17,17 +17,17 @@ async function startHost(graphs: readonly GraphOptions[], requestMs: number) {
     logLevel: "silent",
   } as const;
   const doors = app.doors(settings);
-  const server = createServer(
-    getRequestListener(
-      async (request) =>
-        doors.fetch(request, {
-          signal: request.signal,
-          authLevel: "anonymous",
-          deadline: new Date(Date.now() + requestMs),
-        }),
-      { overrideGlobalObjects: false },
-    ),
-  ).listen(0, "127.0.0.1");
+  const listener = getRequestListener(
+    async (request) =>
+      doors.fetch(request, {
+        signal: request.signal,
+        authLevel: "anonymous",
+        deadline: new Date(Date.now() + requestMs),
+      }),
+    { overrideGlobalObjects: false },
+  );
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   return {
@@ -107,7 +107,11 @@ test("a stream that is cut breaks its connection: a clean end would look complet
       "select run_id from langgraph.runs where thread_id = $1",
       [door],
     );
-    await (await fetch(`${host.url}/threads/${door}/runs/${run_id}/join`)).text().catch(() => undefined);
+    await (
+      await fetch(`${host.url}/threads/${door}/runs/${String(run_id)}/join`)
+    )
+      .text()
+      .catch(() => undefined);
     // A cut of ours is not a client that goes away.
     const runs = await host.database.query("select cancel_action, claims > 1 as went_on from langgraph.runs");
     expect(runs).toContainEqual({ cancel_action: null, went_on: true });

@@ -1,11 +1,9 @@
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { gated, shout } from "../support/graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-interface Listed {
-  readonly run_id: string;
-  readonly status: string;
-}
+const Listed = z.looseObject({ run_id: z.uuid(), status: z.string() });
 
 const onGated = { assistant_id: "gated", input: { text: "a" }, if_not_exists: "create" };
 const onShout = { assistant_id: "shout", input: { text: "b" } };
@@ -28,12 +26,17 @@ async function busyServer() {
 async function create(server: TestServer, body: object): Promise<string> {
   const answer = await server.post("/threads/t/runs", body);
   expect(answer.status).toBe(200);
-  return (answer.body as Listed).run_id;
+  return Listed.parse(answer.body).run_id;
 }
 
 async function statuses(server: TestServer): Promise<Record<string, string>> {
   const { body } = await server.get("/threads/t/runs");
-  return Object.fromEntries((body as Listed[]).map(({ run_id, status }) => [run_id, status]));
+  return Object.fromEntries(
+    z
+      .array(Listed)
+      .parse(body)
+      .map(({ run_id, status }) => [run_id, status]),
+  );
 }
 
 test("reject refuses the new run", async () => {

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { allEvents, readEvents } from "../support/events.ts";
 import { abortable, gated, reporting, shout } from "../support/graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -10,10 +11,15 @@ async function open({ url }: TestServer, path: string, body: unknown, init?: Req
   return fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(body), ...init });
 }
 
+async function onlyRun({ database }: TestServer): Promise<string> {
+  const [row] = await database.query("select run_id from langgraph.runs");
+  return String(row?.["run_id"]);
+}
+
 test("each frame has its event, its data and its id, and the answer says where the run is to be found", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   const response = await open(server, "/threads/t/runs/stream", run);
-  const [{ run_id } = {}] = await server.database.query("select run_id from langgraph.runs");
+  const run_id = await onlyRun(server);
   expect(Object.fromEntries(response.headers)).toMatchObject({
     "content-type": "text/event-stream",
     "cache-control": "no-cache",
@@ -75,7 +81,7 @@ test("a run's context reaches the graph, and what the server makes goes over it"
 test("a run that is to start later waits until then, and holds up nobody", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   const late = await server.post("/threads/t/runs", { ...run, after_seconds: 1 });
-  const { run_id } = late.body as { run_id: string };
+  const { run_id } = z.looseObject({ run_id: z.uuid() }).parse(late.body);
   expect((await server.post("/threads/t/runs/wait", run)).body).toEqual({ text: "a!" });
   expect((await server.get(`/threads/t/runs/${run_id}`)).body).toMatchObject({ status: "pending" });
   expect((await server.get(`/threads/t/runs/${run_id}/join`)).body).toEqual({ text: "a!" });
@@ -109,7 +115,7 @@ test("a client that goes away leaves its run alone otherwise, and one that joins
   await entered;
   client.abort();
   await expect(response.text()).rejects.toThrow();
-  const [{ run_id } = {}] = await server.database.query("select run_id from langgraph.runs");
+  const run_id = await onlyRun(server);
   const joined = fetch(`${server.url}/threads/t/runs/${run_id}/stream`);
   proceed();
   expect((await allEvents(await joined)).at(-1)).toMatchObject({ data: { text: "a after all" } });

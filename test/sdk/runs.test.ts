@@ -1,32 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { Client } from "@langchain/langgraph-sdk";
 import { expect, test, vi } from "vitest";
-import { abortable, asking, counter, failing, gated, shout, telling } from "../support/graphs.ts";
-import { proxyTo } from "../support/proxy.ts";
-import { startServer, type TestServer } from "../support/server.ts";
-import { nested, talking } from "../support/streaming-graphs.ts";
+import { abortable, counter, failing, gated, shout } from "../support/graphs.ts";
+import { startServer } from "../support/server.ts";
+import { allParts, clientOf, eventNames } from "../support/sdk.ts";
 
 const text = { text: "a" };
 const fresh = { ifNotExists: "create" } as const;
-
-function clientOf({ url }: Pick<TestServer, "url">): Client {
-  return new Client({ apiUrl: url, callerOptions: { maxRetries: 0 } });
-}
-
-interface Part {
-  readonly event: string;
-  readonly data: unknown;
-  readonly id?: string | undefined;
-}
-
-async function all(parts: AsyncIterable<unknown>): Promise<Part[]> {
-  const found: Part[] = [];
-  for await (const part of parts) found.push(part as Part);
-  return found;
-}
-
-const names = (parts: readonly Part[]) =>
-  parts.map(({ event }) => event.replaceAll(/:[0-9a-f-]{36}/g, ":id"));
 
 test("wait answers with the final values, and says which run it was", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
@@ -112,88 +91,7 @@ test("runs are listed the newest first, page by page", async () => {
     ...(await runs.list("t", { limit: 2 })),
     ...(await runs.list("t", { limit: 2, offset: 2 })),
   ];
-  expect(listed.map(({ run_id }) => run_id)).toEqual(ids.reverse());
-});
-
-test.each([
-  [["values"], ["metadata", "values", "values"]],
-  [["updates"], ["metadata", "updates"]],
-  [["custom"], ["metadata", "custom", "custom"]],
-  [["tasks"], ["metadata", "tasks", "tasks"]],
-  [["checkpoints"], ["metadata", "checkpoints", "checkpoints", "checkpoints"]],
-  [["debug"], ["metadata", "debug", "debug", "debug", "debug", "debug"]],
-  [
-    ["updates", "values", "custom"],
-    ["metadata", "values", "custom", "custom", "updates", "values"],
-  ],
-] as const)("stream mode %j gives the events of the official server", async (streamMode, expected) => {
-  await using server = await startServer({ graphs: [{ name: "telling", graph: telling({ a: 1 }, "b") }] });
-  const parts = await all(
-    clientOf(server).runs.stream("t", "telling", { input: text, streamMode: [...streamMode], ...fresh }),
-  );
-  expect(names(parts)).toEqual(expected);
-  expect(parts[0]?.data).toMatchObject({ attempt: 1, run_id: expect.any(String) });
-});
-
-test("mode messages tells of each message as it grows and when it is complete", async () => {
-  await using server = await startServer({ graphs: [{ name: "talking", graph: talking("Hey") }] });
-  const input = { messages: [{ role: "user", content: "hi" }] };
-  const { runs } = clientOf(server);
-  const parts = await all(runs.stream("t", "talking", { input, streamMode: "messages", ...fresh }));
-  expect(names(parts)).toEqual([
-    "metadata",
-    "messages/complete",
-    "messages/metadata",
-    ...["messages/partial", "messages/partial", "messages/partial"],
-    "messages/complete",
-  ]);
-  expect(parts.at(-2)?.data).toMatchObject([{ type: "ai", content: "Hey" }]);
-  expect(parts.at(-1)?.data).toMatchObject([{ type: "ai", content: "Hey" }]);
-});
-
-test("mode messages-tuple gives pairs of a token and its metadata, as event messages", async () => {
-  await using server = await startServer({ graphs: [{ name: "talking", graph: talking("Hey") }] });
-  const input = { messages: [{ role: "user", content: "hi" }] };
-  const { runs } = clientOf(server);
-  const parts = await all(runs.stream("t", "talking", { input, streamMode: "messages-tuple", ...fresh }));
-  expect(names(parts)).toEqual(["metadata", "messages", "messages", "messages"]);
-  expect(parts[1]?.data).toMatchObject([{ type: "ai", content: "H" }, { langgraph_node: "speak" }]);
-});
-
-test("mode events gives LangChain's own, under the id of the run, beside other modes", async () => {
-  await using server = await startServer({ graphs: [{ name: "talking", graph: talking("Hey") }] });
-  const input = { messages: [{ role: "user", content: "hi" }] };
-  const { runs } = clientOf(server);
-  const parts = await all(runs.stream("t", "talking", { input, streamMode: ["events", "values"], ...fresh }));
-  const events = parts.flatMap(({ event, data }) => (event === "events" ? [data] : []));
-  const { run_id } = parts[0]?.data as { run_id: string };
-  expect(events[0]).toMatchObject({ event: "on_chain_start", run_id });
-  expect(events.at(-1)).toMatchObject({ event: "on_chain_end", run_id });
-  expect(events).toContainEqual(expect.objectContaining({ event: "on_chat_model_stream" }));
-  expect(parts.filter(({ event }) => event === "values")).toHaveLength(2);
-});
-
-test("what subgraphs stream carries the way to them in its name", async () => {
-  await using server = await startServer({ graphs: [{ name: "nested", graph: nested }] });
-  const { runs } = clientOf(server);
-  const options = { input: text, streamMode: "updates", ...fresh } as const;
-  const parts = await all(runs.stream("t", "nested", { ...options, streamSubgraphs: true }));
-  expect(names(parts)).toEqual(["metadata", "updates|sub:id", "updates", "updates"]);
-  expect(names(await all(runs.stream("t", "nested", options)))).toEqual(["metadata", "updates", "updates"]);
-});
-
-test("an interrupt is streamed, waits, and is answered by a command", async () => {
-  await using server = await startServer({ graphs: [{ name: "asking", graph: asking }] });
-  const { runs } = clientOf(server);
-  const parts = await all(
-    runs.stream("t", "asking", { input: text, streamMode: ["updates", "values"], ...fresh }),
-  );
-  const __interrupt__ = [{ id: expect.any(String), value: { question: "a" } }];
-  expect(parts.slice(2)).toMatchObject([
-    { event: "updates", data: { __interrupt__ } },
-    { event: "values", data: { __interrupt__ } },
-  ]);
-  expect(await runs.wait("t", "asking", { command: { resume: "yes" } })).toEqual({ text: "a yes" });
+  expect(listed.map(({ run_id }) => run_id)).toEqual(ids.toReversed());
 });
 
 test("a run stops before or after the nodes that it is told, and goes on without an input", async () => {
@@ -221,58 +119,6 @@ test("a run goes on from the checkpoint that it is told", async () => {
   expect(values).toMatchObject({ messages: { length: 4 } });
 });
 
-test("a run that is joined as it streams is seen from its beginning, in the modes that are asked for", async () => {
-  const { graph, entered, open } = gated();
-  await using server = await startServer({ graphs: [{ name: "gated", graph }] });
-  const { runs } = clientOf(server);
-  const { run_id } = await runs.create("t", "gated", {
-    input: text,
-    streamMode: ["values", "updates"],
-    ...fresh,
-  });
-  await entered;
-  const whole = all(runs.joinStream("t", run_id));
-  const updates = all(runs.joinStream("t", run_id, { streamMode: "updates" }));
-  open();
-  expect(names(await whole)).toEqual(["metadata", "values", "updates", "values"]);
-  expect(names(await updates)).toEqual(["metadata", "updates"]);
-  expect(await all(runs.joinStream("t", run_id))).toEqual(await whole);
-});
-
-test("a stream is taken up after the event that was the last, without a gap or a double", async () => {
-  await using server = await startServer({ graphs: [{ name: "telling", graph: telling(1, 2, 3) }] });
-  const { runs } = clientOf(server);
-  const { run_id } = await runs.create("t", "telling", { input: text, streamMode: ["custom"], ...fresh });
-  await runs.join("t", run_id);
-  const whole = await all(runs.joinStream("t", run_id));
-  expect(whole.map(({ data }) => data)).toEqual([{ run_id, attempt: 1 }, 1, 2, 3]);
-  for (const [index, { id }] of whole.entries()) {
-    const rest = await all(runs.joinStream("t", run_id, { lastEventId: id ?? "" }));
-    expect(rest).toEqual(whole.slice(index + 1));
-  }
-});
-
-test("a client whose connection breaks comes back by itself and gets every event once", async () => {
-  const { graph, entered, open } = gated();
-  await using server = await startServer({ graphs: [{ name: "gated", graph }] });
-  await using proxy = await proxyTo(server.url);
-  const parts = clientOf(proxy).runs.stream("t", "gated", { input: text, streamMode: "values", ...fresh });
-  const seen: Part[] = [];
-  for await (const part of parts) {
-    seen.push(part as Part);
-    if (seen.length !== 2) continue;
-    await entered;
-    await proxy.cut();
-    await proxy.mend();
-    open();
-  }
-  expect(seen.map(({ event, data }) => [event, data]).slice(1)).toEqual([
-    ["values", { text: "a" }],
-    ["values", { text: "a after all" }],
-  ]);
-  expect(new Set(seen.map(({ id }) => id)).size).toBe(3);
-});
-
 test("a run that is cancelled ends its stream and is interrupted; one that waits never begins", async () => {
   const { graph, entered, aborted } = abortable();
   await using server = await startServer({ graphs: [{ name: "abortable", graph }] });
@@ -280,11 +126,11 @@ test("a run that is cancelled ends its stream and is interrupted; one that waits
   const running = await runs.create("t", "abortable", { input: text, ...fresh });
   await entered;
   const waiting = await runs.create("t", "abortable", { input: text });
-  const streamed = all(runs.joinStream("t", running.run_id));
+  const streamed = allParts(runs.joinStream("t", running.run_id));
   await runs.cancel("t", waiting.run_id, true);
   await runs.cancel("t", running.run_id, true);
   await aborted;
-  expect(names(await streamed)).toEqual(["metadata", "values"]);
+  expect(eventNames(await streamed)).toEqual(["metadata", "values"]);
   for (const { run_id } of [running, waiting])
     expect(await runs.get("t", run_id)).toMatchObject({ status: "interrupted" });
 });
@@ -321,8 +167,8 @@ test("a batch of stateless runs is accepted as one, by the names that the SDK se
   const { runs } = clientOf(server);
   const payload = { assistantId: "shout", input: text, multitaskStrategy: "enqueue" } as const;
   const created = await runs.createBatch([payload, { ...payload, streamMode: ["updates"] }]);
-  const streamed: string[][] = [];
-  for (const { run_id } of created) streamed.push(names(await all(runs.joinStream(null, run_id))));
+  const streamed: (readonly string[])[] = [];
+  for (const { run_id } of created) streamed.push(eventNames(await allParts(runs.joinStream(null, run_id))));
   expect(streamed).toEqual([
     ["metadata", "values", "values"],
     ["metadata", "updates"],
@@ -333,10 +179,10 @@ test("stateless runs leave nothing behind but, for a while, what they streamed",
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   const { runs } = clientOf(server);
   expect(await runs.wait(null, "shout", { input: text })).toEqual({ text: "a!" });
-  const parts = await all(runs.stream(null, "shout", { input: text }));
-  expect(names(parts)).toEqual(["metadata", "values", "values"]);
+  const parts = await allParts(runs.stream(null, "shout", { input: text }));
+  expect(eventNames(parts)).toEqual(["metadata", "values", "values"]);
   const { run_id } = await runs.create(null, "shout", { input: text });
-  expect(await all(runs.joinStream(null, run_id))).toMatchObject([
+  expect(await allParts(runs.joinStream(null, run_id))).toMatchObject([
     {},
     { data: text },
     { data: { text: "a!" } },
@@ -350,6 +196,7 @@ test("stateless runs leave nothing behind but, for a while, what they streamed",
     ])
       expect(await server.database.query(`select from ${table}`)).toEqual([]);
   });
-  expect(names(await all(runs.joinStream(null, run_id)))).toEqual(["metadata", "values", "values"]);
-  await expect(all(runs.joinStream(null, randomUUID()))).rejects.toThrow("404");
+  expect(eventNames(await allParts(runs.joinStream(null, run_id)))).toEqual(["metadata", "values", "values"]);
+  expect(await runs.join(run_id, run_id)).toEqual({ text: "a!" });
+  await expect(allParts(runs.joinStream(null, randomUUID()))).rejects.toThrow("404");
 });
