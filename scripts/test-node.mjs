@@ -19,4 +19,6 @@ if (!actual.startsWith(`v${version}`)) {
   process.exit(1);
 }
 console.log(`Node ${actual}`);
-process.exit(onThatNode(["node_modules/vitest/vitest.mjs", "run", ...rest], { stdio: "inherit" }).status ?? 1);
+process.exit(
+  onThatNode(["node_modules/vitest/vitest.mjs", "run", ...rest], { stdio: "inherit" }).status ?? 1,
+);

@@ -16,6 +16,7 @@ import { toPlain } from "./engine/plain.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
+import { runRoutes } from "./http/runs.ts";
 import { systemRoutes } from "./http/system.ts";
 import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
@@ -93,9 +94,7 @@ export class LangGraphApp implements AsyncDisposable {
   functions(): readonly HttpFunction[] {
     const { authLevel } = this.#options;
     return [
-      ...this.#open()
-        .routes.filter(({ isPlatform }) => isPlatform !== true)
-        .map(toFunction),
+      ...this.#open().native.map(toFunction),
       { name: "platform_api", route: "{*path}", methods: ALL_METHODS, authLevel },
     ];
   }
@@ -135,7 +134,8 @@ interface Host {
 /** An app that serves: its parts, put together. */
 interface OpenApp {
   readonly doors: Doors;
-  readonly routes: readonly Route[];
+  /** The routes that hosts register one by one; the Platform's are behind the catch-all. */
+  readonly native: readonly Route[];
   readonly database: Database;
   readonly running: ReadonlySet<Promise<unknown>>;
 }
@@ -169,11 +169,12 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const routes = makeRoutes(options, graphs, { ...deps, ...threads });
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
-    routes,
+    native,
     running: deps.running,
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
@@ -188,20 +189,23 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates">,
-): readonly Route[] {
+): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
-  const native = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
-  const routes: Route[] = graphs
+  const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
+  const platform = [
+    ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
+    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+  ];
+  const native: Route[] = graphs
     .list()
-    .flatMap((graph) => [...graphRoutes(native, graph), ...backgroundRoutes(native, graph)]);
-  routes.push(...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }));
+    .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
-    return openApiDocument({ title, description, version: VERSION }, routes);
+    return openApiDocument({ title, description, version: VERSION }, [...native, ...platform]);
   });
-  routes.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
-  return routes;
+  native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
+  return { native, platform };
 }
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */

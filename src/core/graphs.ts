@@ -8,6 +8,10 @@ import type { AuthLevel } from "./model.ts";
 export interface CompiledGraph {
   checkpointer?: unknown;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
+  streamEvents(
+    input: unknown,
+    options: { readonly version: "v2"; readonly runId?: string },
+  ): AsyncIterable<unknown>;
   getState(config: object, options?: object): Promise<StateSnapshot>;
   getStateHistory(config: object, options?: object): AsyncIterable<StateSnapshot>;
   bulkUpdateState(config: object, supersteps: readonly object[]): Promise<StateSnapshot["config"]>;

@@ -2,7 +2,15 @@
 
 import type { CompiledGraph, GraphConfig } from "./graphs.ts";
 import type { AppError } from "../errors.ts";
-import type { CancelAction, JsonObject, MultitaskStrategy, Run, Thread, ThreadStatus } from "./model.ts";
+import type {
+  CancelAction,
+  JsonObject,
+  MultitaskStrategy,
+  Run,
+  RunStatus,
+  Thread,
+  ThreadStatus,
+} from "./model.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
@@ -15,8 +23,23 @@ export interface LeaseTerm {
   readonly until: Date;
 }
 
+/** How a run is done, besides its input and config. */
+export interface RunSettings {
+  /** For the graph's runtime context; what the graph's context factory makes goes over it. */
+  readonly context?: unknown;
+  /** Stops before these nodes, `*` for all. */
+  readonly interrupt_before?: "*" | readonly string[];
+  readonly interrupt_after?: "*" | readonly string[];
+  /** Streams what subgraphs do, too. */
+  readonly subgraphs?: boolean;
+  /** When checkpoints are saved; `async` if absent. */
+  readonly durability?: Durability;
+}
+
+export type Durability = "async" | "sync" | "exit";
+
 /** What a run does, as its record keeps it. */
-export interface RunKwargs {
+export interface RunKwargs extends RunSettings {
   readonly input?: unknown;
   readonly command?: Command;
   readonly config: GraphConfig;
@@ -88,9 +111,35 @@ export interface Ended {
 /** A run with what its record keeps besides. */
 export interface RunRecord extends Run {
   readonly graph_id: string;
+  /** Claims since the run last got anywhere; 0 when it has not begun. */
+  readonly attempt: number;
   readonly error: string | null;
   /** The state's values at its end; null before that, and for runs that keep none. */
   readonly output: unknown;
+}
+
+export interface RunPage {
+  readonly limit: number;
+  readonly offset: number;
+  readonly status?: RunStatus | undefined;
+}
+
+/** Active runs that fit all that is said. */
+export interface RunSelection {
+  readonly runIds?: readonly string[] | undefined;
+  readonly threadId?: string | undefined;
+  readonly status?: "pending" | "running" | undefined;
+  /** Those that came to the thread before this run. */
+  readonly before?: string | undefined;
+}
+
+export interface CancelledRun {
+  readonly run_id: string;
+  readonly thread_id: string;
+  /** True when it had not begun, and will not. */
+  readonly ended: boolean;
+  /** The run of the thread that waits next, if that one ended. */
+  readonly next: string | null;
 }
 
 /** The durable record of runs: what the API asks of it. Every promise holds across processes. */
@@ -106,8 +155,12 @@ export interface RunStore {
     claim?: { readonly lease_id: string; readonly until: Date },
   ) => Promise<ClaimedRun | null>;
   readonly get: (runId: string) => Promise<RunRecord | null>;
-  /** Asks the run to stop; ends it at once when it has not begun. False when it has ended already. */
-  readonly cancel: (runId: string, action: CancelAction, now: Date) => Promise<boolean>;
+  /** The thread's runs, the newest first. */
+  readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
+  /** Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are. */
+  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly CancelledRun[]>;
+  /** Deletes a run that is over, with its events. False when it is active. */
+  readonly remove: (run: { readonly run_id: string; readonly thread_id: string }) => Promise<boolean>;
   /** The graph that the thread last ran; null for a thread that we have no record of. */
   readonly threadGraph: (threadId: string) => Promise<string | null>;
 }
@@ -164,15 +217,29 @@ export interface RunQueue {
   readonly send: (runId: string, options?: { readonly notBefore?: Date }) => Promise<void>;
 }
 
-export const STREAM_MODES = ["values", "updates", "messages", "custom"] as const;
+/** What a run can stream. @see https://docs.langchain.com/langsmith/streaming */
+export const STREAM_MODES = [
+  "values",
+  "updates",
+  "messages",
+  "messages-tuple",
+  "custom",
+  "debug",
+  "tasks",
+  "checkpoints",
+  "events",
+] as const;
 export type StreamMode = (typeof STREAM_MODES)[number];
 
 /** Answers an interrupt, edits the state, or goes to a node. @see https://langchain-ai.github.io/langgraphjs/reference/classes/langgraph.Command.html */
 export interface Command {
   readonly resume?: unknown;
-  readonly update?: JsonObject | undefined;
-  readonly goto?: string | readonly string[] | undefined;
+  readonly update?: JsonObject | readonly (readonly [key: string, value: unknown])[] | undefined;
+  readonly goto?: Destination | readonly Destination[] | undefined;
 }
+
+/** A node, with an input of its own or the state. */
+export type Destination = string | { readonly node: string; readonly input: unknown };
 
 /** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */
 export type GraphInput =
@@ -183,7 +250,7 @@ export interface Execution {
   readonly graph: CompiledGraph;
   readonly input: GraphInput;
   readonly config: GraphConfig;
-  readonly context: unknown;
+  readonly settings: RunSettings;
   readonly streamModes: readonly StreamMode[];
   /** Stops the graph at once. */
   readonly signal: AbortSignal;

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
-import { isJsonObject, type Invocation, type JsonObject, type MultitaskStrategy } from "./model.ts";
+import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type {
   ClaimedRun,
   ClaimStore,
@@ -13,9 +13,11 @@ import type {
   Executed,
   ExecutionLimits,
   NewRun,
-  Outcome,
+  RunPage,
   RunQueue,
   RunRecord,
+  RunSelection,
+  RunSettings,
   RunStore,
   StreamMode,
 } from "./ports.ts";
@@ -49,12 +51,18 @@ export interface RunRequest {
   readonly multitaskStrategy: MultitaskStrategy;
   /** For a caller who asks later: the run and its output stay, on a thread of its own if none was named. */
   readonly isKept?: boolean;
+  readonly settings?: RunSettings;
+  /** Whether a thread that does not exist is made; true if absent. */
+  readonly createsThread?: boolean;
+  /** When the run may start; now if absent. */
+  readonly afterSeconds?: number;
 }
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
   await deps.runs.admit(run, deps.clock.now());
+  await makeWay(deps, run);
   await deps.queue.send(run.run_id, { notBefore: run.due_at });
   return run;
 }
@@ -69,11 +77,31 @@ export interface StartedRun {
 export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
   const run = newRun(deps, request);
   const now = deps.clock.now();
-  const claim = await deps.runs.admit(run, now, {
-    lease_id: deps.newId(),
-    until: new Date(now.getTime() + LEASE_MS),
-  });
-  return { run, claim };
+  const lease = { run_id: run.run_id, lease_id: deps.newId() };
+  const until = new Date(now.getTime() + LEASE_MS);
+  const claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+  if (claim !== null) return { run, claim };
+  await makeWay(deps, run);
+  if (run.due_at > now) {
+    await deps.queue.send(run.run_id, { notBefore: run.due_at });
+    return { run, claim: null };
+  }
+  return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
+}
+
+/**
+ * Stops what the thread was doing, if the new run is to take its place. Of two that come at once, admission has
+ * decided which one was first: it makes way for the other.
+ */
+async function makeWay(deps: CancelDeps, { run_id, thread_id, multitask_strategy }: NewRun): Promise<void> {
+  switch (multitask_strategy) {
+    case "interrupt":
+    case "rollback":
+      await cancelRuns(deps, { threadId: thread_id, before: run_id }, multitask_strategy);
+      return;
+    case "enqueue":
+    case "reject":
+  }
 }
 
 /** A run of a graph, by its id. @throws AppError `not_found` */
@@ -88,15 +116,52 @@ export async function getRun(
   return run;
 }
 
-/** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
-export async function cancelRun(
-  deps: Pick<RunDeps, "runs" | "clock">,
-  graph: Graph,
+/** A run of a thread, by its id. @throws AppError `not_found` */
+export async function getThreadRun(
+  { runs }: Pick<RunDeps, "runs">,
+  threadId: string,
   runId: string,
 ): Promise<RunRecord> {
-  const run = await getRun(deps, graph, runId);
-  await deps.runs.cancel(run.run_id, "interrupt", deps.clock.now());
+  const run = await runs.get(runId);
+  if (run === null || run.thread_id !== threadId)
+    throw new AppError("not_found", `Run '${runId}' not found in thread '${threadId}'`);
   return run;
+}
+
+/** A page of the thread's runs, the newest first. */
+export async function listRuns(
+  { runs }: Pick<RunDeps, "runs">,
+  threadId: string,
+  page: RunPage,
+): Promise<{ readonly runs: readonly RunRecord[]; readonly hasMore: boolean }> {
+  const found = await runs.list(threadId, { ...page, limit: page.limit + 1 });
+  return { runs: found.slice(0, page.limit), hasMore: found.length > page.limit };
+}
+
+type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock">;
+
+/** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
+export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): Promise<RunRecord> {
+  const run = await getRun(deps, graph, runId);
+  await cancelRuns(deps, { runIds: [run.run_id] }, "interrupt");
+  return run;
+}
+
+/** Asks active runs to stop, and wakes what waited behind those that had not begun. */
+export async function cancelRuns(
+  { runs, queue, clock }: CancelDeps,
+  which: RunSelection,
+  action: CancelAction,
+): Promise<void> {
+  const cancelled = await runs.cancel(which, action, clock.now());
+  const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
+  for (const runId of next) await queue.send(runId);
+}
+
+/** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
+export async function deleteRun({ runs }: Pick<RunDeps, "runs">, run: RunRecord): Promise<void> {
+  if (!(await runs.remove(run)))
+    throw new AppError("thread_busy", `Run '${run.run_id}' is active; cancel it first`);
 }
 
 /** Executes a run that is in our hands; never rejects. */
@@ -125,38 +190,6 @@ export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invoc
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
   if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
   await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
-}
-
-/**
- * The end of a run that was executed, or is executing elsewhere.
- * @throws AppError why it failed; `unavailable` when it goes on longer than the signal allows
- */
-export async function outcomeOf(
-  deps: RunDeps,
-  run: NewRun,
-  executed: Executed | null,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  if (executed?.kind === "ended") return executed.outcome;
-  if (executed?.kind === "failed") throw executed.error;
-  if (executed?.kind === "cancelled") throw new AppError("run_cancelled", "The run was cancelled");
-  let output: unknown = null;
-  for await (const { event, data } of deps.engine.follow(run, 0, signal)) {
-    const chunk: unknown = JSON.parse(data);
-    if (event === "error") throw failure(chunk);
-    if (event === "values")
-      output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
-  }
-  if (signal.aborted) {
-    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
-  }
-  return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
-}
-
-const INTERRUPT = "__interrupt__";
-
-function asObject(value: unknown): JsonObject {
-  return isJsonObject(value) ? value : {};
 }
 
 export interface SweepReport {
@@ -201,7 +234,8 @@ function newRun(
   const run_id = newId();
   return {
     run_id,
-    thread_id: request.threadId ?? newId(),
+    // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
+    thread_id: request.threadId ?? run_id,
     assistant_id: assistantIdOf(graph.name),
     graph_id: graph.name,
     metadata,
@@ -209,12 +243,13 @@ function newRun(
       ...input,
       config: mergedConfig(graph, config, metadata),
       stream_mode: request.streamModes,
+      ...request.settings,
       ...(request.isKept === true ? { keeps_output: true } : {}),
     },
     multitask_strategy: request.multitaskStrategy,
-    due_at: clock.now(),
+    due_at: new Date(clock.now().getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
-    creates_thread: true,
+    creates_thread: request.createsThread ?? true,
   };
 }
 
@@ -226,10 +261,4 @@ function mergedConfig(graph: Graph, config: GraphConfig, metadata: JsonObject): 
     configurable: { ...graph.config?.configurable, ...config.configurable },
     metadata: { ...graph.config?.metadata, ...config.metadata, ...metadata },
   };
-}
-
-/** Of the event that tells of it; the cause was logged where the run executed. */
-function failure(event: unknown): AppError {
-  const { message } = asObject(event);
-  return new AppError("graph_failed", String(message), { errorId: "in the message" });
 }

@@ -135,15 +135,24 @@ class RunExecution {
     const { kwargs } = run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
-    const execution = { ...this.#surroundings, graph, input, config, streamModes: kwargs.stream_mode };
+    const { signal, drain } = this.#surroundings;
+    const settings = { ...kwargs, context: this.#context() };
+    const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
     const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
-      chunk: async (mode, data) => {
-        const chunk = filter === undefined ? data : filter(mode, data);
-        if (chunk !== undefined) await this.#journal.write(mode, chunk);
+      event: async (event, data) => {
+        const chunk = filter === undefined ? data : filter(event, data);
+        if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
       superstep: () => (this.#supersteps += 1),
     });
+  }
+
+  /** What the run was given, and over it what the graph's context factory has made. */
+  #context(): unknown {
+    const given = this.#journal.run.kwargs.context;
+    const made = this.#surroundings.context;
+    return isObject(given) && isObject(made) ? { ...given, ...made } : (made ?? given);
   }
 
   /** What a former executor has saved is gone on from; it has consumed the input or command by then. */

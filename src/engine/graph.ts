@@ -1,21 +1,18 @@
 /** The only place where a graph is called. */
 
-import {
-  STREAM_MODES,
-  type Execution,
-  type GraphInput,
-  type Outcome,
-  type StreamMode,
-} from "../core/ports.ts";
+import type { Execution, GraphInput, Outcome, RunSettings } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
+import { toCommand } from "./command.ts";
 import { toPlain } from "./plain.ts";
+import { WireEvents } from "./stream-events.ts";
+import { readGraph } from "./stream.ts";
 
 const INTERRUPT = "__interrupt__";
 
 /** What a caller is told while a graph runs. */
 export interface GraphListener {
-  /** A chunk of a stream mode that was asked for; awaited. */
-  readonly chunk: (mode: StreamMode, data: unknown) => Promise<void>;
+  /** An event of a stream mode that was asked for; awaited. */
+  readonly event: (event: string, data: unknown) => Promise<void>;
   /** The state was saved once more. */
   readonly superstep: () => void;
 }
@@ -25,33 +22,37 @@ export interface GraphListener {
  * @throws AppError `graph_failed`; `invalid_request` for an input that the graph refuses; the signal's reason
  */
 export async function callGraph(execution: Execution, listener: GraphListener): Promise<Outcome> {
-  const { graph, config, context, signal, drain, streamModes } = execution;
+  const { graph, config, settings, signal, drain, streamModes } = execution;
   const { RunControl } = await import("@langchain/langgraph");
   const control = new RunControl();
   const requestDrain = (): void => control.requestDrain("handover");
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
   const result = new Result();
+  const events = new WireEvents(streamModes);
   let hasBegun = false;
   const nodeStarted = (): void => {
     hasBegun = true;
   };
+  const options = {
+    ...config,
+    ...graphOptions(settings),
+    signal,
+    control,
+    callbacks: [nodeWatcher(nodeStarted)],
+  };
+  const wishes = {
+    modes: streamModes,
+    subgraphs: settings.subgraphs ?? false,
+    runId: String(config.configurable?.["run_id"]),
+  };
   try {
-    const chunks = await graph.stream(await graphInput(execution.input), {
-      ...config,
-      ...(context === undefined ? {} : { context }),
-      signal,
-      control,
-      callbacks: [nodeWatcher(nodeStarted)],
-      streamMode: [...new Set<StreamMode>([...streamModes, "values"])], // values always, for the outcome
-    });
-    for await (const chunk of chunks) {
-      const [mode, data] = parseChunk(chunk);
-      if (mode === "values") {
+    for await (const chunk of readGraph(graph, await graphInput(execution.input), options, wishes)) {
+      if (chunk.mode === "values" && chunk.namespace.length === 0) {
         if (result.hasStarted) listener.superstep();
-        result.add(data);
+        result.add(chunk.data);
       }
-      if (streamModes.includes(mode)) await listener.chunk(mode, toPlain(data));
+      for (const { event, data } of events.of(chunk)) await listener.event(event, toPlain(data));
     }
     signal.throwIfAborted();
     return result.outcome();
@@ -67,19 +68,20 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
 /** Gathers the outcome from the values that go by. */
 class Result {
   #values: unknown = undefined;
-  #interrupts: unknown[] = [];
+  /** Undefined while nothing has interrupted; empty when the run was asked to stop before or after a node. */
+  #interrupts: unknown[] | undefined;
 
   get hasStarted(): boolean {
     return this.#values !== undefined;
   }
 
   add(values: unknown): void {
-    if (isInterrupt(values)) this.#interrupts.push(...values[INTERRUPT]);
+    if (isInterrupt(values)) this.#interrupts = [...(this.#interrupts ?? []), ...values[INTERRUPT]];
     else this.#values = values;
   }
 
   outcome(): Outcome {
-    if (this.#interrupts.length === 0) return { status: "success", output: toPlain(this.#values) };
+    if (this.#interrupts === undefined) return { status: "success", output: toPlain(this.#values) };
     const values = typeof this.#values === "object" ? this.#values : {};
     return { status: "interrupted", output: toPlain({ ...values, [INTERRUPT]: this.#interrupts }) };
   }
@@ -88,22 +90,17 @@ class Result {
 async function graphInput(input: GraphInput): Promise<unknown> {
   if ("resume" in input) return null;
   if ("input" in input) return input.input;
-  const { Command } = await import("@langchain/langgraph");
-  const { resume, update, goto } = input.command;
-  return new Command({
-    ...(resume === undefined ? {} : { resume }),
-    ...(update === undefined ? {} : { update }),
-    ...(goto === undefined ? {} : { goto: [goto].flat() }),
-  });
+  return toCommand(input.command);
 }
 
-/** With a list of stream modes, a graph emits pairs of mode and data. */
-function parseChunk(chunk: unknown): readonly [mode: StreamMode, data: unknown] {
-  const pair: readonly unknown[] = Array.isArray(chunk) ? chunk : [];
-  const [mode, data] = pair;
-  const known = STREAM_MODES.find((name) => name === mode);
-  if (known === undefined) throw new TypeError("The graph emitted a chunk without a mode");
-  return [known, data];
+function graphOptions(settings: RunSettings): object {
+  const { context, interrupt_before, interrupt_after, durability } = settings;
+  return {
+    ...(context === undefined ? {} : { context }),
+    ...(interrupt_before === undefined ? {} : { interruptBefore: interrupt_before }),
+    ...(interrupt_after === undefined ? {} : { interruptAfter: interrupt_after }),
+    ...(durability === undefined ? {} : { durability }),
+  };
 }
 
 /** A callback handler that tells when a node starts; LangGraph's own first one only takes the input apart. */

@@ -5,25 +5,24 @@
 
 import { createHash } from "node:crypto";
 import { isJsonObject } from "../core/model.ts";
-import type { StreamMode } from "../core/ports.ts";
 
 /** A filter for chunks; undefined for one that is in the log already. */
-export type ChunkFilter = (mode: StreamMode, data: unknown) => unknown;
+export type ChunkFilter = (event: string, data: unknown) => unknown;
 
 export function withoutRepeats(logged: readonly string[]): ChunkFilter {
   const known = new Set(logged);
   let isState = true;
-  return (mode, data) => {
-    const restored = mode === "values" && isState ? data : restoredUpdate(mode, data);
-    if (mode === "values") isState = false;
+  return (event, data) => {
+    const restored = event === "values" && isState ? data : restoredUpdate(event, data);
+    if (event === "values") isState = false;
     if (restored === undefined) return data;
-    return known.has(digest(mode, restored)) ? undefined : restored;
+    return known.has(digest(event, restored)) ? undefined : restored;
   };
 }
 
 /** An update that LangGraph marks as restored, without the mark. */
-function restoredUpdate(mode: StreamMode, data: unknown): unknown {
-  if (mode !== "updates" || !isJsonObject(data)) return undefined;
+function restoredUpdate(event: string, data: unknown): unknown {
+  if (event !== "updates" || !isJsonObject(data)) return undefined;
   const { __metadata__: mark, ...update } = data;
   return isJsonObject(mark) && mark["cached"] === true ? update : undefined;
 }

@@ -27,7 +27,11 @@ export async function readJson(request: Request, { maxBodyBytes }: BodyLimits): 
 
 /** A JSON object, each member within the limits and free of LangChain's constructors. @throws AppError that says what is wrong with it */
 export async function readObject(request: Request, limits: BodyLimits): Promise<JsonObject> {
-  const sent = await readJson(request, limits);
+  return checkObject(await readJson(request, limits), limits);
+}
+
+/** An object within the limits, with messages as plain JSON. @throws AppError as `readObject` does, but for the reading */
+export function checkObject(sent: unknown, limits: BodyLimits): JsonObject {
   if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
   for (const part of Object.values(sent)) checkComplexity(part, limits);
   return withoutConstructors(sent);

@@ -2,10 +2,9 @@
 
 import { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
-import { STREAM_MODES } from "../core/ports.ts";
 import type { RouteDocs } from "./router.ts";
 
-const JsonObject = z.record(z.string(), z.unknown());
+export const JsonObject = z.record(z.string(), z.unknown());
 const ReservedKey = /^(__pregel_|langgraph_auth_)/;
 
 const Configurable = z
@@ -27,7 +26,7 @@ const Configurable = z
     "has a key that only the server may set",
   );
 
-const Config = z.strictObject({
+export const Config = z.strictObject({
   configurable: Configurable.optional(),
   metadata: JsonObject.optional(),
   tags: z.array(z.string()).optional(),
@@ -65,7 +64,10 @@ export const InvokeBody = z.strictObject({
   metadata: JsonObject.nullish().meta({ description: "Kept with the run and its checkpoints." }),
 });
 
-export const StreamBody = InvokeBody.extend({ stream_mode: z.enum(STREAM_MODES).default("values") });
+/** `messages` are pairs of a token and its metadata here, as LangGraph has them. */
+export const NATIVE_STREAM_MODES = ["values", "updates", "messages", "custom"] as const;
+
+export const StreamBody = InvokeBody.extend({ stream_mode: z.enum(NATIVE_STREAM_MODES).default("values") });
 
 const Interrupted = z.looseObject({
   __interrupt__: z.array(z.looseObject({ id: z.string().optional(), value: z.unknown() })),

@@ -2,20 +2,21 @@
 
 import type { z } from "zod";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
-import { isJsonObject } from "../core/model.ts";
-import type { Checkpointers, Executed, Logger, Outcome, StreamMode } from "../core/ports.ts";
-import {
-  executeRun,
-  outcomeOf,
-  startRun,
-  type RunDeps,
-  type RunRequest,
-  type StartedRun,
-} from "../core/runs.ts";
+import { isJsonObject, type JsonObject } from "../core/model.ts";
+import type { Checkpointers, Executed, Logger, Outcome } from "../core/ports.ts";
+import { outcomeOf } from "../core/results.ts";
+import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
-import { checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
-import { InvokeBody, invokeDocs, stateDocs, StreamBody, streamDocs } from "./native-schemas.ts";
+import { checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
+import {
+  InvokeBody,
+  invokeDocs,
+  type NATIVE_STREAM_MODES,
+  stateDocs,
+  StreamBody,
+  streamDocs,
+} from "./native-schemas.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
@@ -84,7 +85,7 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 /** Makes the run's context, which may fail, before the run exists. */
-async function prepare(
+export async function prepare(
   deps: NativeDeps,
   graph: Graph,
   { request, invocation }: Call,
@@ -119,16 +120,27 @@ function state(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 export async function readRunBody({ request }: Call, { limits }: NativeDeps): Promise<unknown> {
-  const body = await readObject(request, limits);
+  return checkRunBody(await readJson(request, limits), limits);
+}
+
+/** What a run is asked for with, within the limits and with messages as plain JSON. */
+export function checkRunBody(sent: unknown, limits: BodyLimits): JsonObject {
+  const body = checkObject(sent, limits);
   const command = isJsonObject(body["command"]) ? body["command"] : {};
   checkMessages(body["input"], "input", limits);
   checkMessages(command["update"], "command.update", limits);
   return body;
 }
 
+type NativeStreamMode = (typeof NATIVE_STREAM_MODES)[number];
+
 export type RunBody = z.output<typeof InvokeBody>;
 
-export async function runRequest(graph: Graph, body: RunBody, streamMode: StreamMode): Promise<RunRequest> {
+export async function runRequest(
+  graph: Graph,
+  body: RunBody,
+  streamMode: NativeStreamMode,
+): Promise<RunRequest> {
   const { thread_id, ...configurable } = body.config?.configurable ?? {};
   return {
     graph,
@@ -136,7 +148,7 @@ export async function runRequest(graph: Graph, body: RunBody, streamMode: Stream
     config: graphConfig(body.config ?? {}, configurable),
     metadata: body.metadata ?? {},
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    streamModes: [streamMode],
+    streamModes: [streamMode === "messages" ? "messages-tuple" : streamMode],
     multitaskStrategy: "reject",
   };
 }
@@ -150,7 +162,7 @@ async function runInput({ inputSchema }: Graph, { input, command }: RunBody): Pr
   return { input };
 }
 
-function graphConfig(
+export function graphConfig(
   config: NonNullable<RunBody["config"]>,
   configurable: Readonly<Record<string, unknown>>,
 ): GraphConfig {
@@ -191,7 +203,7 @@ async function streamResponse(
 const END: Frame = { event: "end", data: {} };
 
 interface Wanted {
-  readonly mode: StreamMode;
+  readonly mode: NativeStreamMode;
   readonly signal: AbortSignal;
 }
 

@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 
-export function json(body: unknown, status = 200): Response {
-  return Response.json(body, { status, headers: { "cache-control": "no-store" } });
+export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
 }
 
 export interface ErrorBody {

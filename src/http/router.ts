@@ -10,6 +10,8 @@ import { errorResponse } from "./respond.ts";
 
 export interface Call {
   readonly request: Request;
+  /** The path of the request, below the prefix. */
+  readonly path: string;
   /** The values of the path's parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly invocation: Invocation;
@@ -73,12 +75,18 @@ export function createRouter(
   return async (request, invocation) => hono.fetch(request, { invocation });
 }
 
-async function serve({ limiter }: RouterOptions, route: Route, context: Context<Env>): Promise<Response> {
+async function serve(
+  { limiter, prefix }: RouterOptions,
+  route: Route,
+  context: Context<Env>,
+): Promise<Response> {
   const { invocation } = context.env;
   const request = context.req.raw;
   requireLevel(route.authLevel, invocation.authLevel);
   if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation));
-  return route.handle({ request, params: context.req.param(), invocation });
+  const { pathname } = new URL(request.url);
+  const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
+  return route.handle({ request, path, params: context.req.param(), invocation });
 }
 
 function refuseMethod({ routes, logger }: RouterOptions, path: string): (context: Context<Env>) => Response {

@@ -5,6 +5,13 @@ import type { Clock } from "../clock.ts";
 export interface Frame {
   readonly event: string;
   readonly data: unknown;
+  /** Where a reader that was cut off goes on. */
+  readonly id?: number;
+}
+
+/** Ends a body before its time: the host breaks the connection, and clients come back for the rest. */
+export class StreamCut extends Error {
+  override readonly name = "StreamCut";
 }
 
 export const SSE_HEADERS: Readonly<Record<string, string>> = {
@@ -19,20 +26,22 @@ const HEARTBEAT_MS = 10_000;
 /** Frames that may wait for a slow reader before the run waits too. */
 const READ_AHEAD_FRAMES = 16;
 
-export function encodeFrame({ event, data }: Frame): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+export function encodeFrame({ event, data, id }: Frame): string {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n${idLine}\n`;
 }
 
 /** Writes one frame; resolves when the reader has room for the next, or at once when there is no reader any more. */
 export type WriteFrame = (frame: Frame) => Promise<void>;
 
 /**
- * A stream of what `produce` writes, which starts at once, never errors, and ends when `produce` does. While nothing
- * is written it sends comments. When the reader goes away, `produce` goes on without it.
+ * A stream of what `produce` writes, which starts at once, and ends or errors when `produce` does. While nothing is
+ * written it sends comments. When the reader goes away, `produce` goes on without it, and `onGone` is told.
  */
 export function eventStream(
   clock: Clock,
   produce: (write: WriteFrame) => Promise<void>,
+  onGone: () => void = () => undefined,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let isOpen = true;
@@ -56,14 +65,21 @@ export function eventStream(
           proceed = resolve;
         });
       };
-      void produce(write).finally(() => {
+      const end = (finish: () => void): void => {
         heartbeat[Symbol.dispose]();
-        if (isOpen) controller.close();
+        if (isOpen) finish();
         close();
-      });
+      };
+      produce(write).then(
+        () => end(() => controller.close()),
+        (error: unknown) => end(() => controller.error(error)),
+      );
     },
     pull: () => proceed(),
-    cancel: close,
+    cancel: () => {
+      close();
+      onGone();
+    },
   };
   return new ReadableStream(source, { highWaterMark: READ_AHEAD_FRAMES });
 }

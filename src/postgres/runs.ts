@@ -1,12 +1,19 @@
 /** The SQL of runs, as the API asks for them. One statement decides each race. */
 
-import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, NewRun, RunRecord, RunStore } from "../core/ports.ts";
+import sql, { empty, type Sql } from "sql-template-tag";
+import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { rows, type Db } from "./sql.ts";
 
 export function runStore(db: Db): RunStore {
-  return { admit: admit(db), get: get(db), cancel: cancel(db), threadGraph: threadGraph(db) };
+  return {
+    admit: admit(db),
+    get: get(db),
+    list: list(db),
+    cancel: cancel(db),
+    remove: remove(db),
+    threadGraph: threadGraph(db),
+  };
 }
 
 const admit =
@@ -80,42 +87,107 @@ function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun
   };
 }
 
+const columns = sql`run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
+  created_at, updated_at, attempt, error, output`;
+
 const get =
   (db: Db): RunStore["get"] =>
   async (runId) => {
     const [run] = await rows<RunRecord>(
       db,
-      sql`
-        select run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-          created_at, updated_at, error, output
-        from langgraph.runs where run_id = ${runId}`,
+      sql`select ${columns} from langgraph.runs where run_id = ${runId}`,
     );
     return run ?? null;
   };
 
-const cancel =
-  (db: Db): RunStore["cancel"] =>
-  async (runId, action, now) => {
-    const cancelled = await rows(
+const list =
+  (db: Db): RunStore["list"] =>
+  async (threadId, { limit, offset, status }) =>
+    rows<RunRecord>(
       db,
       sql`
-        with running as (
-          update langgraph.runs set cancel_action = ${action}, updated_at = ${now}
-          where run_id = ${runId} and status = 'running'
-          returning thread_id
-        ), waiting as (
-          update langgraph.runs set status = 'interrupted', updated_at = ${now}
-          where run_id = ${runId} and status = 'pending'
-          returning thread_id
-        ), thread as (
-          update langgraph.threads
-          set active_runs = active_runs - 1, updated_at = ${now}, status = case
-            when active_runs > 1 then 'busy' when interrupts = '{}' then 'idle' else 'interrupted' end
-          where thread_id in (select thread_id from waiting)
-        )
-        select from running union all select from waiting`,
+      select ${columns} from langgraph.runs
+      where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}
+      order by position desc limit ${limit} offset ${offset}`,
     );
-    return cancelled.length > 0;
+
+const cancel =
+  (db: Db): RunStore["cancel"] =>
+  async (which, action, now) => {
+    const notBegun = sql`r.status = 'pending' and r.claims = 0`;
+    const cancelled = await rows<CancelledRun & { readonly is_temporary: boolean }>(
+      db,
+      sql`
+      with target as (
+        select r.run_id from langgraph.runs r
+        where r.status in ('pending', 'running') ${selected(which)}
+        order by r.position for update
+      ), stopped as (
+        update langgraph.runs r
+        set status = case when ${notBegun} then 'interrupted' else r.status end,
+          cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
+        from target where r.run_id = target.run_id and r.status in ('pending', 'running')
+        returning r.run_id, r.thread_id, r.status = 'interrupted' as ended
+      ), ended as (
+        select thread_id, count(*)::int as runs from stopped where ended group by thread_id
+      ), thread as (
+        update langgraph.threads t
+        set active_runs = t.active_runs - ended.runs, updated_at = ${now}, status = case
+          when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
+        from ended where t.thread_id = ended.thread_id
+      )
+      select run_id, thread_id, ended, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
+        case when ended then (
+          select w.run_id from langgraph.runs w
+          where w.thread_id = stopped.thread_id and w.status = 'pending' and w.due_at <= ${now}
+            and w.run_id not in (select run_id from stopped where ended)
+          order by w.position limit 1) end as next
+      from stopped`,
+    );
+    const gone = cancelled.filter(
+      ({ ended, is_temporary }) => ended && (is_temporary || action === "rollback"),
+    );
+    if (gone.length > 0) await erase(db, gone);
+    return cancelled;
+  };
+
+function selected({ runIds, threadId, status, before }: RunSelection): Sql {
+  return sql`
+    ${runIds === undefined ? empty : sql`and r.run_id = any(${[...runIds]}::uuid[])`}
+    ${threadId === undefined ? empty : sql`and r.thread_id = ${threadId}`}
+    ${status === undefined ? empty : sql`and r.status = ${status}`}
+    ${before === undefined ? empty : sql`and r.position < (select position from langgraph.runs where run_id = ${before})`}`;
+}
+
+/** Runs that never began, and their temporary threads: nothing was saved for them. */
+async function erase(db: Db, gone: readonly CancelledRun[]): Promise<void> {
+  await rows(
+    db,
+    sql`
+    with run as (
+      delete from langgraph.runs where run_id = any(${gone.map(({ run_id }) => run_id)}::uuid[])
+    )
+    delete from langgraph.threads
+    where thread_id = any(${gone.map(({ thread_id }) => thread_id)}::text[]) and is_temporary and active_runs = 0`,
+  );
+}
+
+const remove =
+  (db: Db): RunStore["remove"] =>
+  async ({ run_id, thread_id }) => {
+    const removed = await rows(
+      db,
+      sql`
+      with run as (
+        delete from langgraph.runs
+        where run_id = ${run_id} and thread_id = ${thread_id} and status not in ('pending', 'running')
+        returning thread_id, run_id
+      ), logged as (
+        delete from langgraph.events e using run where e.thread_id = run.thread_id and e.run_id = run.run_id
+      )
+      select from run`,
+    );
+    return removed.length > 0;
   };
 
 const threadGraph =

@@ -57,7 +57,7 @@ test("a run's numbers follow those that the thread's former run logged in its he
       await store.claims.recover(randomUUID(), store.term(), { maxAttempts: 3, forgottenSince: new Date(0) });
     }
     if (leave === "release" || leave === "lapse")
-      await store.runs.cancel(former.run_id, "interrupt", new Date());
+      await store.runs.cancel({ runIds: [former.run_id] }, "interrupt", new Date());
     const run = makeRun(leave);
     const claimed = await store.runs.admit(run, run.due_at, {
       lease_id: randomUUID(),
@@ -82,7 +82,7 @@ test("of finish, recovery, handover and cancel that meet, the thread's count kee
         store.claims.finish({ ...run, lease_id: randomUUID() }, success, new Date(), [event(1_000)]),
         store.claims.release(run, new Date(), { events: [event(1)], gotAnywhere: true }),
         store.claims.beat({ ...run, lease_id: lease }, store.term(), [event(1)]),
-        store.runs.cancel(behind.run_id, "interrupt", new Date()),
+        store.runs.cancel({ runIds: [behind.run_id] }, "interrupt", new Date()),
         store.claims.claim({ run_id: behind.run_id, lease_id: randomUUID() }, store.term()),
       ]);
     }),

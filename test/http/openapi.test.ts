@@ -101,7 +101,25 @@ test("the document has every route, and each operation a name of its own", async
     "get /threads/{thread_id}/state/{checkpoint_id}",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
-  expect(routes.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads].sort());
+  const ofRuns = [
+    ...["", "/wait", "/stream"].flatMap((door) => [
+      `post /runs${door}`,
+      `post /threads/{thread_id}/runs${door}`,
+    ]),
+    "post /runs/batch",
+    "post /runs/cancel",
+    "get /runs/{run_id}/stream",
+    "get /threads/{thread_id}/runs",
+    "get /threads/{thread_id}/runs/{run_id}",
+    "delete /threads/{thread_id}/runs/{run_id}",
+    "get /threads/{thread_id}/runs/{run_id}/join",
+    "get /threads/{thread_id}/runs/{run_id}/stream",
+    "post /threads/{thread_id}/runs/{run_id}/cancel",
+  ];
+  const isOfRuns = (route: string) => /^\w+ .*\/runs\b/.test(route) && !route.includes("/graphs/");
+  expect(routes.filter(isOfRuns).sort()).toEqual(ofRuns.sort());
+  const others = routes.filter((route) => !isOfRuns(route));
+  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),

@@ -1,0 +1,94 @@
+/** How runs end, for those who wait: executed here, executing elsewhere, or over long ago. */
+
+import { AppError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "./model.ts";
+import type { Engine, Executed, NewRun, Outcome, RunStore } from "./ports.ts";
+
+export interface ResultDeps {
+  readonly runs: RunStore;
+  readonly engine: Engine;
+}
+
+/**
+ * The end of a run that was executed, or is executing elsewhere.
+ * @throws AppError why it failed; `unavailable` when it goes on longer than the signal allows
+ */
+export async function outcomeOf(
+  deps: Pick<ResultDeps, "engine">,
+  run: NewRun,
+  executed: Executed | null,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (executed?.kind === "ended") return executed.outcome;
+  if (executed?.kind === "failed") throw executed.error;
+  if (executed?.kind === "cancelled") throw new AppError("run_cancelled", "The run was cancelled");
+  let output: unknown = null;
+  for await (const { event, data } of deps.engine.follow(run, 0, signal)) {
+    const chunk: unknown = JSON.parse(data);
+    if (event === "error") throw failure(chunk);
+    if (event === "values")
+      output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
+  }
+  if (signal.aborted) {
+    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
+  }
+  return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
+}
+
+const INTERRUPT = "__interrupt__";
+
+function asObject(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+/** Of the event that tells of it; the cause was logged where the run executed. */
+function failure(event: unknown): AppError {
+  const { message } = asObject(event);
+  return new AppError("graph_failed", String(message), { errorId: "in the message" });
+}
+
+export type RunResult =
+  | { readonly kind: "values"; readonly values: unknown }
+  | { readonly kind: "failed"; readonly error: { readonly error: string; readonly message: string } };
+
+export interface Awaited {
+  readonly thread_id: string;
+  readonly run_id: string;
+}
+
+/**
+ * What a run has come to, when it has ended or the signal aborts: the last values that it streamed, also when it was
+ * stopped; without any, those that its record or its thread has.
+ */
+export async function resultOf(
+  { engine, runs }: ResultDeps,
+  run: Awaited,
+  signal: AbortSignal,
+  threadValues: () => Promise<unknown>,
+): Promise<RunResult> {
+  let last: unknown;
+  for await (const { event, data } of engine.follow(run, 0, signal)) {
+    if (event === "error") return { kind: "failed", error: shownError(JSON.parse(data)) };
+    if (event !== "values") continue;
+    const values: unknown = JSON.parse(data);
+    last = isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
+  }
+  if (last !== undefined || signal.aborted) return { kind: "values", values: last };
+  const record = await runs.get(run.run_id);
+  if (record?.status === "error")
+    return { kind: "failed", error: { error: "graph_failed", message: record.error ?? "The run failed" } };
+  return { kind: "values", values: record?.output ?? (await threadValues()) };
+}
+
+/** What an execution here has come to; null when the run goes on, or was stopped, and its log tells. */
+export function resultHere(executed: Executed | null): RunResult | null {
+  if (executed?.kind === "ended") return { kind: "values", values: executed.outcome.output };
+  if (executed?.kind !== "failed") return null;
+  const { code, message } = executed.error;
+  return { kind: "failed", error: { error: code, message } };
+}
+
+function shownError(event: unknown): { readonly error: string; readonly message: string } {
+  const { error, message } = asObject(event);
+  return { error: String(error), message: String(message) };
+}

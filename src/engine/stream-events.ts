@@ -1,0 +1,99 @@
+/** From what a graph emits to the events of the wire: their names, and what the Platform shows of checkpoints and tasks. */
+
+import { isJsonObject, type JsonObject } from "../core/model.ts";
+import type { StreamMode } from "../core/ports.ts";
+import { MessageAssembly } from "./messages.ts";
+import type { GraphChunk } from "./stream.ts";
+
+export interface WireEvent {
+  /** `values`, `updates|node:id`, … */
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** The events that were asked for. */
+export class WireEvents {
+  readonly #modes: ReadonlySet<string>;
+  readonly #messages = new MessageAssembly();
+
+  constructor(modes: readonly StreamMode[]) {
+    this.#modes = new Set(modes);
+  }
+
+  *of({ namespace, mode, data }: GraphChunk): Generator<WireEvent> {
+    const event = [mode, ...namespace].join("|");
+    if (mode === "messages") {
+      if (this.#modes.has("messages-tuple")) yield { event, data };
+      if (this.#modes.has("messages")) yield* this.#messages.grow(data);
+      return;
+    }
+    if (this.#modes.has(mode) && !isEnvelope(mode, data)) yield { event, data: shown(mode, data) };
+    if (mode === "values" && this.#modes.has("messages")) yield* this.#messages.complete(data);
+  }
+}
+
+/** A short form of a checkpoint, which LangGraph puts before values for the second version of the protocol. */
+function isEnvelope(mode: string, data: unknown): boolean {
+  return mode === "checkpoints" && isJsonObject(data) && !("values" in data);
+}
+
+function shown(mode: string, data: unknown): unknown {
+  if (!isJsonObject(data)) return data;
+  switch (mode) {
+    case "checkpoints":
+      return { values: data["values"], metadata: data["metadata"], next: data["next"] };
+    case "tasks":
+      return shownTask(data);
+    case "debug":
+      return { ...data, payload: shownPayload(data["type"], data["payload"]) };
+    default:
+      return data;
+  }
+}
+
+function shownPayload(type: unknown, payload: unknown): unknown {
+  if (!isJsonObject(payload)) return payload;
+  return type === "checkpoint" ? shownCheckpoint(payload) : shownTask(payload);
+}
+
+function shownCheckpoint({ config, parentConfig, tasks, ...payload }: JsonObject): unknown {
+  const all: readonly unknown[] = Array.isArray(tasks) ? tasks : [];
+  return {
+    ...payload,
+    config: shownConfig(config),
+    parent_config: shownConfig(parentConfig),
+    checkpoint: checkpointOf(config),
+    parent_checkpoint: checkpointOf(parentConfig),
+    tasks: all.map((task) => (isJsonObject(task) ? shownTask(task) : task)),
+  };
+}
+
+/** A subgraph's state is shown as the checkpoint where it is to be found. */
+function shownTask(task: JsonObject): unknown {
+  const { state, ...rest } = task;
+  const checkpoint = checkpointOf(state);
+  return checkpoint === null ? task : { ...rest, checkpoint };
+}
+
+function checkpointOf(config: unknown): unknown {
+  const configurable = isJsonObject(config) ? config["configurable"] : undefined;
+  if (!isJsonObject(configurable)) return null;
+  const { thread_id, checkpoint_id, checkpoint_ns, checkpoint_map } = configurable;
+  if (typeof thread_id !== "string") return null;
+  return {
+    thread_id,
+    checkpoint_id: checkpoint_id ?? null,
+    checkpoint_ns: checkpoint_ns ?? "",
+    checkpoint_map: checkpoint_map ?? null,
+  };
+}
+
+/** What was configured, without what LangGraph adds for its own use. */
+function shownConfig(config: unknown): unknown {
+  if (!isJsonObject(config)) return undefined;
+  const { configurable, metadata, tags, recursion_limit } = config;
+  const own = Object.entries(isJsonObject(configurable) ? configurable : {}).filter(
+    ([key]) => !key.startsWith("__"),
+  );
+  return { configurable: Object.fromEntries(own), metadata, tags, recursion_limit };
+}

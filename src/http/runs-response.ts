@@ -1,0 +1,160 @@
+/** How the Platform's API answers about a run: as a stream that can be taken up again, or with what the run comes to. */
+
+import type { Graph } from "../core/graphs.ts";
+import type { Invocation } from "../core/model.ts";
+import type { Executed, RunEvent } from "../core/ports.ts";
+import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
+import { cancelRuns } from "../core/runs.ts";
+import { readState } from "../core/threads.ts";
+import { AppError } from "../errors.ts";
+import { lateJson } from "./late-json.ts";
+import type { NativeDeps } from "./native.ts";
+import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type WriteFrame } from "./sse.ts";
+
+/** Later than an executor hands its run over; but a host that ends the answer itself makes it look complete. */
+const CUT_ROOM_MS = 1_500;
+const CUT_ROOM_SHARE = 0.05;
+
+export interface Watched {
+  readonly run: Awaited;
+  readonly invocation: Invocation;
+  /** The run's execution in this invocation. */
+  readonly executing?: Promise<Executed | null>;
+  /** Whether the run is stopped when its client goes away. */
+  readonly cancelOnDisconnect: boolean;
+  /** What the client is told of where the run is to be found. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface WatchedStream extends Watched {
+  /** The event after which the client wants to go on. */
+  readonly after: number;
+  /** The frame that comes first; undefined for a client that has it. */
+  readonly first: Frame | undefined;
+  readonly modes: readonly string[] | undefined;
+}
+
+/** What the run streams, each frame with its id; broken off when the invocation ends before the run does. */
+export async function streamRun(deps: NativeDeps, watched: WatchedStream): Promise<Response> {
+  const headers = { ...SSE_HEADERS, ...watched.headers };
+  const gone = new AbortController();
+  const produce = async (write: WriteFrame): Promise<void> => {
+    if (watched.first !== undefined) await write(watched.first);
+    await untilEnd(deps, watched, gone.signal, async (signal) => {
+      for await (const event of deps.engine.follow(watched.run, watched.after, signal)) {
+        if (isWanted(event, watched.modes)) await write(toFrame(event));
+      }
+    });
+  };
+  if (deps.streaming === "live")
+    return new Response(eventStream(deps.clock, produce, onGone(deps, watched, gone)), { headers });
+  return new Response(await buffered(deps, produce), { headers });
+}
+
+/** A gateway that takes no stream gets its beginning, and an error for the rest. */
+async function buffered(
+  { maxStreamResponseBytes: maxBytes }: NativeDeps,
+  produce: (write: WriteFrame) => Promise<void>,
+): Promise<string> {
+  const message = `The stream is longer than ${maxBytes} bytes; take it up by its Location`;
+  const overflow = [{ event: "error", data: { error: "stream_too_large", message } }];
+  return bufferFrames(
+    async (write) =>
+      produce(write).catch(async () =>
+        write({
+          event: "error",
+          data: { error: "unavailable", message: "The run goes on in the background" },
+        }),
+      ),
+    { maxBytes, overflow },
+  );
+}
+
+/** What the run comes to: its final values, or `__error__`. Without its graph, only its log can tell. */
+export async function awaitRun(
+  deps: NativeDeps,
+  watched: Watched,
+  graph: Graph | undefined,
+  here: () => Promise<RunResult | null> = async () => null,
+): Promise<Response> {
+  const headers = { "content-type": "application/json", "cache-control": "no-store", ...watched.headers };
+  const gone = new AbortController();
+  const produce = async (): Promise<unknown> =>
+    untilEnd(deps, watched, gone.signal, async (signal) => {
+      const values = async () => threadValues(deps, graph, watched.run.thread_id);
+      const result = (await here()) ?? (await resultOf(deps, watched.run, signal, values));
+      return result.kind === "failed" ? { __error__: result.error } : result.values;
+    });
+  if (deps.streaming === "live")
+    return new Response(lateJson(deps.clock, produce, onGone(deps, watched, gone)), { headers });
+  return Response.json(await produce(), { headers });
+}
+
+/** Waits until the run has ended. */
+export async function awaitEnd(deps: NativeDeps, run: Awaited, invocation: Invocation): Promise<void> {
+  const signal = AbortSignal.any([invocation.signal]);
+  for await (const _ of deps.engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
+}
+
+/**
+ * Reads the run until it has ended or the reader has gone away, and stays until what executes here is done.
+ * @throws StreamCut when the invocation ends first, or the log cannot be read
+ */
+async function untilEnd<T>(
+  { clock }: NativeDeps,
+  { invocation, executing }: Watched,
+  gone: AbortSignal,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const cut = new AbortController();
+  if (invocation.deadline !== undefined) {
+    const remaining = Math.max(0, invocation.deadline.getTime() - clock.now().getTime());
+    const ms = remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE);
+    void clock.sleep(ms, over.signal).then(() => cut.abort());
+  }
+  try {
+    const answer = await read(AbortSignal.any([gone, cut.signal]));
+    if (cut.signal.aborted) throw new StreamCut("The invocation ends before the run");
+    await executing;
+    return answer;
+  } catch (error) {
+    throw error instanceof StreamCut ? error : new StreamCut("The run cannot be followed", { cause: error });
+  } finally {
+    over.abort();
+  }
+}
+
+/** Stops reading, and the run if that was wished for. */
+function onGone(deps: NativeDeps, { run, cancelOnDisconnect }: Watched, gone: AbortController): () => void {
+  return () => {
+    gone.abort();
+    if (!cancelOnDisconnect) return;
+    cancelRuns(deps, { runIds: [run.run_id] }, "interrupt").catch((error: unknown) =>
+      deps.logger.error({ run_id: run.run_id, err: error }, "A run without a client could not be cancelled"),
+    );
+  };
+}
+
+async function threadValues(deps: NativeDeps, graph: Graph | undefined, threadId: string): Promise<unknown> {
+  if (graph === undefined) return null;
+  try {
+    const { values } = await readState(deps, graph, threadId);
+    return deps.toPlain(values);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "not_found") return null;
+    throw error;
+  }
+}
+
+/** Errors are always wanted; `messages` stands for the three that it consists of. */
+function isWanted({ event }: RunEvent, modes: readonly string[] | undefined): boolean {
+  if (modes === undefined || event === "error") return true;
+  const [name = ""] = event.split("|");
+  if (name.startsWith("messages/")) return modes.includes("messages");
+  return modes.includes(name === "messages" ? "messages-tuple" : name);
+}
+
+function toFrame({ seq, event, data }: RunEvent): Frame {
+  return { event, data: JSON.parse(data), id: seq };
+}

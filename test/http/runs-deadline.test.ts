@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { Annotation, START, StateGraph } from "@langchain/langgraph";
+import { Client } from "@langchain/langgraph-sdk";
+import { LangGraphApp, type GraphOptions } from "langgraph-functions";
+import { expect, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
+
+/** The app behind a host that gives each request so long. */
+async function startHost(graphs: readonly GraphOptions[], requestMs: number) {
+  const database = await testDatabase();
+  const app = new LangGraphApp({ authLevel: "anonymous" });
+  for (const graph of graphs) app.register(graph);
+  const settings = {
+    database: { url: database.url, poolSize: 4, migrate: false },
+    logLevel: "silent",
+  } as const;
+  const doors = app.doors({ settings });
+  const listener = getRequestListener(
+    async (request) =>
+      doors.fetch(request, {
+        signal: request.signal,
+        authLevel: "anonymous",
+        deadline: new Date(Date.now() + requestMs),
+      }),
+    { overrideGlobalObjects: false },
+  );
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return {
+    url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/api`,
+    database,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await app[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Two steps; the second one ends when it is let, in whichever execution. */
+function twoSteps() {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  let attempts = 0;
+  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
+    .addNode("first", ({ text }) => ({ text: `${text} first` }))
+    .addNode("second", async ({ text }) => {
+      attempts += 1;
+      if (attempts === 2) open();
+      await opened;
+      return { text: `${text} second` };
+    })
+    .addEdge(START, "first")
+    .addEdge("first", "second")
+    .compile();
+  return { graph, attempts: () => attempts };
+}
+
+test("a stream that outlives its invocation is cut, taken up by the client, and has every event once", async () => {
+  const { graph, attempts } = twoSteps();
+  await using host = await startHost([{ name: "steps", graph }], 2_000);
+  const { runs } = new Client({ apiUrl: host.url, callerOptions: { maxRetries: 0 } });
+  const seen: unknown[] = [];
+  const options = { input: { text: "a" }, streamMode: "updates", ifNotExists: "create" } as const;
+  for await (const { event, data } of runs.stream("t", "steps", options)) seen.push([event, data]);
+  expect(seen.slice(1)).toEqual([
+    ["updates", { first: { text: "a first" } }],
+    ["updates", { second: { text: "a first second" } }],
+  ]);
+  expect(attempts()).toBe(2);
+  expect(await host.database.query("select status, claims from langgraph.runs")).toEqual([
+    { status: "success", claims: 2 },
+  ]);
+});
+
+test("a stream that is cut breaks its connection: a clean end would look complete", async () => {
+  let isOver = false;
+  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
+    .addNode("wait", async (_state, { signal }) => {
+      if (isOver) return {};
+      await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+      return {};
+    })
+    .addEdge(START, "wait")
+    .compile();
+  await using host = await startHost([{ name: "waiting", graph }], 1_000);
+  for (const door of ["stream", "wait"]) {
+    isOver = false;
+    const response = await fetch(`${host.url}/threads/${door}/runs/${door}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        assistant_id: "waiting",
+        input: { text: "a" },
+        if_not_exists: "create",
+        on_disconnect: "cancel",
+      }),
+    });
+    await expect(response.text()).rejects.toThrow("terminated");
+    isOver = true;
+    const [{ run_id } = {}] = await host.database.query(
+      "select run_id from langgraph.runs where thread_id = $1",
+      [door],
+    );
+    await (
+      await fetch(`${host.url}/threads/${door}/runs/${String(run_id)}/join`)
+    )
+      .text()
+      .catch(() => undefined);
+    // A cut of ours is not a client that goes away.
+    const runs = await host.database.query("select cancel_action, claims > 1 as went_on from langgraph.runs");
+    expect(runs).toContainEqual({ cancel_action: null, went_on: true });
+  }
+});
