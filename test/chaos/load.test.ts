@@ -13,7 +13,7 @@ import {
 const isLong = process.env["CHAOS"] === "long";
 const THREADS = isLong ? 100 : 50;
 const ROUNDS = isLong ? 50 : 10;
-const patience = { timeout: isLong ? 600_000 : 50_000, interval: 100 };
+const patience = { timeout: isLong ? 600_000 : 150_000, interval: 100 };
 
 /** Sends each thread its rounds one after the other, each to another process; all threads at once. */
 async function sendAll(workers: readonly WorkerProcess[], threads: readonly string[]): Promise<void> {
