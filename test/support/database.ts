@@ -45,8 +45,11 @@ async function disconnectOthers(name: string): Promise<void> {
   );
 }
 
-/** Every table but the list of migrations. */
+/** Drops what tests have made in the schema public, and empties every table but the lists of migrations. */
 const EMPTY = `do $$ begin
+  execute coalesce((
+    select 'drop table ' || string_agg(format('public.%I', tablename), ', ') || ' cascade'
+    from pg_tables where schemaname = 'public' and tablename not like 'checkpoint%'), 'select');
   execute (
     select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity cascade'
     from pg_tables
