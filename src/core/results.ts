@@ -2,7 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "./model.ts";
-import type { Engine, Executed, NewRun, Outcome, RunStore } from "./ports.ts";
+import type { Engine, Executed, NewRun, Outcome, RunEvent, RunStore } from "./ports.ts";
 
 export interface ResultDeps {
   readonly runs: RunStore;
@@ -22,17 +22,24 @@ export async function outcomeOf(
   if (executed?.kind === "ended") return executed.outcome;
   if (executed?.kind === "failed") throw executed.error;
   if (executed?.kind === "cancelled") throw new AppError("run_cancelled", "The run was cancelled");
-  let output: unknown = null;
-  for await (const { event, data } of deps.engine.follow(run, 0, signal)) {
+  const output = await lastOutput(deps.engine.follow(run, 0, signal));
+  if (signal.aborted) {
+    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
+  }
+  if (output === undefined) throw new AppError("run_cancelled", "The run was cancelled or deleted");
+  return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
+}
+
+/** The state that a run streamed last; undefined for none. @throws AppError when it failed */
+async function lastOutput(events: AsyncIterable<RunEvent>): Promise<unknown> {
+  let output: unknown;
+  for await (const { event, data } of events) {
     const chunk: unknown = JSON.parse(data);
     if (event === "error") throw failure(chunk);
     if (event === "values")
       output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
   }
-  if (signal.aborted) {
-    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
-  }
-  return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
+  return output;
 }
 
 const INTERRUPT = "__interrupt__";

@@ -249,22 +249,29 @@ class RunExecution {
 
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
-    const { clock, queue } = this.#deps;
+    const { clock } = this.#deps;
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await queue.send(next);
+    if (next !== undefined) await this.#wakeOther(next);
+  }
+
+  /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
+  async #wakeOther(run_id: string): Promise<void> {
+    await this.#deps.queue.send(run_id).catch((error: unknown) => {
+      this.#deps.logger.warn({ run_id, err: error }, "A run could not be woken; the timer will do it");
+    });
   }
 
   /** Puts the run back, for an invocation that has time. */
   async #handOver(): Promise<Executed> {
-    const { claims, clock, queue } = this.#deps;
+    const { claims, clock } = this.#deps;
     const { run } = this.#journal;
     const events = await this.#journal.takeRest();
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
-    if (held) await queue.send(run.run_id);
+    if (held) await this.#wakeOther(run.run_id);
     return { kind: "elsewhere" };
   }
 

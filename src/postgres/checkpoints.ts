@@ -155,7 +155,7 @@ export class Checkpointer extends PostgresSaver {
   #fence(): Sql {
     if (this.#lease === undefined) return sql`select true as held`;
     const { run_id, lease_id } = this.#lease;
-    return sql`select true as held from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} for key share`;
+    return sql`select true as held from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} for share`;
   }
 
   /** Reads see what was written before them; a failed write is reported to its writer, not to readers. */

@@ -38,6 +38,12 @@ async function untilExecuted(database: TestDatabase, expected: readonly string[]
   );
 }
 
+/** Until what the finished one of the two parallel nodes wrote is in the database. */
+async function untilSaved(database: TestDatabase): Promise<void> {
+  const statement = "select distinct task_id from public.checkpoint_writes where channel = 'texts'";
+  await vi.waitFor(async () => expect(await database.query(statement)).toHaveLength(1), patience);
+}
+
 async function untilStatus(database: TestDatabase, runId: string, status: string): Promise<void> {
   await vi.waitFor(
     async () =>
@@ -64,12 +70,7 @@ test("after a kill -9 in the middle of a superstep another process goes on, and 
   const run = await create(first, "fan", "gate");
   const following = followed(database, run);
   await untilExecuted(database, ["fast finished", "slow null"]);
-  await vi.waitFor(async () => {
-    const saved = await database.query(
-      "select distinct task_id from public.checkpoint_writes where channel = 'texts'",
-    );
-    expect(saved).toHaveLength(1);
-  }, patience);
+  await untilSaved(database);
 
   await using second = await startWorker(program, database.url);
   await first.kill();
@@ -116,6 +117,7 @@ test("an executor that lost its run without knowing changes nothing any more", a
   await using first = await startWorker(program, database.url);
   const run = await create(first, "fan", "gate");
   await untilExecuted(database, ["fast finished", "slow null"]);
+  await untilSaved(database);
   process.kill(first.pid, "SIGSTOP"); // it neither runs nor ends: what it had in hand, it will go on with
   await using second = await startWorker(program, database.url);
   await lapse(database.query);
