@@ -64,13 +64,7 @@ const beat =
 const finish =
   (db: Db): ClaimStore["finish"] =>
   async (run, end, now, events) => {
-    if (run.is_temporary)
-      return leave(
-        db,
-        run,
-        now,
-        sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`,
-      );
+    if (run.is_temporary) return leave(db, run, now, removal(run, now, events));
     const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
     const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
     const lastSeq = newestSeq(run, events);
@@ -98,13 +92,7 @@ const finish =
 const rollback =
   (db: Db): ClaimStore["rollback"] =>
   async (run, now, events) => {
-    if (run.is_temporary)
-      return leave(
-        db,
-        run,
-        now,
-        sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`,
-      );
+    if (run.is_temporary) return leave(db, run, now, removal(run, now, events));
     const mine = sql`thread_id in (select thread_id from held) and metadata ->> 'run_id' = ${run.run_id}`;
     return leave(
       db,
@@ -141,6 +129,11 @@ function countEvents(threads: Sql, newest: Sql): Sql {
 
 function removeRun({ run_id, lease_id }: ClaimedRun): Sql {
   return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning thread_id)`;
+}
+
+/** Of a run whose thread was made for it alone. */
+function removal(run: ClaimedRun, now: Date, events: readonly RunEvent[]): Sql {
+  return sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`;
 }
 
 /** A temporary thread goes with its only run, and all that was saved for it. */

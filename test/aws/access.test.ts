@@ -1,13 +1,13 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildLambdaApp, type BuiltApp } from "../support/lambda/build.ts";
+import { buildApp, type BuiltApp } from "../support/build.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 
 let app: BuiltApp;
 let lambda: Lambda;
 
 beforeAll(async () => {
-  app = await buildLambdaApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
 });
 afterAll(() => app[Symbol.asyncDispose]());
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { buildLambdaApp, type BuiltApp } from "../support/lambda/build.ts";
+import { buildApp, type BuiltApp } from "../support/build.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 import { proxyTo, type Proxy } from "../support/proxy.ts";
 import { startSqs, type Sqs } from "../support/queues/sqs.ts";
@@ -22,7 +22,7 @@ let schedule: Lambda;
 
 beforeAll(async () => {
   [app, sqs, database] = await Promise.all([
-    buildLambdaApp(path.join(import.meta.dirname, "fixtures/background.ts")),
+    buildApp(path.join(import.meta.dirname, "fixtures/background.ts")),
     startSqs(),
     testDatabase(),
   ]);
@@ -159,7 +159,7 @@ test("without a queue, a background run is refused by the setting's name; invoke
 test("without the queue's package, a background run is refused by its name", async () => {
   const missing = ["@aws-sdk/client-sqs"];
   const source = path.join(import.meta.dirname, "fixtures/background.ts");
-  await using lacking = await buildLambdaApp(source, { missing });
+  await using lacking = await buildApp(source, { missing });
   const env = { ...sqs.env, DATABASE_URL: database.url, FUNCTION_KEY: "key" };
   await using bare = await startLambda({ entry: lacking.entry, handler: "http", env });
   const refused = await post("runs", { input: { text: "nowhere" } }, bare);

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildLambdaApp, type BuiltApp } from "../support/lambda/build.ts";
+import { buildApp, type BuiltApp } from "../support/build.ts";
 import { httpApiEvent, loadBalancerEvent, restApiEvent } from "../support/lambda/events.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 
@@ -11,7 +11,7 @@ const endOfPrelude = "\0".repeat(8);
 let app: BuiltApp;
 
 beforeAll(async () => {
-  app = await buildLambdaApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
 });
 afterAll(() => app[Symbol.asyncDispose]());
 

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { buildLambdaApp, type BuiltApp } from "../support/lambda/build.ts";
+import { buildApp, type BuiltApp } from "../support/build.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 
 let app: BuiltApp;
@@ -9,7 +9,7 @@ let database: TestDatabase;
 let lambda: Lambda;
 
 beforeAll(async () => {
-  app = await buildLambdaApp(path.join(import.meta.dirname, "../../functions/lambda.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "../../functions/lambda.ts"));
   database = await testDatabase();
   const env = { DATABASE_URL: database.url, FUNCTION_KEY: "function-key" };
   lambda = await startLambda({ entry: app.entry, handler: "http", env });

@@ -3,14 +3,14 @@ import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildLambdaApp, type BuiltApp } from "../support/lambda/build.ts";
+import { buildApp, type BuiltApp } from "../support/build.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 
 let app: BuiltApp;
 let lambda: Lambda;
 
 beforeAll(async () => {
-  app = await buildLambdaApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
   lambda = await startLambda({ entry: app.entry, handler: "http" });
 });
 afterAll(async () => {

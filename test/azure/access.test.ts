@@ -1,13 +1,13 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BuiltApp, buildAzureApp } from "../support/azure-host/build.ts";
+import { type BuiltApp, buildApp } from "../support/build.ts";
 import { type AzureHost, startAzureHost } from "../support/azure-host/host.ts";
 
 let app: BuiltApp;
 let host: AzureHost;
 
 beforeAll(async () => {
-  app = await buildAzureApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
   host = await startAzureHost({ entry: app.entry, keys: { function: "fn", admin: "master" } });
 });
 afterAll(async () => {

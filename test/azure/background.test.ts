@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BuiltApp, buildAzureApp } from "../support/azure-host/build.ts";
+import { type BuiltApp, buildApp } from "../support/build.ts";
 import { type AzureHost, startAzureHost } from "../support/azure-host/host.ts";
 import { triggerOf } from "../support/azure-host/protocol.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -19,7 +19,7 @@ let host: AzureHost;
 
 beforeAll(async () => {
   [app, azurite, database] = await Promise.all([
-    buildAzureApp(path.join(import.meta.dirname, "fixtures/background.ts")),
+    buildApp(path.join(import.meta.dirname, "fixtures/background.ts")),
     startAzurite(),
     testDatabase(),
   ]);
@@ -213,7 +213,7 @@ test("a run that outlives its function is handed from one invocation to the next
 test("without the queue's package, a background run is refused by its name", async () => {
   const missing = ["@azure/storage-queue"];
   const source = path.join(import.meta.dirname, "fixtures/background.ts");
-  await using lacking = await buildAzureApp(source, { missing });
+  await using lacking = await buildApp(source, { missing });
   await using bare = await start(database.url, {}, lacking);
   const refused = await post("shout/runs", { text: "nowhere" }, bare);
   expect([refused.status, await refused.text()]).toEqual([

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BuiltApp, buildAzureApp } from "../support/azure-host/build.ts";
+import { type BuiltApp, buildApp } from "../support/build.ts";
 import { type AzureHost, startAzureHost } from "../support/azure-host/host.ts";
 import { triggerOf } from "../support/azure-host/protocol.ts";
 
@@ -11,7 +11,7 @@ let app: BuiltApp;
 let host: AzureHost;
 
 beforeAll(async () => {
-  app = await buildAzureApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/edges.ts"));
   host = await startAzureHost({ entry: app.entry, keys: false });
 });
 afterAll(async () => {

@@ -1,12 +1,12 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BuiltApp, buildAzureApp } from "../support/azure-host/build.ts";
+import { type BuiltApp, buildApp } from "../support/build.ts";
 import { startAzureHost } from "../support/azure-host/host.ts";
 
 let app: BuiltApp;
 
 beforeAll(async () => {
-  app = await buildAzureApp(path.join(import.meta.dirname, "fixtures/triggers.ts"));
+  app = await buildApp(path.join(import.meta.dirname, "fixtures/triggers.ts"));
 });
 afterAll(() => app[Symbol.asyncDispose]());
 

@@ -1,4 +1,4 @@
-/** Bundles an entry as a deployment does, so that the worker process can run it. */
+/** Bundles an entry as a deployment does, so that a host's process can run it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,8 +13,8 @@ export interface BuildOptions {
   readonly missing?: readonly string[];
 }
 
-export async function buildLambdaApp(source: string, { missing = [] }: BuildOptions = {}): Promise<BuiltApp> {
-  const folder = await mkdtemp(path.join(tmpdir(), "lambda-app-"));
+export async function buildApp(source: string, { missing = [] }: BuildOptions = {}): Promise<BuiltApp> {
+  const folder = await mkdtemp(path.join(tmpdir(), "built-app-"));
   const entry = path.join(folder, "app.mjs");
   await build({
     entryPoints: [source],
@@ -23,7 +23,7 @@ export async function buildLambdaApp(source: string, { missing = [] }: BuildOpti
     platform: "node",
     format: "esm",
     target: "node20",
-    external: [...missing],
+    external: ["@azure/functions-core", ...missing], // the Functions worker brings that one,
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },
