@@ -1,0 +1,3 @@
+/** What Node itself takes. */
+
+console.log("loaded");
