@@ -13,7 +13,7 @@ import { table, type Row } from "./report.ts";
 
 const BENCHMARKS: readonly Benchmark[] = [durable, roundTrips, official, stream, coldStart];
 
-const HELP = `Measures what DESIGN.md has targets for, side by side with what there is without us.
+const HELP = `Measures our targets, side by side with what there is without us.
 
   npm run bench [-- options]
 
