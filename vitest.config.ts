@@ -3,6 +3,18 @@ import { defineConfig } from "vitest/config";
 
 const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
+/** `npm test` needs nothing but Node and is quick; the others have commands of their own. */
+const suites = {
+  chaos: { include: ["test/chaos/**/*.test.ts"] },
+  queues: { include: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"] },
+  quick: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/{chaos,contract}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
+  },
+};
+const suite =
+  process.env["CHAOS"] !== undefined ? "chaos" : process.env["QUEUES"] !== undefined ? "queues" : "quick";
+
 export default defineConfig({
   resolve: {
     // The package by its own name, as a user's app imports it, but from source.
@@ -12,14 +24,12 @@ export default defineConfig({
     ],
   },
   test: {
-    // What kills processes and restarts databases takes longer: `npm run test:chaos`.
-    include: process.env["CHAOS"] === undefined ? ["test/**/*.test.ts"] : ["test/chaos/**/*.test.ts"],
-    exclude: process.env["CHAOS"] === undefined ? ["test/chaos/**"] : [],
+    ...suites[suite],
     globalSetup: ["test/support/postgres.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
-    maxWorkers: "100%", // the tests wait for a database most of the time
+    maxWorkers: "200%", // the tests wait for databases and processes half of the time
     globals: true, // for @langchain/langgraph-checkpoint-validation, which looks for them; our own tests import
   },
 });

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { readEvents } from "../support/events.ts";
 import { startProgram, testFolder } from "../support/program.ts";
-import { holdingModel, invoke, say, stream } from "./conversation.ts";
-import { openConnection } from "./network.ts";
+import { holdingModel, invoke, say, stream } from "../local/conversation.ts";
+import { openConnection } from "../local/network.ts";
 
 /** For what needs a folder, and does not care who has used it before. */
 const used = await testFolder();
