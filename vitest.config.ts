@@ -29,6 +29,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    isolate: suite === "chaos", // elsewhere the libraries are loaded once a worker, not once a file
     maxWorkers: "200%", // the tests wait for databases and processes half of the time
     globals: true, // for @langchain/langgraph-checkpoint-validation, which looks for them; our own tests import
   },

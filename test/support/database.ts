@@ -20,11 +20,19 @@ export async function testDatabase({ migrated = true } = {}): Promise<TestDataba
     query: async (text, values) => send(url.href, text, values),
     [Symbol.asyncDispose]: async () => {
       await disconnectOthers(name);
-      if (!migrated) return void (await send(inject("postgresUrl"), `drop database ${name} with (force)`));
+      if (!migrated || !(await hasItsSchema(url.href)))
+        return void (await send(inject("postgresUrl"), `drop database ${name} with (force)`));
       await send(url.href, EMPTY);
       emptied.push(name);
     },
   };
+}
+
+/** False when a test has changed what the database says of its schema. */
+async function hasItsSchema(url: string): Promise<boolean> {
+  const statement = "select max(version) = count(*) as intact from langgraph.migrations";
+  const [row] = await send(url, statement).catch(() => []);
+  return row?.["intact"] === true;
 }
 
 async function create(migrated: boolean): Promise<string> {
