@@ -6,6 +6,7 @@ import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Checkpointer, Checkpointers, Lease, RateLimiter, RunQueue } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
+import { sweepStore, type StoreDeps } from "./core/store.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
@@ -17,6 +18,7 @@ import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
 import { runRoutes } from "./http/runs.ts";
+import { storeRoutes, type StoreRouteDeps } from "./http/store.ts";
 import { systemRoutes } from "./http/system.ts";
 import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
@@ -26,6 +28,7 @@ import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { itemStore } from "./postgres/store.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -146,6 +149,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
   const journals = new Map<string, Journal>();
+  const { ttl, index } = options.store;
+  const store: StoreDeps = { items: itemStore(database, index?.dims), clock: systemClock, ttl, index };
   const shared = {
     claims,
     clock: systemClock,
@@ -156,7 +161,11 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const work = async (runId: string): Promise<void> =>
     workRun(deps, runId, { signal: shutdown, authLevel: "admin" });
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
-  const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
+  const graphStore = once(async () => {
+    const { GraphStore } = await import("./engine/store.ts");
+    return new GraphStore(store);
+  });
+  const executing = { ...shared, graphStore, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
   const following = { events: eventLog(database), clock: systemClock, journals };
   const deps: RunDeps & typeof shared = {
     ...shared,
@@ -169,7 +178,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads, store });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -179,7 +188,11 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
       work: async (runId, invocation) => workRun(deps, runId, invocation),
-      tick: async () => sweepRuns(deps),
+      tick: async () => {
+        const report = await sweepRuns(deps);
+        await sweepStore(store);
+        return report;
+      },
     },
   };
 }
@@ -188,7 +201,8 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates">,
+    Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    Pick<StoreRouteDeps, "store">,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -196,6 +210,7 @@ function makeRoutes(
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...storeRoutes({ store: deps.store, limits, authLevel }),
   ];
   const native: Route[] = graphs
     .list()

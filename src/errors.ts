@@ -18,6 +18,7 @@ const STATUS = {
   graph_failed: 500,
   internal: 500,
   stream_not_supported: 501,
+  embedding_failed: 502,
   unavailable: 503,
 } as const;
 

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
+import type { StoreIndex } from "./core/store-index.ts";
 
 export interface AppOptions {
   /** The function key that callers need where a graph does not say otherwise. Default: `function`. */
@@ -25,6 +26,8 @@ export interface AppOptions {
   };
   /** Requests that one caller may send in a period, counted across all instances. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
+  /** The store that graphs and clients share. */
+  readonly store?: StoreOptions;
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
   /** Of the OpenAPI document. */
@@ -33,6 +36,72 @@ export interface AppOptions {
   /** Where logs go; JSON lines on standard output if absent. Takes a pino, console or Powertools logger. */
   readonly logger?: Logger;
 }
+
+export interface StoreOptions {
+  /** Finds items by meaning, with pgvector. Default: not. */
+  readonly index?: {
+    /** Of the vectors that `embed` makes; 16,000 at most, and up to 4,000 they are found through an index. */
+    readonly dims: number;
+    readonly embed: Embeddings | ((texts: string[]) => Promise<number[][]>);
+    /** Paths of what is embedded of an item, where it does not say otherwise. Default: `["$"]`, all of it. */
+    readonly fields?: readonly string[];
+  };
+  readonly ttl?: {
+    /** Minutes that items live, where they do not say otherwise. Default: for ever. */
+    readonly default_ttl?: number;
+    /** Whether a read starts an item's time to live anew, where it does not say otherwise. Default: true. */
+    readonly refresh_on_read?: boolean;
+  };
+}
+
+/** What of LangChain's `Embeddings` is used. */
+interface Embeddings {
+  embedDocuments(texts: string[]): Promise<number[][]>;
+  embedQuery(text: string): Promise<number[]>;
+}
+
+const isEmbeddings = (value: unknown): value is Embeddings =>
+  typeof value === "object" &&
+  value !== null &&
+  "embedDocuments" in value &&
+  typeof value.embedDocuments === "function" &&
+  "embedQuery" in value &&
+  typeof value.embedQuery === "function";
+
+const Embed = z.custom<NonNullable<StoreOptions["index"]>["embed"]>(
+  (value) => typeof value === "function" || isEmbeddings(value),
+  "must be LangChain Embeddings, or a function (texts) => Promise<vectors>",
+);
+
+const Index = z
+  .strictObject({
+    dims: z.int().min(1).max(16_000),
+    embed: Embed,
+    fields: z.array(z.string().min(1)).min(1).default(["$"]),
+  })
+  .transform(({ embed, ...index }): StoreIndex => {
+    if (isEmbeddings(embed))
+      return {
+        ...index,
+        embedTexts: async (texts) => embed.embedDocuments([...texts]),
+        embedQuery: async (text) => embed.embedQuery(text),
+      };
+    return {
+      ...index,
+      embedTexts: async (texts) => embed([...texts]),
+      embedQuery: async (text) => (await embed([text])).at(0),
+    };
+  });
+
+const Store = z.strictObject({
+  index: Index.optional(),
+  ttl: z
+    .strictObject({
+      default_ttl: z.number().positive().optional(),
+      refresh_on_read: z.boolean().default(true),
+    })
+    .prefault({}),
+});
 
 const Count = z.int().min(1);
 
@@ -53,6 +122,7 @@ const Options = z.strictObject({
     })
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
+  store: Store.prefault({}),
   healthListsGraphs: z.boolean().default(true),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),

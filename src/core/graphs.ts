@@ -7,6 +7,7 @@ import type { AuthLevel } from "./model.ts";
 /** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
 export interface CompiledGraph {
   checkpointer?: unknown;
+  store?: unknown;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   streamEvents(
     input: unknown,
@@ -212,6 +213,14 @@ function unwrap(name: string, value: unknown): CompiledGraph {
 export function withCheckpointer(graph: CompiledGraph, checkpointer: unknown): CompiledGraph {
   const copy = graph.withConfig({});
   copy.checkpointer = checkpointer;
+  return copy;
+}
+
+/** The same graph with a store, if it was compiled without one; the user's own object stays as it was. */
+export function withStore(graph: CompiledGraph, store: unknown): CompiledGraph {
+  if (graph.store !== undefined) return graph;
+  const copy = graph.withConfig({});
+  copy.store = store;
   return copy;
 }
 

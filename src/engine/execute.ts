@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import {
   withCheckpointer,
+  withStore,
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
@@ -34,6 +35,8 @@ export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
   readonly claims: ClaimStore;
   readonly checkpointers: Checkpointers;
+  /** What graphs get as their store, unless they bring one of their own. */
+  readonly graphStore: () => Promise<object>;
   readonly queue: RunQueue;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -108,7 +111,8 @@ class RunExecution {
   async #graph(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
-    const graph = await graphs.get(run.graph_id).load(this.#config());
+    const loaded = await graphs.get(run.graph_id).load(this.#config());
+    const graph = withStore(loaded, await this.#deps.graphStore());
     const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
     if (!needsOurs) return graph;
     const { run_id, graph_id, assistant_id, kwargs } = run;

@@ -16,9 +16,14 @@ export async function transaction<T>(
   work: (transaction: Database) => Promise<T>,
 ): Promise<T> {
   await database.ready();
+  return retryingDeadlocks(async () => attemptOnce(database, work));
+}
+
+/** Does again what Postgres broke to end a deadlock, which undid it all. */
+export async function retryingDeadlocks<T>(once: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptOnce(database, work);
+      return await once();
     } catch (error) {
       if (attempt === ATTEMPTS || !isDeadlock(error)) throw translate(error);
     }

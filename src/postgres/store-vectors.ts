@@ -1,0 +1,175 @@
+/** The vectors of the store, by pgvector: their table is made when the first is written or searched for. */
+
+import sql, { empty, join, raw, type Sql } from "sql-template-tag";
+import type { FoundItem, StoredSearch, StoredWrite } from "../core/store.ts";
+import { AppError } from "../errors.ts";
+import type { Database } from "./pool.ts";
+import { rows, type Db } from "./sql.ts";
+import { below, holds, live, refreshed } from "./store-conditions.ts";
+import { transaction } from "./transaction.ts";
+
+/** Where vectors of so many dimensions are kept: those of another embedding function do not get in each other's way. */
+export interface VectorTable {
+  readonly name: Sql;
+  readonly type: Sql;
+  /** Whether the nearest are found through an index. */
+  readonly isIndexed: boolean;
+}
+
+/** Any number that no other program uses for an advisory lock on this database. */
+const LOCK = 7_153_000_002;
+/** The dimensions up to which pgvector can index a type. @see https://github.com/pgvector/pgvector#hnsw */
+const INDEXED = { vector: 2_000, halfvec: 4_000 } as const;
+
+/** Looks for the table once, and makes it if need be. The function rejects with an AppError `invalid_request` that says what is missing. */
+export function vectorTable(database: Database, dims: number | undefined): () => Promise<VectorTable> {
+  let made: Promise<VectorTable> | undefined;
+  return async () => {
+    if (dims === undefined) throw missing("this store keeps no vectors; see the option store.index");
+    made ??= findOrMake(database, dims).catch((error: unknown) => {
+      made = undefined; // the extension may be there the next time
+      throw error;
+    });
+    return made;
+  };
+}
+
+async function findOrMake(database: Database, dims: number): Promise<VectorTable> {
+  const name = `langgraph.store_vectors_${dims}`;
+  const [state] = await rows<{ installed: string | null; available: string | null; is_there: boolean }>(
+    database,
+    sql`
+    select (select extversion from pg_extension where extname = 'vector') as installed,
+      (select default_version from pg_available_extensions where name = 'vector') as available,
+      to_regclass(${name}) is not null as is_there`,
+  );
+  const version = state?.installed ?? state?.available ?? null;
+  if (version === null) throw missing("the database has no pgvector (its extension `vector`)");
+  const table = describe(name, dims, version);
+  if (state?.is_there !== true) await make(database, table, { dims, installed: state?.installed ?? null });
+  return table;
+}
+
+/** Only from 0.8 on does an index go on searching until enough of what it finds also fits the filter. */
+function describe(name: string, dims: number, version: string): VectorTable {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const type = dims <= INDEXED.vector || dims > INDEXED.halfvec ? "vector" : "halfvec";
+  return { name: raw(name), type: raw(type), isIndexed: major + minor / 100 >= 0.08 && dims <= INDEXED.halfvec };
+}
+
+/** Of many instances that do this at the same time, one makes it. */
+async function make(
+  database: Database,
+  { name, type, isIndexed }: VectorTable,
+  { dims, installed }: { readonly dims: number; readonly installed: string | null },
+): Promise<void> {
+  await transaction(database, async (tx) => {
+    await rows(tx, sql`select pg_advisory_xact_lock(${LOCK})`);
+    if (installed === null) await rows(tx, sql`create extension if not exists vector`).catch(refused);
+    await rows(
+      tx,
+      sql`
+      create table if not exists ${name} (
+        namespace text[] collate "C" not null,
+        key text collate "C" not null,
+        path text collate "C" not null,
+        embedding ${type}(${raw(String(dims))}) not null,
+        written_at timestamptz not null,
+        primary key (namespace, key, path),
+        foreign key (namespace, key) references langgraph.store_items on delete cascade
+      )`,
+    );
+    const index = raw(`store_vectors_${dims}_by_nearness`);
+    if (isIndexed)
+      await rows(
+        tx,
+        sql`create index if not exists ${index} on ${name} using hnsw (embedding ${type}_cosine_ops)`,
+      );
+  });
+}
+
+function refused(error: unknown): never {
+  if (!(error instanceof Error && "code" in error && error.code === INSUFFICIENT_PRIVILEGE)) throw error;
+  throw missing(
+    "pgvector is not installed in the database, and its user may not do that: have an administrator run `create extension vector`",
+    error,
+  );
+}
+
+const INSUFFICIENT_PRIVILEGE = "42501";
+
+function missing(what: string, cause?: unknown): AppError {
+  return new AppError("invalid_request", `Nothing can be found by meaning: ${what}`, { cause });
+}
+
+/** The end of a statement that has `written` items: vectors that their values have no more go. */
+export function writeVectors({ name, type }: VectorTable, writes: readonly StoredWrite[], now: Date): Sql {
+  const vectors = writes.flatMap(({ namespace, key, vectors }) =>
+    vectors.map(({ path, vector }) => ({ namespace, key, path, embedding: JSON.stringify(vector) })),
+  );
+  return sql`
+    , embedded as materialized (
+      select namespace collate "C" as namespace, key collate "C" as key, path collate "C" as path, embedding
+      from jsonb_to_recordset(${JSON.stringify(vectors)}::jsonb)
+        as embedded (namespace text[], key text, path text, embedding text)
+      order by 1, 2, 3
+    ), obsolete as (
+      delete from ${name} as vector using written
+      where vector.namespace = written.namespace and vector.key = written.key and not exists (
+        select from embedded
+        where embedded.namespace = vector.namespace and embedded.key = vector.key and embedded.path = vector.path)
+    )
+    insert into ${name} (namespace, key, path, embedding, written_at)
+    select namespace, key, path, embedding::${type}, ${now}::timestamptz from embedded
+    on conflict (namespace, key, path) do update set embedding = excluded.embedding, written_at = excluded.written_at`;
+}
+
+type NearestSearch = Omit<StoredSearch, "near"> & { readonly near: readonly number[] };
+
+/** The nearest items, each by the nearest of its vectors. */
+export async function searchNearest(
+  database: Database,
+  table: VectorTable,
+  search: NearestSearch,
+  now: Date,
+): Promise<readonly FoundItem[]> {
+  const exact = nearest(table, search, now);
+  if (!table.isIndexed) return rows<FoundItem>(database, exact);
+  const candidates = (search.offset + search.limit) * VECTORS_PER_ITEM;
+  return transaction(database, async (tx) => {
+    await rows(tx, sql`set local hnsw.iterative_scan = strict_order`);
+    const found = await rows<FoundItem>(tx, nearest(table, search, now, candidates));
+    // The index gives up on a filter that almost nothing fits, which is then quick to compare one by one.
+    return found.length < search.limit ? exactly(tx, exact) : found;
+  });
+}
+
+const VECTORS_PER_ITEM = 4;
+
+async function exactly(db: Db, statement: Sql): Promise<readonly FoundItem[]> {
+  return rows<FoundItem>(db, statement);
+}
+
+/** With a number of candidates the index may be used. A vector counts only for the value that it was made of. */
+function nearest(
+  { name, type }: VectorTable,
+  { namespace_prefix, conditions, near, limit, offset, refreshes }: NearestSearch,
+  now: Date,
+  candidates?: number,
+): Sql {
+  const which = join([live(now), below(namespace_prefix), ...conditions.map(holds)], " and ");
+  const few = candidates === undefined ? empty : sql`order by distance limit ${candidates}`;
+  return sql`
+    with candidates as (
+      select namespace, key, value, created_at, updated_at,
+        embedding <=> ${JSON.stringify(near)}::${type} as distance
+      from ${name} join langgraph.store_items using (namespace, key)
+      where written_at = updated_at and ${which} ${few}
+    ), items as (
+      select distinct on (namespace, key) * from candidates order by namespace, key, distance
+    ), found as (
+      select namespace, key, value, created_at, updated_at, 1 - distance as score from items
+      order by distance, namespace, key limit ${limit} offset ${offset}
+    )${refreshes ? sql`, ${refreshed(now, sql`true`)}` : empty}
+    select namespace, key, value, created_at, updated_at, score from found order by score desc, namespace, key`;
+}
