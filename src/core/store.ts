@@ -202,8 +202,7 @@ export function nameOf({ namespace, key }: ItemName): string {
 
 function checkWrite(write: ItemWrite, index: StoreIndex | undefined): void {
   checkName(write);
-  if (write.namespace[0] === "langgraph")
-    throw invalid('namespace: the root label "langgraph" is reserved');
+  if (write.namespace[0] === "langgraph") throw invalid('namespace: the root label "langgraph" is reserved');
   if (write.value !== null && !isJsonObject(write.value)) throw invalid("value: must be an object");
   if (Array.isArray(write.index) && index === undefined) {
     throw invalid(

@@ -73,7 +73,7 @@ const OPERATORS: Readonly<Record<Comparison, Sql>> = {
 };
 
 /** As JavaScript writes numbers; more digits would be too many for Postgres. */
-const NUMERAL = "^\\s*[-+]?(\\d{1,300}(\\.\\d{0,300})?|\\.\\d{1,300})([eE][-+]?\\d{1,3})?\\s*$";
+const NUMERAL = "^\\s*[-+]?(\\d{1,255}(\\.\\d{0,255})?|\\.\\d{1,255})([eE][-+]?\\d{1,3})?\\s*$";
 
 function compared(field: string, test: Comparison, value: number | string): Sql {
   const found = sql`value ->> ${field}::text`;

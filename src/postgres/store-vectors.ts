@@ -54,7 +54,11 @@ async function findOrMake(database: Database, dims: number): Promise<VectorTable
 function describe(name: string, dims: number, version: string): VectorTable {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const type = dims <= INDEXED.vector || dims > INDEXED.halfvec ? "vector" : "halfvec";
-  return { name: raw(name), type: raw(type), isIndexed: major + minor / 100 >= 0.08 && dims <= INDEXED.halfvec };
+  return {
+    name: raw(name),
+    type: raw(type),
+    isIndexed: major + minor / 100 >= 0.08 && dims <= INDEXED.halfvec,
+  };
 }
 
 /** Of many instances that do this at the same time, one makes it. */

@@ -101,6 +101,11 @@ test("the document has every route, and each operation a name of its own", async
     "get /threads/{thread_id}/state/{checkpoint_id}",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
+  const ofStore = [
+    ...["put", "get", "delete"].map((method) => `${method} /store/items`),
+    "post /store/items/search",
+    "post /store/namespaces",
+  ];
   const ofRuns = [
     ...["", "/wait", "/stream"].flatMap((door) => [
       `post /runs${door}`,
@@ -119,7 +124,7 @@ test("the document has every route, and each operation a name of its own", async
   const isOfRuns = (route: string) => /^\w+ .*\/runs\b/.test(route) && !route.includes("/graphs/");
   expect(routes.filter(isOfRuns).sort()).toEqual(ofRuns.sort());
   const others = routes.filter((route) => !isOfRuns(route));
-  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads].sort());
+  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads, ...ofStore].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),
@@ -131,7 +136,8 @@ test("what the document names is there", async () => {
   await using server = await startServer({ graphs });
   const { paths } = await readDocument(server);
   for (const [path, operations] of Object.entries(paths)) {
-    const elsewhere = await server.get(path.replaceAll(/[{}]/g, ""), { method: "PUT" });
+    const method = "put" in operations ? "PATCH" : "PUT";
+    const elsewhere = await server.get(path.replaceAll(/[{}]/g, ""), { method });
     expect([path, elsewhere.status, elsewhere.headers.get("allow")]).toEqual([
       path,
       405,

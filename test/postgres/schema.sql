@@ -58,6 +58,20 @@ CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (t
 CREATE INDEX runs_waiting ON langgraph.runs USING btree (due_at) WHERE (status = 'pending'::text);
 CREATE INDEX runs_waiting_of_thread ON langgraph.runs USING btree (thread_id, "position") WHERE (status = 'pending'::text);
 
+create table langgraph.store_items (
+  namespace text[] not null,
+  key text not null,
+  value jsonb not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  ttl_minutes double precision,
+  constraint store_items_pkey PRIMARY KEY (namespace, key)
+);
+CREATE INDEX store_items_by_expiry ON langgraph.store_items USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX store_items_by_update ON langgraph.store_items USING btree (updated_at);
+CREATE INDEX store_items_by_value ON langgraph.store_items USING gin (value jsonb_path_ops);
+
 create table langgraph.threads (
   thread_id text not null,
   status text not null,
