@@ -212,11 +212,6 @@ export interface EventLog {
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
 }
 
-/** Wakes a worker for a run. At least once, in no order: whether the run may start is not the message's to say. */
-export interface RunQueue {
-  readonly send: (runId: string, options?: { readonly notBefore?: Date }) => Promise<void>;
-}
-
 /** What a run can stream. @see https://docs.langchain.com/langsmith/streaming */
 export const STREAM_MODES = [
   "values",

@@ -21,8 +21,8 @@ import type {
   Outcome,
   RunEnd,
   RunEvent,
-  RunQueue,
 } from "../core/ports.ts";
+import type { WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
@@ -34,7 +34,7 @@ export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
   readonly claims: ClaimStore;
   readonly checkpointers: Checkpointers;
-  readonly queue: RunQueue;
+  readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newId: () => string;
@@ -258,7 +258,7 @@ class RunExecution {
 
   /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
   async #wakeOther(run_id: string): Promise<void> {
-    await this.#deps.queue.send(run_id).catch((error: unknown) => {
+    await this.#deps.queue.send({ run_id }).catch((error: unknown) => {
       this.#deps.logger.warn({ run_id, err: error }, "A run could not be woken; the timer will do it");
     });
   }
