@@ -2,9 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
+import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Checkpointer, Checkpointers, Lease, RateLimiter } from "./core/ports.ts";
+import type { Lease, RateLimiter } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns } from "./core/runs.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import { workMessage, type WorkDeps } from "./core/work.ts";
