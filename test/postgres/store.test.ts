@@ -48,7 +48,6 @@ async function fill(store: BaseStore): Promise<void> {
   await store.put(["docs", "b"], "one", { kind: "memo", size: "12" });
   await store.put(["users", "ada", "prefs"], "theme", { dark: true });
   await store.put(["docs", "a"], "two", { kind: "memo", size: 11, when: null });
-  await store.put(["docs", "gone"], "k", {});
   await store.delete(["docs", "b"], "nothing");
 }
 
@@ -77,8 +76,8 @@ test("it answers as LangGraph's in-memory store does", async () => {
   await using ours = await openStore();
   const theirs = new InMemoryStore();
   for (const store of [ours.store, theirs]) await fill(store);
+  await ours.store.put(["docs", "gone"], "k", {}); // the other would go on listing its namespace
   await ours.store.delete(["docs", "gone"], "k");
-  theirs.data = new Map([...theirs.data].filter(([namespace]) => namespace !== "docs:gone")); // it lists empty ones
   for (const [name, ask] of questions)
     expect([name, plain(await ask(ours.store))]).toEqual([name, plain(await ask(theirs))]);
 });
@@ -149,9 +148,9 @@ test.each([[undefined], ["text"], [[1]]])(
   async (value) => {
     await using ours = await openStore();
     await ours.store.put(["n"], "k", { kept: true });
-    await expect(ours.store.put(["n"], "k", Reflect.get({ value }, "value"))).rejects.toThrow(
-      "value: must be an object",
-    );
+    await expect(
+      Promise.resolve(Reflect.apply(ours.store.put.bind(ours.store), undefined, [["n"], "k", value])),
+    ).rejects.toThrow("value: must be an object");
     expect((await ours.store.get(["n"], "k"))?.value).toEqual({ kept: true });
   },
 );

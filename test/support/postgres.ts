@@ -19,6 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({
     folder,
+    binaries: process.env["POSTGRES_BINARIES"],
     settings: { fsync: "off", max_connections: "300" },
   });
   await makeTemplate(postgres.url);
