@@ -4,7 +4,7 @@ import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { FoundItem, StoredSearch, StoredWrite } from "../core/store.ts";
 import { AppError } from "../errors.ts";
 import type { Database } from "./pool.ts";
-import { rows, type Db } from "./sql.ts";
+import { rows } from "./sql.ts";
 import { below, holds, live, refreshed } from "./store-conditions.ts";
 import { transaction } from "./transaction.ts";
 
@@ -137,40 +137,42 @@ export async function searchNearest(
   search: NearestSearch,
   now: Date,
 ): Promise<readonly FoundItem[]> {
-  const exact = nearest(table, search, now);
+  const exact = nearest(search, now, vectorsOf(table, search));
   if (!table.isIndexed) return rows<FoundItem>(database, exact);
   const candidates = (search.offset + search.limit) * VECTORS_PER_ITEM;
+  const few = sql`${vectorsOf(table, search)} order by distance limit ${candidates}`;
   return transaction(database, async (tx) => {
     await rows(tx, sql`set local hnsw.iterative_scan = strict_order`);
-    const found = await rows<FoundItem>(tx, nearest(table, search, now, candidates));
-    // The index gives up on a filter that almost nothing fits, which is then quick to compare one by one.
-    return found.length < search.limit ? exactly(tx, exact) : found;
+    const found = await rows<FoundItem>(tx, nearest(search, now, few));
+    if (found.length === search.limit) return found;
+    // Too few of the nearest fit the filter, or the index gave up: then all that fit are compared.
+    return rows<FoundItem>(tx, exact);
   });
 }
 
+/** Candidates for each item that is to be found: some are of the same item, expired, or do not fit the filter. */
 const VECTORS_PER_ITEM = 4;
 
-async function exactly(db: Db, statement: Sql): Promise<readonly FoundItem[]> {
-  return rows<FoundItem>(db, statement);
+function vectorsOf({ name, type }: VectorTable, { namespace_prefix, near }: NearestSearch): Sql {
+  return sql`
+    select namespace, key, written_at, embedding <=> ${JSON.stringify(near)}::${type} as distance
+    from ${name} where ${below(namespace_prefix)}`;
 }
 
-/** With a number of candidates the index may be used. A vector counts only for the value that it was made of. */
+/** A vector counts only for the value that it was made of. */
 function nearest(
-  { name, type }: VectorTable,
-  { namespace_prefix, conditions, near, limit, offset, refreshes }: NearestSearch,
+  { namespace_prefix, conditions, limit, offset, refreshes }: NearestSearch,
   now: Date,
-  candidates?: number,
+  vectors: Sql,
 ): Sql {
-  const which = join([live(now), below(namespace_prefix), ...conditions.map(holds)], " and ");
-  const few = candidates === undefined ? empty : sql`order by distance limit ${candidates}`;
+  // Not "=", for which the index of all items by their time would be used.
+  const isCurrent = sql`written_at is not distinct from updated_at`;
+  const which = join([isCurrent, live(now), below(namespace_prefix), ...conditions.map(holds)], " and ");
   return sql`
-    with candidates as (
-      select namespace, key, value, created_at, updated_at,
-        embedding <=> ${JSON.stringify(near)}::${type} as distance
-      from ${name} join langgraph.store_items using (namespace, key)
-      where written_at = updated_at and ${which} ${few}
-    ), items as (
-      select distinct on (namespace, key) * from candidates order by namespace, key, distance
+    with items as (
+      select distinct on (namespace, key) namespace, key, value, created_at, updated_at, distance
+      from (${vectors}) as vectors join langgraph.store_items using (namespace, key)
+      where ${which} order by namespace, key, distance
     ), found as (
       select namespace, key, value, created_at, updated_at, 1 - distance as score from items
       order by distance, namespace, key limit ${limit} offset ${offset}

@@ -135,19 +135,26 @@ async function searchPlain(db: Db, searches: readonly StoredSearch[], now: Date)
 function namespaces(query: NamespaceQuery, now: Date): Sql {
   const { prefix, suffix, max_depth, limit, offset } = query;
   const wildcard = prefix.indexOf("*");
-  const range = below(wildcard === -1 ? prefix : prefix.slice(0, wildcard));
-  const shown = max_depth === undefined ? sql`namespace` : sql`namespace[:${max_depth}::int]`;
+  const range = sql`${below(wildcard === -1 ? prefix : prefix.slice(0, wildcard))} and ${live(now)}`;
+  const conditions = [
+    sql`namespace is not null`,
+    ...(wildcard === -1 ? [] : matches("prefix", prefix)),
+    ...matches("suffix", suffix),
+  ];
   const page = sql`limit ${limit} offset ${offset}`;
-  if (wildcard === -1 && suffix.length === 0)
-    return sql`${stepping(sql`${range} and ${live(now)}`, max_depth)} select ${shown} as namespace from found where namespace is not null ${page}`;
-  const conditions = [live(now), range, ...matches("prefix", prefix), ...matches("suffix", suffix)];
-  return sql`
-    select distinct ${shown} as namespace from langgraph.store_items where ${join(conditions, " and ")}
-    order by 1 ${page}`;
+  const which = sql`where ${join(conditions, " and ")}`;
+  if (max_depth === undefined) return sql`${stepping(range)} select namespace from found ${which} ${page}`;
+  const cut = sql`namespace[:${max_depth}::int] as namespace`;
+  if (conditions.length === 1)
+    return sql`${stepping(range, max_depth)} select ${cut} from found ${which} ${page}`;
+  return sql`${stepping(range)} select distinct ${cut} from found ${which} order by 1 ${page}`;
 }
 
-/** Goes through the index from one namespace to the next, past all items of each, until the page is full. */
-function stepping(condition: Sql, max_depth: number | undefined): Sql {
+/**
+ * Goes through the index from one namespace to the next, past all items of each, until the page is full; with a depth,
+ * past all that have the same first labels.
+ */
+function stepping(condition: Sql, max_depth?: number): Sql {
   const next = sql`found.namespace || ''::text`; // nothing is between a namespace and this
   const from =
     max_depth === undefined
