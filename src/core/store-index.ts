@@ -93,7 +93,7 @@ function textsOf(value: JsonObject, paths: readonly string[]): readonly FoundTex
 export function textsAt(value: unknown, path: string): readonly string[] {
   return at(value, path === "$" ? [] : stepsOf(path)).flatMap((found) => {
     if (found === null || found === undefined) return [];
-    return typeof found === "object" ? [JSON.stringify(found)] : [String(found)];
+    return [typeof found === "string" ? found : JSON.stringify(found)];
   });
 }
 

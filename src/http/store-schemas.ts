@@ -35,7 +35,9 @@ export const ItemDelete = z.strictObject({ namespace: Labels, key: Key });
 
 /** The namespace as labels joined by periods, or as a parameter for each label. */
 export const ItemQuery = z.strictObject({
-  namespace: z.union([z.string().transform((text) => text.split(".")), z.array(z.string())]),
+  namespace: z.union([z.string().transform((text) => text.split(".")), z.array(z.string())], {
+    error: "must be labels joined by periods, or a parameter for each",
+  }),
   key: Key,
   refresh_ttl: QueryBoolean.optional(),
 });

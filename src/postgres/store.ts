@@ -86,7 +86,15 @@ function names(items: readonly ItemName[]): string {
 
 /** Sorted, so that two that write the same items wait for each other in turn. */
 function write(writes: readonly StoredWrite[], now: Date): Sql {
-  const asked = JSON.stringify(writes.map(({ vectors: _, ...item }) => item));
+  const asked = JSON.stringify(
+    writes.map(({ namespace, key, value, ttl_minutes, expires_at }) => ({
+      namespace,
+      key,
+      value,
+      ttl_minutes,
+      expires_at,
+    })),
+  );
   return sql`
     with asked as materialized (
       select namespace collate "C" as namespace, key collate "C" as key, value, ttl_minutes, expires_at

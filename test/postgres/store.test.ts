@@ -38,7 +38,7 @@ function plain(answer: unknown): unknown {
   const item = ({ namespace, key, value }: Record<string, unknown>) =>
     JSON.stringify([namespace, key, value]);
   if (!Array.isArray(answer)) return answer === null || answer === undefined ? answer : item(Object(answer));
-  return answer.map((each: unknown) => (Array.isArray(each) ? each : item(Object(each)))).sort();
+  return answer.map((each: unknown) => (Array.isArray(each) ? each.join("/") : item(Object(each)))).sort();
 }
 
 async function fill(store: BaseStore): Promise<void> {
