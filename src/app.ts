@@ -2,9 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
+import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Checkpointer, Checkpointers, Lease, RateLimiter, RunQueue } from "./core/ports.ts";
+import type { Lease, RateLimiter, RunQueue } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";

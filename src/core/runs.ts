@@ -3,24 +3,20 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type {
   ClaimedRun,
   ClaimStore,
-  Command,
-  Engine,
-  Executed,
-  ExecutionLimits,
   NewRun,
   RunPage,
   RunQueue,
   RunRecord,
   RunSelection,
-  RunSettings,
   RunStore,
-  StreamMode,
 } from "./ports.ts";
+import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 
 /** How long a claim is good for without a sign of life. */
 export const LEASE_MS = 30_000;

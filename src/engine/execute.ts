@@ -1,28 +1,22 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
+import type {
+  Checkpointer,
+  Checkpointers,
+  Executed,
+  ExecutionLimits,
+  GraphInput,
+  Outcome,
+} from "../core/execution.ts";
 import {
   withCheckpointer,
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
 } from "../core/graphs.ts";
-import type {
-  Checkpointer,
-  Checkpointers,
-  ClaimedRun,
-  ClaimStore,
-  Command,
-  Ended,
-  Executed,
-  ExecutionLimits,
-  GraphInput,
-  Logger,
-  Outcome,
-  RunEnd,
-  RunEvent,
-  RunQueue,
-} from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent, RunQueue } from "../core/ports.ts";
+import type { Command } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
