@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer } from "../support/server.ts";
-import type { Case } from "./case.ts";
+import { type Case, failure } from "./case.ts";
 import { assistants } from "./cases/assistants.ts";
 import { remoteGraphs } from "./cases/remote-graph.ts";
 import { runs } from "./cases/runs.ts";
@@ -15,7 +15,7 @@ import { threads } from "./cases/threads.ts";
 import { KNOWN } from "./differences.ts";
 import * as graphs from "./graphs.ts";
 import { type OfficialServer, startOfficialServer } from "./official-server.ts";
-import { differences, normalised, recorder } from "./transcript.ts";
+import { type Difference, differences, normalised, recorder } from "./transcript.ts";
 
 const cases = [...system, ...assistants, ...threads, ...runs, ...streams, ...store, ...remoteGraphs];
 
@@ -37,7 +37,8 @@ afterAll(async () => {
 test.each(cases)("$name", async (one) => {
   const [theirs, mine] = await Promise.all([transcript(one, official.url), transcript(one, ours.url)]);
   const unexplained = differences(theirs, mine).filter((difference) => !isKnown(one, difference.at));
-  expect(unexplained).toEqual([]);
+  const lines = unexplained.map(shown);
+  expect(lines, lines.join("\n")).toEqual([]);
 });
 
 test("every reason is one for a difference that is there", () => {
@@ -54,23 +55,29 @@ async function transcript({ name, run }: Case, url: string): Promise<unknown> {
   const { fetch: recorded, exchanges } = recorder(url);
   const known = new Set<string>();
   const client = new Client({ apiUrl: url, callerOptions: { fetch: recorded, maxRetries: 0 } });
-  const returned = await run({
-    client,
-    url,
-    id: (what) => {
-      const id = idOf(`${name}/${what}`);
-      known.add(id);
-      return id;
-    },
-    send: async (method, path, body) =>
-      recorded(`${url}${path}`, {
-        method,
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-      }),
-  });
+  const returned = await failure(
+    run({
+      client,
+      url,
+      id: (what) => {
+        const id = idOf(`${name}/${what}`);
+        known.add(id);
+        return id;
+      },
+      send: async (method, path, body) =>
+        recorded(`${url}${path}`, {
+          method,
+          ...(body === undefined
+            ? {}
+            : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+        }),
+    }),
+  );
   return normalised({ exchanges: await exchanges(), returned: asJson(returned) }, known);
+}
+
+function shown({ at, official: theirs, ours: mine }: Difference): string {
+  return `${at}: ${JSON.stringify(theirs)} is ${JSON.stringify(mine)} with us`;
 }
 
 function asJson(value: unknown): unknown {
