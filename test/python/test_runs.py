@@ -59,7 +59,7 @@ def test_an_interrupt_is_answered(client, thread_id):
 
 
 def test_a_run_is_cancelled(client, thread_id):
-    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 1_000_000})
+    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 10_000})
     client.runs.cancel(thread_id, run["run_id"], wait=True)
     assert client.runs.get(thread_id, run["run_id"])["status"] == "interrupted"
     with pytest.raises(httpx.HTTPStatusError) as failure:
@@ -76,7 +76,7 @@ def test_many_runs_are_created_and_cancelled(client, thread_id):
 
 
 def test_a_busy_thread_refuses_a_run(client, thread_id):
-    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 1_000_000})
+    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 10_000})
     with pytest.raises(httpx.HTTPStatusError) as failure:
         client.runs.create(thread_id, "shout", input={"text": "b"}, multitask_strategy="reject")
     assert failure.value.response.status_code == 409
