@@ -5,15 +5,17 @@ const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.met
 
 /** `npm test` needs nothing but Node and is quick; the others have commands of their own. */
 const suites = {
+  browser: { include: ["test/browser/**/*.test.ts"] },
   chaos: { include: ["test/chaos/**/*.test.ts"] },
   queues: { include: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"] },
   quick: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/{chaos,contract}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
+    exclude: ["test/{browser,chaos,contract}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
   },
 };
+const { SUITE, CHAOS, QUEUES } = process.env;
 const suite =
-  process.env["CHAOS"] !== undefined ? "chaos" : process.env["QUEUES"] !== undefined ? "queues" : "quick";
+  SUITE === "browser" ? SUITE : CHAOS !== undefined ? "chaos" : QUEUES !== undefined ? "queues" : "quick";
 
 export default defineConfig({
   resolve: {
