@@ -3,19 +3,18 @@ import { defineConfig } from "vitest/config";
 
 const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
-/** `npm test` needs nothing but Node and is quick; the others have commands of their own. */
+/** `npm test` is the quick one, which needs nothing but Node; the others have commands of their own. */
 const suites = {
-  chaos: { include: ["test/chaos/**/*.test.ts"] },
-  queues: { include: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"] },
-  pgvector: { include: ["test/pgvector/**/*.test.ts"] },
-  quick: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/{chaos,contract,pgvector}/**", "test/{azure,aws}/{background,queue,worker}.test.ts"],
-  },
+  quick: ["test/**/*.test.ts"],
+  queues: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"],
+  chaos: ["test/chaos/**/*.test.ts"],
+  pgvector: ["test/pgvector/**/*.test.ts"],
+  conformance: ["test/conformance/**/*.test.ts"],
+  python: ["test/python/**/*.test.ts"],
+  browser: ["test/browser/**/*.test.ts"],
 };
-const asked = { chaos: "CHAOS", queues: "QUEUES", pgvector: "PGVECTOR" } as const;
-const names = ["chaos", "queues", "pgvector"] as const;
-const suite = names.find((name) => process.env[asked[name]] !== undefined) ?? "quick";
+const { SUITE: suite = "quick" } = process.env;
+const { quick, ...others } = suites;
 
 export default defineConfig({
   resolve: {
@@ -26,7 +25,8 @@ export default defineConfig({
     ],
   },
   test: {
-    ...suites[suite],
+    include: Object.entries(others).find(([name]) => name === suite)?.[1] ?? quick,
+    exclude: suite === "quick" ? Object.values(others).flat() : [],
     globalSetup: ["test/support/postgres.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -50,6 +50,6 @@ const POSTGRES_BINARIES = process.env.POSTGRES_BINARIES ?? fetchPostgres();
 const vitest = spawnSync(
   process.execPath,
   ["node_modules/vitest/vitest.mjs", "run", ...process.argv.slice(2)],
-  { stdio: "inherit", env: { ...process.env, PGVECTOR: "1", POSTGRES_BINARIES } },
+  { stdio: "inherit", env: { ...process.env, SUITE: "pgvector", POSTGRES_BINARIES } },
 );
 process.exit(vitest.status ?? 1);

@@ -244,3 +244,31 @@ test("a node can catch what the store refuses, and its run goes on", async () =>
     },
   });
 });
+
+test("without pgvector nothing is indexed or found by meaning, and the answer says why", async () => {
+  const index = { dims: 2, embed: async (texts: string[]) => texts.map((text) => [text.length, 1]) };
+  await using server = await startServer({ graphs: [], store: { index } });
+  const missing = {
+    status: 422,
+    body: {
+      error: "invalid_request",
+      detail: "Nothing can be found by meaning: the database has no pgvector (its extension `vector`)",
+    },
+  };
+  const item = { namespace: ["a"], key: "k", value: { text: "warm" } };
+  expect(await put(server, item)).toMatchObject(missing);
+  expect(await get(server, "namespace=a&key=k")).toBeNull();
+  expect(await server.post("/store/items/search", { query: "warm" })).toMatchObject(missing);
+  expect(await put(server, { ...item, index: false })).toMatchObject({ status: 204 });
+  expect((await server.post("/store/items/search", {})).body).toMatchObject({ items: [{ key: "k" }] });
+});
+
+test("options of the store that are wrong are named", () => {
+  const wrong = {
+    index: { dims: 0, embed: Object("openai:text-embedding-3-small"), fields: [] },
+    ttl: { default_ttl: -1, sweep_interval_minutes: 5 },
+  };
+  expect(() => new LangGraphApp({ store: wrong })).toThrow(
+    /store\.index\.dims: .*store\.index\.embed: must be LangChain Embeddings, or a function.*store\.index\.fields: .*store\.ttl\.default_ttl: .*store\.ttl: .*sweep_interval_minutes/,
+  );
+});
