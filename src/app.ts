@@ -159,16 +159,13 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     clock: systemClock,
     newId: randomUUID,
     checkpointers: checkpointers(database),
+    graphStore: graphStore(store),
     logger,
   };
   const work = async (message: object): Promise<void> =>
     workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
-  const graphStore = once(async () => {
-    const { GraphStore } = await import("./engine/store.ts");
-    return new GraphStore(store);
-  });
-  const executing = { ...shared, graphStore, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
+  const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
   const following = { events: eventLog(database), clock: systemClock, journals };
   const deps: WorkDeps & typeof shared = {
     ...shared,
@@ -204,7 +201,7 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    Pick<ThreadRouteDeps, "threads" | "threadStates" | "graphStore"> &
     Pick<StoreRouteDeps, "store">,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
@@ -239,6 +236,14 @@ function checkpointers(database: Database): Checkpointers {
     forRun: durable,
     forThread: async () => durable(),
   };
+}
+
+/** LangChain is loaded when the first graph needs it. */
+function graphStore(store: StoreDeps): () => Promise<object> {
+  return once(async () => {
+    const { GraphStore } = await import("./engine/store.ts");
+    return new GraphStore(store);
+  });
 }
 
 async function rateLimiter(

@@ -2,7 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
-import { withCheckpointer, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
+import { withCheckpointer, withStore, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
@@ -10,6 +10,8 @@ import { createThread, getThread, type EditedState, type NewThread, type ThreadD
 
 export interface ThreadStateDeps extends ThreadDeps {
   readonly checkpointers: Checkpointers;
+  /** For what an edit leads to: the edges after a node may ask it. */
+  readonly graphStore: () => Promise<object>;
   readonly toPlain: (value: unknown) => unknown;
   readonly toCommand: (command: Command) => Promise<unknown>;
 }
@@ -120,12 +122,12 @@ async function readableGraph(deps: ThreadStateDeps, threadId: string): Promise<C
 
 type Owned = Pick<Thread, "thread_id" | "metadata">;
 
-async function load({ graphs }: ThreadStateDeps, thread: Owned): Promise<CompiledGraph | null> {
+async function load({ graphs, graphStore }: ThreadStateDeps, thread: Owned): Promise<CompiledGraph | null> {
   const name = thread.metadata["graph_id"];
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
   const configurable = { ...graph.config?.configurable, thread_id: thread.thread_id };
-  return graph.load({ ...graph.config, configurable });
+  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore());
 }
 
 async function loadEditable(deps: ThreadStateDeps, thread: Owned): Promise<CompiledGraph> {

@@ -2,6 +2,7 @@
 
 import {
   Annotation,
+  END,
   entrypoint,
   InMemoryStore,
   type LangGraphRunnableConfig,
@@ -212,6 +213,27 @@ test("a subgraph, a tool of the functional API and another server share the stor
     body: JSON.stringify({ input: {} }),
   });
   expect(await (await app.fetch(request)).json()).toMatchObject({ output: { result: 2 } });
+});
+
+test("an edge that asks the store does so after an edit of the state, too", async () => {
+  const graph = new StateGraph(Notes)
+    .addNode("first", () => ({}))
+    .addNode("second", () => ({}))
+    .addEdge(START, "first")
+    .addConditionalEdges("first", async (_state, { store }: LangGraphRunnableConfig) =>
+      (await store?.get(["flags"], "go")) === null ? END : "second",
+    )
+    .compile();
+  await using server = await startServer({ graphs: [{ name: "flagged", graph }] });
+  const edit = async () => {
+    const metadata = { graph_id: "flagged" };
+    const { thread_id } = Object((await server.post("/threads", { metadata })).body);
+    await server.post(`/threads/${thread_id}/state`, { values: { text: "a" }, as_node: "first" });
+    return (await server.get(`/threads/${thread_id}/state`)).body;
+  };
+  expect(await edit()).toMatchObject({ next: [] });
+  await put(server, { namespace: ["flags"], key: "go", value: {} });
+  expect(await edit()).toMatchObject({ next: ["second"] });
 });
 
 test("a graph that was compiled with a store of its own keeps it", async () => {
