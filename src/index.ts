@@ -1,5 +1,5 @@
 export { LangGraphApp } from "./app.ts";
-export type { AppOptions } from "./options.ts";
+export type { AppOptions, StoreOptions } from "./options.ts";
 export type {
   CompiledGraph,
   ContextFactory,

@@ -46,19 +46,23 @@ async function findOrMake(database: Database, dims: number): Promise<VectorTable
   const version = state?.installed ?? state?.available ?? null;
   if (version === null) throw missing("the database has no pgvector (its extension `vector`)");
   const table = describe(name, dims, version);
+  if (table.isHalf && !isAtLeast(version, 7))
+    throw missing(`vectors of ${dims} dimensions need pgvector 0.7 or newer; the database has ${version}`);
   if (state?.is_there !== true) await make(database, table, { dims, installed: state?.installed ?? null });
   return table;
 }
 
-/** Only from 0.8 on does an index go on searching until enough of what it finds also fits the filter. */
-function describe(name: string, dims: number, version: string): VectorTable {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const type = dims <= INDEXED.vector || dims > INDEXED.halfvec ? "vector" : "halfvec";
-  return {
-    name: raw(name),
-    type: raw(type),
-    isIndexed: major + minor / 100 >= 0.08 && dims <= INDEXED.halfvec,
-  };
+/** Only from 0.8 on does an index go on searching until enough of what it finds also fits the namespace. */
+function describe(name: string, dims: number, version: string): VectorTable & { readonly isHalf: boolean } {
+  const isHalf = dims > INDEXED.vector && dims <= INDEXED.halfvec;
+  const isIndexed = dims <= INDEXED.halfvec && isAtLeast(version, 8);
+  return { name: raw(name), type: raw(isHalf ? "halfvec" : "vector"), isHalf, isIndexed };
+}
+
+/** Of pgvector: the number after `0.`. */
+function isAtLeast(version: string, minor: number): boolean {
+  const [major = 0, actual = 0] = version.split(".").map(Number);
+  return major > 0 || actual >= minor;
 }
 
 /** Of many instances that do this at the same time, one makes it. */
