@@ -108,7 +108,10 @@ class RunExecution {
   async #graph(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
-    const graph = await graphs.get(run.graph_id).load(this.#config());
+    const graph = await graphs.get(run.graph_id).load(this.#config(), {
+      accessContext: "threads.create_run",
+      executionRuntime: { context: this.#context() },
+    });
     const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
     if (!needsOurs) return graph;
     const { run_id, graph_id, assistant_id, kwargs } = run;
