@@ -56,7 +56,7 @@ export async function loadExport(exported: ExportedGraph): Promise<Exported> {
 }
 
 /** What a CommonJS module exports is under `default` where Node could not tell the names. */
-function exportOf(module: object, name: string): unknown {
+export function exportOf(module: object, name: string): unknown {
   const value: unknown = Reflect.get(module, name);
   const isWholeModule = name === "default" && isObject(value) && value["__esModule"] === true;
   if (value !== undefined && !isWholeModule) return value;
