@@ -3,8 +3,8 @@
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { LangGraphApp } from "../app.ts";
-import type { AppOptions, CorsOptions } from "../options.ts";
-import { loadExport, type ExportedGraph } from "../project/graph.ts";
+import type { CorsOptions } from "../options.ts";
+import { loadExport, type ProjectExport } from "../project/graph.ts";
 import { projectApp, type ProjectGraph } from "../project/app.ts";
 import { loadCustomApp } from "../project/custom.ts";
 import type { LangGraphConfig, Reference } from "./config.ts";
@@ -33,17 +33,19 @@ export async function openProject(project: Project): Promise<OpenProject> {
   if (project.kind === "app") return { app: await loadApp(project), check: async () => undefined };
   const { config, folder } = project;
   const graphs = graphsOf(config);
-  const options: AppOptions = {
-    cors: LOCAL_PAGES,
-    ...config.http,
-    ...(await customRoutes(config)),
-  };
+  const customApp = config.httpApp && exported(config.httpApp);
+  if (customApp !== undefined) {
+    // At once, as no request may go past the middleware that it may have.
+    await loadCustomApp(customApp).catch((error: unknown) => {
+      throw new Error(`http.app cannot be loaded: ${explainLoading(error, folder)}`, { cause: error });
+    });
+  }
   return {
-    app: projectApp({ graphs, options }),
+    app: projectApp({ graphs, customApp, options: { cors: LOCAL_PAGES, ...config.http } }),
     check: async (tell) => {
       await Promise.all(
-        Object.entries(graphs).map(async ([graph, exported]) => {
-          const problem = await problemOf(exported, folder);
+        Object.entries(graphs).map(async ([graph, found]) => {
+          const problem = await problemOf(found, folder);
           if (problem !== undefined) tell({ graph, message: problem });
         }),
       );
@@ -55,28 +57,20 @@ function graphsOf({ graphs }: LangGraphConfig): Readonly<Record<string, ProjectG
   return Object.fromEntries(
     Object.entries(graphs).map(([graph, { description, ...reference }]) => [
       graph,
-      { name: reference.name, file: reference.shown, load: async () => load(reference), description },
+      { ...exported(reference), description },
     ]),
   );
 }
 
-async function problemOf(graph: ExportedGraph, folder: string): Promise<string | undefined> {
+function exported(reference: Reference): ProjectExport {
+  return { name: reference.name, file: reference.shown, load: async () => load(reference) };
+}
+
+async function problemOf(graph: ProjectExport, folder: string): Promise<string | undefined> {
   return loadExport(graph).then(
     () => undefined,
     (error: unknown) => explainLoading(error, folder),
   );
-}
-
-/** At once, as no request may go past the middleware that it may have. */
-async function customRoutes({ httpApp, folder }: LangGraphConfig): Promise<Pick<AppOptions, "customRoutes">> {
-  if (httpApp === undefined) return {};
-  const { name, shown } = httpApp;
-  const custom = loadCustomApp({ name, file: shown, load: async () => load(httpApp) });
-  return {
-    customRoutes: await custom.catch((error: unknown) => {
-      throw new Error(`http.app cannot be loaded: ${explainLoading(error, folder)}`, { cause: error });
-    }),
-  };
 }
 
 async function loadApp({ file, folder }: Extract<Project, { kind: "app" }>): Promise<LangGraphApp> {
@@ -90,7 +84,8 @@ async function loadApp({ file, folder }: Extract<Project, { kind: "app" }>): Pro
 }
 
 async function load({ file }: Pick<Reference, "file">): Promise<object> {
-  const module: object = await import(pathToFileURL(file).href);
+  const module: unknown = await import(pathToFileURL(file).href);
+  if (typeof module !== "object" || module === null) throw new TypeError(`${file} is no module.`);
   return module;
 }
 

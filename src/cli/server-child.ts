@@ -1,7 +1,6 @@
 /** The process that serves the project, as its parent sees it. */
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
 import type { Variables } from "../settings.ts";
@@ -52,6 +51,5 @@ export function startServerChild({ args, folder, env, tell }: ServerChildOptions
 }
 
 async function exitCode(child: ChildProcess): Promise<number | null> {
-  const [code]: (number | null)[] = await once(child, "exit");
-  return code ?? null;
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code)));
 }

@@ -88,7 +88,7 @@ export function createRouter(
 /** Of an `HTTPException`, which custom routes throw; of whichever copy of Hono. */
 function chosenResponse(error: Error): Response | undefined {
   if (!("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
-  const response: unknown = error.getResponse();
+  const response: unknown = Reflect.apply(error.getResponse, error, []);
   return response instanceof Response ? response : undefined;
 }
 

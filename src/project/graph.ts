@@ -9,9 +9,10 @@ import {
   type GraphRuntime,
 } from "../core/graphs.ts";
 
-export interface ExportedGraph {
+/** What a file of the project exports. */
+export interface ProjectExport {
   readonly load: () => Promise<object>;
-  /** The name that the module exports the graph under. */
+  /** That of the export. */
   readonly name: string;
   /** For people. */
   readonly file: string;
@@ -21,7 +22,7 @@ export interface ExportedGraph {
  * The file is loaded when a run first needs the graph. As on the Platform, a builder is compiled, and a checkpointer
  * that the graph was compiled with gives way to the server's.
  */
-export function graphSource(exported: ExportedGraph): GraphFactory {
+export function graphSource(exported: ProjectExport): GraphFactory {
   let loading: Promise<Exported> | undefined;
   return async (config, runtime) => {
     loading ??= loadExport(exported).catch((error: unknown) => {
@@ -42,7 +43,7 @@ type Exported =
  * What the file exports under the name.
  * @throws TypeError that says what there is instead of a graph
  */
-export async function loadExport(exported: ExportedGraph): Promise<Exported> {
+export async function loadExport(exported: ProjectExport): Promise<Exported> {
   const { load, name, file } = exported;
   const module = await load();
   const value: unknown = await exportOf(module, name);
@@ -65,7 +66,7 @@ export function exportOf(module: object, name: string): unknown {
 }
 
 /** The graph of an export, or of what a factory has made. */
-function compiled({ name, file }: ExportedGraph, value: unknown): CompiledGraph {
+function compiled({ name, file }: ProjectExport, value: unknown): CompiledGraph {
   const made: unknown = isObject(value) && isBuilder(value) ? value.compile() : value;
   const graph: unknown = isObject(made) && isCompiled(made["graph"]) ? made["graph"] : made; // createAgent wraps it
   if (isCompiled(graph)) return graph.checkpointer === undefined ? graph : withCheckpointer(graph, undefined);
