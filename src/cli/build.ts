@@ -1,7 +1,7 @@
 /** `build`: a folder that can be deployed as it is, out of the project that `dev` serves. */
 
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
 import { z } from "zod";
@@ -180,7 +180,7 @@ async function report(built: Bundling & { readonly shown: string }): Promise<voi
       `${styled("green", "built")} ${shown} for ${target}: ${total((file) => !file.endsWith(".map"))}, and ${total((file) => file.endsWith(".map"))} of source maps`,
       ...(external.length === 0 ? [] : [`  npm install --omit=dev --prefix ${shown}   brings ${external.join(", ")}`]),
       ...(variables.length === 0 ? [] : [`  to be set where it runs: ${variables.join(", ")} (the build has no variables in it)`]),
-      ...nextSteps(target, relative(process.cwd(), out)),
+      ...nextSteps(target, shown),
     ].join("\n"),
   );
 }
