@@ -87,7 +87,7 @@ async function bundle({ project, target, out, external }: Bundling): Promise<voi
       outdir: out,
       absWorkingDir: project.folder,
       external: [...BUNDLE.external, ...external],
-      plugins: [virtualEntry(entrySource(project, target), project.folder)],
+      plugins: [...BUNDLE.plugins, virtualEntry(entrySource(project, target), project.folder)],
       logLevel: "silent",
     });
   } catch (error) {

@@ -69,6 +69,7 @@ class Session {
   readonly #stopped: Promise<void>;
   #port: string | undefined;
   #isFirst = true;
+  #hasServed = false;
   #isMendable = false;
 
   constructor(options: Options, database: DevDatabase, stopped: Promise<void>) {
@@ -135,8 +136,9 @@ class Session {
         case "serving":
           this.#port = new URL(message.url).port;
           this.#isMendable = true;
-          if (this.#isFirst) say(greeting(message, this.#database.description ?? message.database));
+          if (!this.#hasServed) say(greeting(message, this.#database.description ?? message.database));
           else note(`Serving again after ${systemClock.now().getTime() - began} ms.`);
+          this.#hasServed = true;
           break;
         case "graph":
           problems.add(message.graph);
