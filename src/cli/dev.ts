@@ -20,7 +20,7 @@ Options
 ${PROJECT_HELP}
   --port <number>         default: PORT, else 7071; 0 takes any free one
   --host <address>        default: HOST, else 127.0.0.1
-  --database-url <url>    default: DATABASE_URL, else an embedded Postgres in .langgraph-functions
+  --database-url <url>    default: DATABASE_URL, else an embedded Postgres; its data are in .langgraph-functions
   --fresh                 empties the embedded Postgres first
   --no-reload             does not look for changes
 ${COMMON_HELP}

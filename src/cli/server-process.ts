@@ -27,8 +27,10 @@ async function main(): Promise<void> {
   if (server === undefined) return;
   const { url, database, keyVariable } = server;
   await tell({ kind: "serving", url, database, keyVariable, graphs: [...project.app.graphs] });
-  await project.check((problem) => void tell({ kind: "graph", ...problem }));
-  await tell({ kind: "checked" });
+  const checked = project
+    .check((problem) => void tell({ kind: "graph", ...problem }))
+    .then(async () => tell({ kind: "checked" }));
+  await Promise.race([checked, stopped]); // a file that never comes to its end keeps nobody from leaving
   await stopped;
   await server[Symbol.asyncDispose]();
 }

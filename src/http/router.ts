@@ -75,14 +75,25 @@ export function createRouter(
   }
   for (const path of new Set(options.routes.map((route) => route.path)))
     hono.all(honoPath(path), refuseMethod(options, path));
-  hono.notFound(async ({ req, env }) => {
-    requireLevel(options.custom?.authLevel ?? "anonymous", env.invocation.authLevel);
-    const answer = await customAnswer(options.custom, { request: req.raw, prefix: options.prefix });
-    if (answer !== undefined) return answer;
-    throw new AppError("not_found", `There is nothing at ${req.method} ${req.path}`);
-  });
+  hono.notFound(async ({ req, env }) => otherAnswer(options, req.raw, env.invocation));
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return async (request, invocation) => hono.fetch(request, { invocation });
+}
+
+/** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
+async function otherAnswer(
+  { custom, prefix, logger }: RouterOptions,
+  request: Request,
+  { authLevel }: Invocation,
+): Promise<Response> {
+  try {
+    if (custom !== undefined) requireLevel(custom.authLevel, authLevel);
+    const answer = await customAnswer(custom, { request, prefix });
+    if (answer !== undefined) return answer;
+    throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
+  } catch (error) {
+    return errorResponse(error, logger);
+  }
 }
 
 /** Of an `HTTPException`, which custom routes throw; of whichever copy of Hono. */

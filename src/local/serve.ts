@@ -57,7 +57,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
     opened.push(database, app);
     const doors = app.doors({ settings: settings.app(database.url) });
     await app.ready().catch((error: unknown) => {
-      throw explainDatabase(error, database.description);
+      throw explainDatabase(error, database.description, "; without DATABASE_URL there is an embedded one");
     });
     listener.serve(doors);
     opened.push(ticking(doors));
@@ -87,7 +87,7 @@ async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
 }
 
 /** The app knows that its database cannot be used; here is known which one it is, and what to do. */
-export function explainDatabase(error: unknown, database: string): Error {
+export function explainDatabase(error: unknown, database: string, advice = ""): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof AppError))
     return new Error(`The database (${database}) cannot be used. ${message}`, { cause: error });
@@ -95,7 +95,7 @@ export function explainDatabase(error: unknown, database: string): Error {
   const reason =
     cause instanceof Error && "code" in cause ? cause.code : cause instanceof Error ? cause.message : message;
   return new Error(
-    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL; without DATABASE_URL there is an embedded one.`,
+    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL${advice}.`,
     { cause: error },
   );
 }
