@@ -98,10 +98,7 @@ export class LangGraphApp implements AsyncDisposable {
 
   /** The HTTP functions for hosts that register each endpoint; the last one takes what the others do not. */
   functions(): readonly HttpFunction[] {
-    return [
-      ...this.#open().native.map(toFunction),
-      ...catchAll(this.#options),
-    ];
+    return [...this.#open().native.map(toFunction), ...catchAll(this.#options)];
   }
 
   /** What a function host calls. The first call needs what the host brings; nothing is connected until something is asked. */

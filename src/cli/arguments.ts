@@ -19,7 +19,10 @@ export const COMMON_HELP = `  --verbose               shows where errors come fr
 type Parsed<Config extends ParseArgsConfig> = ReturnType<typeof parseArgs<Config>>;
 
 /** @throws UsageError that says which argument is wrong */
-export function parseCommandLine<Config extends ParseArgsConfig>(command: string, config: Config): Parsed<Config> {
+export function parseCommandLine<Config extends ParseArgsConfig>(
+  command: string,
+  config: Config,
+): Parsed<Config> {
   try {
     return parseArgs(config);
   } catch (error) {

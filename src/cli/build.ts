@@ -103,9 +103,9 @@ const ENTRY = "langgraph-functions:entry";
 function virtualEntry(contents: string, resolveDir: string): Plugin {
   return {
     name: ENTRY,
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: /^langgraph-functions:entry$/ }, ({ path }) => ({ path, namespace: ENTRY }));
-      onLoad({ filter: /.*/, namespace: ENTRY }, () => ({ contents, resolveDir, loader: "js" }));
+    setup: (build) => {
+      build.onResolve({ filter: /^langgraph-functions:entry$/ }, ({ path }) => ({ path, namespace: ENTRY }));
+      build.onLoad({ filter: /.*/, namespace: ENTRY }, () => ({ contents, resolveDir, loader: "js" }));
     },
   };
 }
@@ -119,14 +119,21 @@ function explain({ errors }: BuildFailure): string {
   const lines = errors.map(({ text, location }) =>
     location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`,
   );
-  const missing = errors.flatMap(({ text }) => /^Could not resolve "((?:@[\w.-]+\/)?[a-z][\w.-]*)/.exec(text)?.[1] ?? []);
-  const advice = missing.length === 0 ? [] : [`Packages are missing: npm install ${[...new Set(missing)].join(" ")}`];
+  const missing = errors.flatMap(
+    ({ text }) => /^Could not resolve "((?:@[\w.-]+\/)?[a-z][\w.-]*)/.exec(text)?.[1] ?? [],
+  );
+  const advice =
+    missing.length === 0 ? [] : [`Packages are missing: npm install ${[...new Set(missing)].join(" ")}`];
   return ["The project cannot be bundled:", ...lines.map((line) => `  ${line}`), ...advice].join("\n");
 }
 
 const Manifest = z.object({ name: z.string().optional(), version: z.string().optional() });
 
-async function packageJson({ folder }: Project, target: Target, external: readonly string[]): Promise<string> {
+async function packageJson(
+  { folder }: Project,
+  target: Target,
+  external: readonly string[],
+): Promise<string> {
   const { name = "langgraph-functions-app", version = "0.0.0" } = await manifestOf(folder);
   const versions = external.map(async (package_) => {
     const found = await manifestOf(join(folder, "node_modules", package_));
@@ -173,13 +180,21 @@ async function report(built: Bundling & { readonly shown: string }): Promise<voi
   const files = (await readdir(out, { recursive: true })).map((name) => join(out, name));
   const sizes = await Promise.all(files.map(async (file) => ({ file, found: await stat(file) })));
   const total = (pick: (file: string) => boolean): string =>
-    megabytes(sizes.filter(({ file, found }) => found.isFile() && pick(file)).reduce((sum, { found }) => sum + found.size, 0));
+    megabytes(
+      sizes
+        .filter(({ file, found }) => found.isFile() && pick(file))
+        .reduce((sum, { found }) => sum + found.size, 0),
+    );
   const variables = Object.keys(projectEnv(project));
   say(
     [
       `${styled("green", "built")} ${shown} for ${target}: ${total((file) => !file.endsWith(".map"))}, and ${total((file) => file.endsWith(".map"))} of source maps`,
-      ...(external.length === 0 ? [] : [`  npm install --omit=dev --prefix ${shown}   brings ${external.join(", ")}`]),
-      ...(variables.length === 0 ? [] : [`  to be set where it runs: ${variables.join(", ")} (the build has no variables in it)`]),
+      ...(external.length === 0
+        ? []
+        : [`  npm install --omit=dev --prefix ${shown}   brings ${external.join(", ")}`]),
+      ...(variables.length === 0
+        ? []
+        : [`  to be set where it runs: ${variables.join(", ")} (the build has no variables in it)`]),
       ...nextSteps(target, shown),
     ].join("\n"),
   );
@@ -188,7 +203,9 @@ async function report(built: Bundling & { readonly shown: string }): Promise<voi
 function nextSteps(target: Target, out: string): readonly string[] {
   return target === "azure"
     ? [`  cd ${out} && func azure functionapp publish <name>   deploys it`]
-    : [`  cd ${out} && zip -r ../lambda.zip .   makes the package; handlers: lambda.http, lambda.worker, lambda.schedule`];
+    : [
+        `  cd ${out} && zip -r ../lambda.zip .   makes the package; handlers: lambda.http, lambda.worker, lambda.schedule`,
+      ];
 }
 
 function megabytes(bytes: number): string {

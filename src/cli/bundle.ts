@@ -5,8 +5,8 @@ import type { BuildOptions, Plugin } from "esbuild";
 /** Zod's messages in fifty languages are as much code as the rest of it, and its namespace keeps them all. */
 const withoutLocales: Plugin = {
   name: "zod-without-locales",
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.c?js$/ }, () => ({
+  setup: (build) => {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.c?js$/ }, () => ({
       contents: 'export { default as en } from "./en.js";',
     }));
   },

@@ -109,7 +109,12 @@ class Session {
     try {
       const project = await findProject(this.#options);
       const { folder } = project;
-      return startServerChild({ args: projectArguments(project), folder, env: this.#env(project), tell: this.#hear() });
+      return startServerChild({
+        args: projectArguments(project),
+        folder,
+        env: this.#env(project),
+        tell: this.#hear(),
+      });
     } catch (error) {
       if (this.#isFirst) throw error;
       complain(error, this.#options);
@@ -142,7 +147,9 @@ class Session {
           break;
         case "graph":
           problems.add(message.graph);
-          complain(new Error(`the graph "${message.graph}" cannot be loaded: ${message.message}`), { verbose: false });
+          complain(new Error(`the graph "${message.graph}" cannot be loaded: ${message.message}`), {
+            verbose: false,
+          });
           break;
         case "checked":
           if (problems.size > 0) note("The others are served. Mend the file, and it is loaded again.");
@@ -166,7 +173,8 @@ interface DevDatabase extends AsyncDisposable {
 async function openDatabase(options: Options, project: Project): Promise<DevDatabase> {
   const url = options["database-url"] ?? { ...projectEnv(project), ...allVariables() }["DATABASE_URL"] ?? "";
   if (url !== "") {
-    if (options.fresh) throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
+    if (options.fresh)
+      throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
     return { url, [Symbol.asyncDispose]: async () => undefined };
   }
   note("Starting the embedded Postgres …");
@@ -181,7 +189,10 @@ async function watchProject(project: Project): Promise<Sources> {
   if (project.kind === "app") return watchSources([project.folder], names);
   const { file, envFile, graphs, httpApp } = project.config;
   const files = [file, envFile, httpApp?.file, ...Object.values(graphs).map((graph) => graph.file)];
-  const folders = new Set([project.folder, ...files.flatMap((path) => (path === undefined ? [] : dirname(path)))]);
+  const folders = new Set([
+    project.folder,
+    ...files.flatMap((path) => (path === undefined ? [] : dirname(path))),
+  ]);
   const outside = [...folders].filter((folder) => relative(project.folder, folder).startsWith(".."));
   const others = [file, envFile].flatMap((path) => (path === undefined ? [] : relative(dirname(path), path)));
   return watchSources([project.folder, ...outside], [...names, ...others]);
@@ -193,7 +204,9 @@ function projectArguments(project: Project): readonly string[] {
 
 function ignoredKeys(project: Project): readonly string[] {
   if (project.kind === "app" || project.config.ignored.length === 0) return [];
-  return [`without effect here, as they are about the containers and the UI of the Platform: ${project.config.ignored.join(", ")}`];
+  return [
+    `without effect here, as they are about the containers and the UI of the Platform: ${project.config.ignored.join(", ")}`,
+  ];
 }
 
 async function stopSignal(): Promise<void> {

@@ -29,7 +29,9 @@ export async function init(args: readonly string[]): Promise<number> {
   const [shown = "."] = positionals;
   const folder = resolve(shown);
   const files = Object.entries(templateFiles(packageName(folder)));
-  const present = await Promise.all(files.map(async ([name]) => ((await isFile(join(folder, name))) ? [name] : [])));
+  const present = await Promise.all(
+    files.map(async ([name]) => ((await isFile(join(folder, name))) ? [name] : [])),
+  );
   if (present.flat().length > 0)
     throw new Error(`${shown} has these files already: ${present.flat().join(", ")}. Name an empty folder.`);
   for (const [name, text] of files) {

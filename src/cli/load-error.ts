@@ -13,7 +13,9 @@ export function explainLoading(error: unknown, folder: string): string {
 
 /** The first place of the stack that is in the project. */
 function placeOf({ stack = "" }: Error, folder: string): string | undefined {
-  for (const [, path = "", line = ""] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+|[A-Z]:\\[^\s():]+):(\d+)/g)) {
+  for (const [, path = "", line = ""] of stack.matchAll(
+    /((?:file:\/\/)?\/[^\s():]+|[A-Z]:\\[^\s():]+):(\d+)/g,
+  )) {
     const file = relative(folder, path.startsWith("file://") ? fileURLToPath(path) : path);
     if (!file.startsWith("..") && !file.includes("node_modules")) return `${file}:${line}`;
   }

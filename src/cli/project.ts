@@ -29,7 +29,8 @@ export async function findProject({ config, app }: ProjectChoice): Promise<Proje
     const read = await readConfig(config ?? "langgraph.json");
     return { kind: "config", folder: read.folder, config: read };
   }
-  for (const file of ["functions/app.ts", "functions/app.js"]) if (await isFile(file)) return appProject(file);
+  for (const file of ["functions/app.ts", "functions/app.js"])
+    if (await isFile(file)) return appProject(file);
   throw new Error(
     'There is no langgraph.json and no functions/app.ts here. "langgraph-functions init" makes a new project; --config or --app name other files.',
   );

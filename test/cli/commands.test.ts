@@ -17,9 +17,18 @@ describe("help", () => {
   test.for([
     [[], ["dev", "build", "migrate", "init"]],
     [["--help"], ["dev", "build", "migrate", "init"]],
-    [["dev", "--help"], ["--config", "--port", "--host", "--database-url", "--no-reload"]],
-    [["build", "-h"], ["--target", "--out", "--external"]],
-    [["migrate", "--help"], ["--dry-run", "--database-url"]],
+    [
+      ["dev", "--help"],
+      ["--config", "--port", "--host", "--database-url", "--no-reload"],
+    ],
+    [
+      ["build", "-h"],
+      ["--target", "--out", "--external"],
+    ],
+    [
+      ["migrate", "--help"],
+      ["--dry-run", "--database-url"],
+    ],
     [["init", "--help"], ["[folder]"]],
   ] as const)("of %j", async ([args, words]) => {
     const { code, output } = await cli({ folder: empty, args });
@@ -68,7 +77,10 @@ describe("a langgraph.json that cannot be served is refused, and what is wrong i
     [{ graphs, http: { crs: {} } }, "http.crs is not known"],
     [{ graphs, auth: { path: "./auth.ts:auth" } }, "auth.path: custom authentication is not supported yet"],
     [{ graphs, encryption: { path: "./e.ts:e" } }, "encryption: is not supported"],
-    [{ graphs, http: { middleware_order: "middleware_first" } }, 'http.middleware_order: must be "auth_first"'],
+    [
+      { graphs, http: { middleware_order: "middleware_first" } },
+      'http.middleware_order: must be "auth_first"',
+    ],
     [{ graphs, http: { enable_custom_route_auth: false } }, "http.enable_custom_route_auth: must be true"],
     [{ graphs, env: ".env.missing" }, "There is no file .env.missing"],
     ["{ graphs: }", "langgraph.json is not JSON"],

@@ -48,7 +48,9 @@ test("it is served, and again when its app changes", async () => {
   const text = await readFile(app, "utf8");
   await project.write({ "functions/app.ts": text.replace("Greets, and remembers", "Greets. Remembers") });
   await printed(program, "Serving again");
-  expect(await run()).toMatchObject({ messages: [{}, {}, {}, { content: "Hello! You have said 2 thing(s)." }] });
+  expect(await run()).toMatchObject({
+    messages: [{}, {}, {}, { content: "Hello! You have said 2 thing(s)." }],
+  });
   const { graphs }: { graphs: unknown } = await (await fetch(`${program.url}/health`)).json();
   expect(graphs).toMatchObject([{ description: "Greets. Remembers how often" }]);
 });

@@ -17,7 +17,17 @@ const preflight = {
   method: "OPTIONS",
   headers: { origin: "https://shop.example", "access-control-request-method": "POST" },
 };
-const graphs = ["annotation", "zod", "state_schema", "builder", "promise", "factory", "plain", "alias", "common"];
+const graphs = [
+  "annotation",
+  "zod",
+  "state_schema",
+  "builder",
+  "promise",
+  "factory",
+  "plain",
+  "alias",
+  "common",
+];
 
 test("ten graphs of different kinds run on Lambda, with the project's own routes behind the key", async () => {
   await using database = await testDatabase();
@@ -26,7 +36,11 @@ test("ten graphs of different kinds run on Lambda, with the project's own routes
   expect(built.code, built.output).toBe(0);
   expect(built.output).toContain("to be set where it runs: GREETING, OVERRIDDEN");
   const env = { DATABASE_URL: database.url, FUNCTION_KEY: "key" };
-  await using lambda = await startLambda({ entry: join(project.path, "out/lambda.js"), handler: "http", env });
+  await using lambda = await startLambda({
+    entry: join(project.path, "out/lambda.js"),
+    handler: "http",
+    env,
+  });
   for (const graph of graphs) {
     const [path, init] = request(graph, "key");
     const answer = await fetch(`${lambda.url}/api/${path}`, init);

@@ -12,7 +12,10 @@ test("a dry run tells what is missing and changes nothing; then each migration i
   const migrate = async (...more: string[]) =>
     cli({ folder, args: ["migrate", ...more], env: { DATABASE_URL: database.url } });
   const dry = await migrate("--dry-run");
-  expect(dry).toMatchObject({ code: 0, output: expect.stringMatching(/: 0 migrations applied, \d+ missing\n/) });
+  expect(dry).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/: 0 migrations applied, \d+ missing\n/),
+  });
   const missing = dry.output.match(/(?<=missing {2})\w+/g);
   expect(missing?.[0]).toBe("0001_threads_and_runs");
   expect(await database.query("select 1 from pg_namespace where nspname = 'langgraph'")).toEqual([]);
