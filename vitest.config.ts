@@ -11,6 +11,7 @@ const suites = {
   pgvector: ["test/pgvector/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
   python: ["test/python/**/*.test.ts"],
+  cli: ["test/cli/{reload,lambda}.test.ts"],
   browser: ["test/browser/**/*.test.ts"],
 };
 const { SUITE: suite = "quick" } = process.env;
@@ -21,7 +22,7 @@ export default defineConfig({
     // The package by its own name, as a user's app imports it, but from source.
     alias: [
       { find: /^langgraph-functions$/, replacement: source("index.ts") },
-      { find: /^langgraph-functions\/(azure|aws|local)$/, replacement: source("$1/index.ts") },
+      { find: /^langgraph-functions\/(azure|aws|local|project)$/, replacement: source("$1/index.ts") },
     ],
   },
   test: {

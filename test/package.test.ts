@@ -8,6 +8,7 @@ const root = new URL("../", import.meta.url);
 const Manifest = z.object({
   version: z.string(),
   main: z.string(),
+  bin: z.record(z.string(), z.string()),
   exports: z.record(z.string(), z.union([z.string(), z.object({ types: z.string(), default: z.string() })])),
   dependencies: z.record(z.string(), z.string()),
 });
@@ -29,7 +30,7 @@ test("what package.json names is there after the build", async () => {
   const exported = Object.values(manifest.exports).map((target) =>
     typeof target === "string" ? [target] : Object.values(target),
   );
-  const files = [manifest.main, ...exported.flat()];
+  const files = [manifest.main, ...Object.values(manifest.bin), ...exported.flat()];
   for (const file of files) await access(new URL(file, root));
 });
 
@@ -59,12 +60,27 @@ test("langgraph-functions/local exports the local server and its Postgres", asyn
   `);
 });
 
+test("langgraph-functions/project exports what a built project is made with", async () => {
+  expect(await namesOf("./project")).toMatchInlineSnapshot(`
+    [
+      "projectApp",
+    ]
+  `);
+});
+
+test("the program's own dependencies are in no bundle", async () => {
+  const chunks = (await readdir(new URL("dist/functions", root))).filter((name) => name.endsWith(".js.map"));
+  const maps = await Promise.all(chunks.map((name) => readFile(new URL(`dist/functions/${name}`, root), "utf8")));
+  expect(maps.some((map) => /node_modules\/hono\//.test(map))).toBe(true);
+  expect(maps.some((map) => /node_modules\/(esbuild|tsx)\//.test(map))).toBe(false);
+});
+
 test("every dependency is used by the source", async () => {
   const files = await readdir(new URL("src", root), { recursive: true });
   const sources = files
     .filter((name) => name.endsWith(".ts"))
     .map((name) => readFile(new URL(`src/${name}`, root), "utf8"));
   const source = (await Promise.all(sources)).join("\n");
-  const isUsed = (name: string) => new RegExp(String.raw`(from |import\()"${name}["/]`).test(source);
+  const isUsed = (name: string) => new RegExp(String.raw`(from |import\(|resolve\()"${name}["/]`).test(source);
   expect(Object.keys(manifest.dependencies).filter((name) => !isUsed(name))).toEqual([]);
 });

@@ -44,9 +44,19 @@ interface GraphHolder {
   readonly graph: CompiledGraph;
 }
 
+/** What a factory is told of the call that needs the graph, in the words of the LangGraph Platform. */
+export interface GraphRuntime {
+  readonly accessContext: "threads.create_run" | "threads.read";
+  /** Null when the graph is not run but only asked about a state. */
+  readonly executionRuntime: { readonly context: unknown } | null;
+}
+
+const READING: GraphRuntime = { accessContext: "threads.read", executionRuntime: null };
+
 /** Makes a graph for one run from the run's config. */
 export type GraphFactory = (
   config: GraphConfig,
+  runtime: GraphRuntime,
 ) => CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder>;
 
 type Loadable = CompiledGraph | GraphHolder | Promise<CompiledGraph | GraphHolder> | GraphFactory;
@@ -100,7 +110,7 @@ export interface Graph extends Omit<GraphOptions, "graph"> {
   /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
   readonly hasCheckpointer: () => boolean;
   /** Loads the graph: once, unless it is a factory, which makes one for each config. */
-  readonly load: (config: GraphConfig) => Promise<CompiledGraph>;
+  readonly load: (config: GraphConfig, runtime?: GraphRuntime) => Promise<CompiledGraph>;
 }
 
 const isSchema = (value: unknown): value is z.ZodType =>
@@ -175,13 +185,13 @@ function graphLoader(name: string, source: GraphSource): Pick<Graph, "load" | "h
   else if (typeof source !== "function") known = unwrap(name, source);
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
-    load: async (config) => {
+    load: async (config, runtime = READING) => {
       loaded ??= resolve(name, source).catch((error: unknown) => {
         loaded = undefined; // an import or a promise that failed once may work the next time
         throw error;
       });
       const found = await loaded;
-      if (typeof found === "function") return unwrap(name, await found(config));
+      if (typeof found === "function") return unwrap(name, await found(config, runtime));
       known = found;
       return known;
     },
@@ -232,7 +242,7 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return isObject(value) && typeof value["then"] === "function";
 }
 
-function isCompiled(value: unknown): value is CompiledGraph {
+export function isCompiled(value: unknown): value is CompiledGraph {
   return (
     isObject(value) &&
     ["stream", "getState", "withConfig"].every((method) => typeof value[method] === "function")

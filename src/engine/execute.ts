@@ -106,7 +106,10 @@ class RunExecution {
   async #graph(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
-    const loaded = await graphs.get(run.graph_id).load(this.#config());
+    const loaded = await graphs.get(run.graph_id).load(this.#config(), {
+      accessContext: "threads.create_run",
+      executionRuntime: { context: this.#context() },
+    });
     const graph = withStore(loaded, await this.#deps.graphStore());
     const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
     if (!needsOurs) return graph;

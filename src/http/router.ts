@@ -6,6 +6,7 @@ import type { AuthLevel, Invocation } from "../core/model.ts";
 import type { Logger, RateLimiter } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel } from "./authenticate.ts";
+import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
 import { errorResponse } from "./respond.ts";
 
 export interface Call {
@@ -53,6 +54,7 @@ export interface RouterOptions {
   readonly prefix: string;
   readonly logger: Logger;
   readonly limiter: () => Promise<RateLimiter | undefined>;
+  readonly custom?: CustomRoutes;
 }
 
 interface Env {
@@ -64,29 +66,56 @@ export function createRouter(
   options: RouterOptions,
 ): (request: Request, invocation: Invocation) => Promise<Response> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
-  for (const route of options.routes)
-    hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
+  const levels = new Map<unknown, AuthLevel>();
+  if (options.custom !== undefined) addCustomRoutes(hono, options.custom, (handler) => levels.get(handler));
+  for (const route of options.routes) {
+    const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
+    levels.set(handler, route.authLevel);
+    hono.on(route.method, honoPath(route.path), handler);
+  }
   for (const path of new Set(options.routes.map((route) => route.path)))
     hono.all(honoPath(path), refuseMethod(options, path));
-  hono.notFound((context) => {
-    throw new AppError("not_found", `There is nothing at ${context.req.method} ${context.req.path}`);
-  });
-  hono.onError((error) => errorResponse(error, options.logger));
+  hono.notFound(async ({ req, env }) => otherAnswer(options, req.raw, env.invocation));
+  hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return async (request, invocation) => hono.fetch(request, { invocation });
 }
 
+/** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
+async function otherAnswer(
+  { custom, prefix, logger }: RouterOptions,
+  request: Request,
+  { authLevel }: Invocation,
+): Promise<Response> {
+  try {
+    if (custom !== undefined) requireLevel(custom.authLevel, authLevel);
+    const answer = await customAnswer(custom, { request, prefix });
+    if (answer !== undefined) return answer;
+    throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
+  } catch (error) {
+    return errorResponse(error, logger);
+  }
+}
+
+/** Of an `HTTPException`, which custom routes throw; of whichever copy of Hono. */
+function chosenResponse(error: Error): Response | undefined {
+  if (!("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
+  const response: unknown = Reflect.apply(error.getResponse, error, []);
+  return response instanceof Response ? response : undefined;
+}
+
 async function serve(
-  { limiter, prefix }: RouterOptions,
+  { limiter, prefix, custom }: RouterOptions,
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
   const { invocation } = context.env;
-  const request = context.req.raw;
+  const request = await unreadRequest(context);
   requireLevel(route.authLevel, invocation.authLevel);
   if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation));
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
-  return route.handle({ request, path, params: context.req.param(), invocation });
+  const response = await route.handle({ request, path, params: context.req.param(), invocation });
+  return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
 
 function refuseMethod({ routes, logger }: RouterOptions, path: string): (context: Context<Env>) => Response {

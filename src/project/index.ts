@@ -1,0 +1,1 @@
+export { projectApp, type Project, type ProjectGraph } from "./app.ts";
