@@ -5,23 +5,27 @@ import { systemClock } from "./clock.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Checkpointer, Checkpointers, Lease, RateLimiter, RunQueue } from "./core/ports.ts";
+import type { RunAssistantDeps } from "./core/run-assistants.ts";
 import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
+import { graphInspector } from "./engine/drawings.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import type { AssistantRouteDeps } from "./http/assistant-route.ts";
+import { assistantRoutes } from "./http/assistants.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
 import { runRoutes } from "./http/runs.ts";
 import { systemRoutes } from "./http/system.ts";
-import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -142,6 +146,7 @@ interface OpenApp {
 
 function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shutdown: AbortSignal): OpenApp {
   const settings = host.settings ?? readSettings();
+  for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
@@ -168,8 +173,17 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
   };
-  const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const stores = {
+    threads: threadStore(database),
+    threadStates: threadStateStore(database),
+    assistants: assistantStore(
+      database,
+      graphs.list().map(({ name }) => name),
+    ),
+    assistantVersions: assistantVersionStore(database),
+    changed: new Set<string>(),
+  };
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...stores });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -188,14 +202,16 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates">,
+    Pick<AssistantRouteDeps, "threads" | "threadStates" | "assistants" | "assistantVersions"> &
+    Pick<RunAssistantDeps, "changed">,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...runRoutes({ ...serving, graphs }, authLevel),
+    ...assistantRoutes({ ...deps, graphs, limits, authLevel, inspector: graphInspector }),
   ];
   const native: Route[] = graphs
     .list()

@@ -3,7 +3,10 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import { mergeConfigs } from "./config.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
+import type { RunAssistant } from "./run-assistants.ts";
+import { isJsonObject } from "./model.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type {
   ClaimedRun,
@@ -42,6 +45,8 @@ export interface RunDeps {
 
 export interface RunRequest {
   readonly graph: Graph;
+  /** Whose configuration the run takes over; the graph's as it is registered if absent. */
+  readonly assistant?: RunAssistant;
   readonly input: { readonly input: unknown } | { readonly command: Command };
   readonly config: GraphConfig;
   readonly metadata: JsonObject;
@@ -229,21 +234,24 @@ const GIVEN_UP_GAP = 1_000_000;
 
 function newRun(
   { newId, clock }: RunDeps,
-  { graph, input, config, metadata, ...request }: RunRequest,
+  { graph, input, config, assistant, ...request }: RunRequest,
 ): NewRun {
   const run_id = newId();
+  const metadata = { ...assistant?.metadata, ...request.metadata };
   return {
     run_id,
     // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
     thread_id: request.threadId ?? run_id,
-    assistant_id: assistantIdOf(graph.name),
+    assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
+    assistant_version: assistant?.version,
     graph_id: graph.name,
     metadata,
     kwargs: {
       ...input,
-      config: mergedConfig(graph, config, metadata),
+      config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
       stream_mode: request.streamModes,
       ...request.settings,
+      ...mergedContext(assistant, request.settings),
       ...(request.isKept === true ? { keeps_output: true } : {}),
     },
     multitask_strategy: request.multitaskStrategy,
@@ -253,12 +261,12 @@ function newRun(
   };
 }
 
-/** The graph's defaults, and the request's config over them. */
-function mergedConfig(graph: Graph, config: GraphConfig, metadata: JsonObject): GraphConfig {
-  return {
-    ...graph.config,
-    ...config,
-    configurable: { ...graph.config?.configurable, ...config.configurable },
-    metadata: { ...graph.config?.metadata, ...config.metadata, ...metadata },
-  };
+/** The assistant's, and the request's over it. */
+function mergedContext(
+  assistant: RunAssistant | undefined,
+  settings: RunSettings | undefined,
+): Pick<RunSettings, "context"> {
+  const { context } = settings ?? {};
+  if (assistant === undefined || Object.keys(assistant.context).length === 0) return {};
+  return { context: isJsonObject(context) ? { ...assistant.context, ...context } : assistant.context };
 }

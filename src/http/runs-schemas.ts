@@ -26,7 +26,9 @@ const StreamMode = z.enum(STREAM_MODES);
 const NotYet = z.null("this server does not have it yet").optional();
 
 const Common = z.strictObject({
-  assistant_id: z.string().meta({ description: "The name of a graph, or the id of its default assistant." }),
+  assistant_id: z
+    .string()
+    .meta({ description: "The id of an assistant, or the name of a graph for its default one." }),
   input: z.unknown().optional(),
   command: Command.nullish(),
   config: Config.nullish(),
