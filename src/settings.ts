@@ -38,7 +38,7 @@ const Environment = z.object({
     .string()
     .transform((text, context) => parseJson(text) ?? invalid(context, "must be JSON"))
     .pipe(AssistantDefaults)
-    .default({}),
+    .optional(),
 });
 
 const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
@@ -74,7 +74,7 @@ function toSettings({
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
-    graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)),
+    ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),
   };
 }
 

@@ -22,7 +22,7 @@ export interface RunAssistantDeps extends Pick<AssistantDeps, "assistants" | "gr
   readonly changed: Set<string>;
 }
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 10;
 
 /**
  * Admits runs as an assistant: `admit` is called again when the assistant turned out to be another by then. A default one

@@ -150,13 +150,20 @@ function remove(deps: AssistantRouteDeps): Route["handle"] {
 function setLatest(deps: AssistantRouteDeps): Route["handle"] {
   return async (call) => {
     const query = await readQuery(call.request, LatestQuery);
-    const isTold = query.version !== undefined && call.request.body === null;
-    const { version } = isTold
-      ? query
-      : await parse(LatestVersion, await readObject(call.request, deps.limits));
+    const { version } =
+      query.version !== undefined && isWithoutBody(call.request)
+        ? query
+        : await parse(LatestVersion, await readObject(call.request, deps.limits));
     if (version === undefined || (query.version ?? version) !== version)
       throw new AppError("invalid_request", "version: the query and the body do not agree");
     const { assistant } = await find(deps, call);
     return json(await setLatestVersion(deps, assistant, version));
   };
+}
+
+/** Some hosts hand over an empty stream where nothing was sent. @see RFC 9112, section 6.3 */
+function isWithoutBody({ body, headers }: Request): boolean {
+  return (
+    body === null || ((headers.get("content-length") ?? "0") === "0" && !headers.has("transfer-encoding"))
+  );
 }

@@ -5,10 +5,15 @@ import { STREAM_MODES } from "../core/ports.ts";
 import { Config, JsonObject } from "./native-schemas.ts";
 
 const Nodes = z.union([z.literal("*"), z.array(z.string())]);
-const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
+/** LangGraph's own `Send`, as `RemoteGraph` writes it. */
+const Send = z
+  .strictObject({ lg_name: z.literal("Send"), node: z.string(), args: z.unknown() })
+  .transform(({ node, args }) => ({ node, input: args }));
+const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() }), Send]);
 const Status = z.enum(["pending", "running", "error", "success", "timeout", "interrupted"]);
 
 const Command = z.strictObject({
+  lg_name: z.literal("Command").optional().meta({ description: "As `RemoteGraph` marks a command." }),
   resume: z.unknown().optional(),
   update: z.union([JsonObject, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
   goto: z.union([Destination, z.array(Destination)]).nullish(),

@@ -38,7 +38,7 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
       return get(database, defaults, id);
     },
     create: async (assistant, now) => {
-      if (defaults.has(assistant.assistant_id)) await defaults.present(now);
+      await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
       return first(rows(database, insert(assistant, now)));
     },
     update: async (id, patch, now) => {
