@@ -2,9 +2,10 @@
 
 import type { z } from "zod";
 import { toGraphConfig } from "../core/config.ts";
+import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { Checkpointers, Executed, Logger, Outcome } from "../core/ports.ts";
+import type { Logger } from "../core/ports.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";

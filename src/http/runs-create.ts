@@ -2,9 +2,10 @@
 
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { Command, Durability, NewRun, RunSettings } from "../core/ports.ts";
+import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
+import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
