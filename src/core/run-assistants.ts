@@ -25,27 +25,33 @@ export interface RunAssistantDeps extends Pick<AssistantDeps, "assistants" | "gr
 const ATTEMPTS = 10;
 
 /**
- * Admits runs as an assistant: `admit` is called again when the assistant turned out to be another by then. A default one
- * that was never changed is not asked for: admission finds out.
+ * The assistant of this id, or of the graph of this name. A default one of which nobody knows that it was changed is not
+ * asked for: admission finds out.
+ * @throws AppError `not_found`
+ */
+export async function findRunAssistant(deps: RunAssistantDeps, assistantId: string): Promise<RunAssistant> {
+  const graph = defaultOf(deps.graphs.list(), assistantId);
+  if (graph !== undefined && !deps.changed.has(graph.name)) return asRegistered(graph);
+  return newest(deps, assistantId);
+}
+
+/**
+ * Admits a run as an assistant: `admit` is called again when the assistant was another by then.
  * @throws AppError `not_found`; what `admit` throws
  */
 export async function runAs<T>(
   deps: RunAssistantDeps,
-  assistantId: string,
+  found: RunAssistant,
   admit: (assistant: RunAssistant) => Promise<T>,
 ): Promise<T> {
-  const graph = defaultOf(deps.graphs.list(), assistantId);
-  let assistant =
-    graph === undefined || deps.changed.has(graph.name)
-      ? await newest(deps, assistantId)
-      : asRegistered(graph);
+  let assistant = found;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await admit(assistant);
     } catch (error) {
       if (attempt === ATTEMPTS || !(error instanceof AppError) || error.code !== "assistant_changed")
         throw error;
-      assistant = await newest(deps, assistantId);
+      assistant = await newest(deps, found.assistant_id);
     }
   }
 }

@@ -249,12 +249,11 @@ function newRun(
   };
 }
 
-/** The assistant's, and the request's over it. */
+/** The assistant's, and the request's over it. As on the official server, a run of an assistant is never without. */
 function mergedContext(
   assistant: RunAssistant | undefined,
   settings: RunSettings | undefined,
 ): Pick<RunSettings, "context"> {
-  const { context } = settings ?? {};
-  if (assistant === undefined || Object.keys(assistant.context).length === 0) return {};
-  return { context: isJsonObject(context) ? { ...assistant.context, ...context } : assistant.context };
+  if (assistant === undefined) return {};
+  return { context: { ...assistant.context, ...(isJsonObject(settings?.context) ? settings.context : {}) } };
 }

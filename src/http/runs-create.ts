@@ -4,7 +4,7 @@ import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
-import { runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
+import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
@@ -23,6 +23,8 @@ export interface RunsDeps extends NativeDeps, RunAssistantDeps {}
 interface Asked {
   readonly body: RunCreateBody;
   readonly threadId: string | undefined;
+  /** As it was when the run was asked for. */
+  readonly assistant: RunAssistant;
 }
 
 export function createInBackground(deps: RunsDeps): Route["handle"] {
@@ -54,9 +56,15 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const sent = await readJson(call.request, deps.limits);
     if (!Array.isArray(sent)) throw new AppError("invalid_request", "body: expected a list of runs");
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
-    const bodies = await parse(RunBatch, items);
-    const asked = bodies.map((body) => ({ body, threadId: undefined }));
-    for (const one of asked) await runAs(deps, one.body.assistant_id, async (as) => toRequest(call, one, as));
+    const asked: Asked[] = [];
+    const found = new Map<string, RunAssistant>();
+    for (const body of await parse(RunBatch, items)) {
+      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
+      found.set(body.assistant_id, assistant);
+      const one = { body, threadId: undefined, assistant };
+      await toRequest(call, one, assistant); // all or nothing
+      asked.push(one);
+    }
     const runs = [];
     for (const one of asked) runs.push(shownNew(deps, await createAs(deps, call, one)));
     return json(runs);
@@ -64,7 +72,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
 }
 
 async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
-  return runAs(deps, asked.body.assistant_id, async (assistant) =>
+  return runAs(deps, asked.assistant, async (assistant) =>
     createRun(deps, await toRequest(call, asked, assistant)),
   );
 }
@@ -76,7 +84,7 @@ async function start(
   door: "join" | "stream",
 ): Promise<{ readonly watched: Watched; readonly graph: Graph; readonly after: number }> {
   const asked = await readAsked(deps, call);
-  const { graph, started, executing } = await runAs(deps, asked.body.assistant_id, async (assistant) => {
+  const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(call, asked, assistant);
     const execute = await prepare(deps, assistant.graph, call);
     const started = await startRun(deps, request);
@@ -102,12 +110,16 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
   const { thread_id } = call.params;
   const body = await parse(thread_id === undefined ? StatelessRunCreate : RunCreate, sent);
-  return { body, threadId: thread_id === undefined ? undefined : checkThreadId(thread_id) };
+  return {
+    body,
+    threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
+    assistant: await findRunAssistant(deps, body.assistant_id),
+  };
 }
 
 async function toRequest(
   { invocation }: Call,
-  { body, threadId }: Asked,
+  { body, threadId }: Omit<Asked, "assistant">,
   assistant: RunAssistant,
 ): Promise<RunRequest> {
   const { graph, assistant_id } = assistant;
