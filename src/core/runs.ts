@@ -220,10 +220,8 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
-function newRun(
-  { newId, clock }: RunDeps,
-  { graph, input, config, assistant, ...request }: RunRequest,
-): NewRun {
+function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
+  const { graph, input, config, assistant } = request;
   const run_id = newId();
   const metadata = { ...assistant?.metadata, ...request.metadata };
   return {
@@ -239,7 +237,7 @@ function newRun(
       config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
       stream_mode: request.streamModes,
       ...request.settings,
-      ...mergedContext(assistant, request.settings),
+      ...mergedContext(request),
       ...(request.isKept === true ? { keeps_output: true } : {}),
     },
     multitask_strategy: request.multitaskStrategy,
@@ -250,10 +248,8 @@ function newRun(
 }
 
 /** The assistant's, and the request's over it. As on the official server, a run of an assistant is never without. */
-function mergedContext(
-  assistant: RunAssistant | undefined,
-  settings: RunSettings | undefined,
-): Pick<RunSettings, "context"> {
-  if (assistant === undefined) return {};
-  return { context: { ...assistant.context, ...(isJsonObject(settings?.context) ? settings.context : {}) } };
+function mergedContext({ graph, assistant, settings }: RunRequest): Pick<RunSettings, "context"> {
+  const context = assistant?.context ?? graph.assistantContext;
+  if (context === undefined) return {};
+  return { context: { ...context, ...(isJsonObject(settings?.context) ? settings.context : {}) } };
 }

@@ -1,7 +1,7 @@
 /** Who may see which assistants, and what a deployment sets for them. */
 
 import { expect, test, vi } from "vitest";
-import { counter, shout } from "../support/graphs.ts";
+import { counter, reporting, shout } from "../support/graphs.ts";
 import { clientOf } from "../support/sdk.ts";
 import { startServer } from "../support/server.ts";
 
@@ -51,6 +51,18 @@ test("a deployment's LANGGRAPH_CONFIG sets defaults, over what is registered", a
     config: { configurable: { tone: "loud", model: "m" }, recursion_limit: 7 },
     context: { user: "ada" },
   });
+});
+
+test("runs have what LANGGRAPH_CONFIG sets, through both APIs", async () => {
+  const defaults = { reporting: { configurable: { model: "m" }, context: { user: "ada" } } };
+  vi.stubEnv("LANGGRAPH_CONFIG", JSON.stringify(defaults));
+  await using server = await startServer({ graphs: [{ name: "reporting", graph: reporting }] });
+  vi.unstubAllEnvs();
+  const report = { report: { configurable: { model: "m" }, context: { user: "ada" } } };
+  const input = { text: "a" };
+  expect(await clientOf(server).runs.wait(null, "reporting", { input })).toMatchObject(report);
+  const { body } = await server.post("/graphs/reporting/invoke", { input });
+  expect(body).toMatchObject({ output: report });
 });
 
 test.for([
