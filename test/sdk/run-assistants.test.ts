@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { proxyTo } from "../support/proxy.ts";
 import { reporting, shout } from "../support/graphs.ts";
 import { allParts, clientOf } from "../support/sdk.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -128,6 +129,27 @@ test("runs of a graph by name follow its default assistant as it is, on whatever
   });
   await assistants.delete("reporting");
   expect((await reportOf(server, "reporting")).configurable).toMatchObject({ tone: "loud", size: 1 });
+});
+
+test("a default assistant that nobody changed costs a run no statement of its own; another one costs a read", async () => {
+  await using server = await startServer({ graphs });
+  const statements: string[] = [];
+  await using proxy = await proxyTo(server.database.url, statements);
+  await using watched = await startServer({ graphs, local: { databaseUrl: proxy.url } });
+  const about = async (assistant: string) => {
+    statements.length = 0;
+    await clientOf(watched).runs.wait(null, assistant, { input: { text: "a" } });
+    const found = statements.filter((statement) => statement.includes("langgraph.assistants"));
+    return found.map((statement) => (statement.includes("into langgraph.runs") ? "admission" : "read"));
+  };
+  const { assistant_id } = await clientOf(server).assistants.create({ graphId: "shout" });
+  const shoutId = (await clientOf(server).assistants.get("shout")).assistant_id;
+  expect(await about("shout")).toEqual(["admission"]);
+  expect(await about(shoutId)).toEqual(["admission"]);
+  expect(await about(assistant_id)).toEqual(["read", "admission"]);
+  await clientOf(server).assistants.update("shout", {});
+  expect(await about("shout")).toEqual(["admission", "read", "read", "admission"]);
+  expect(await about("shout")).toEqual(["read", "admission"]);
 });
 
 test("a waiting run keeps the version that it was admitted with", async () => {
