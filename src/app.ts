@@ -20,6 +20,7 @@ import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
 import type { AssistantRouteDeps } from "./http/assistant-route.ts";
 import { assistantRoutes } from "./http/assistants.ts";
+import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
@@ -33,6 +34,7 @@ import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -186,7 +188,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     assistantVersions: assistantVersionStore(database),
     changed: new Set<string>(),
   };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...stores });
+  const pingDatabase = async (): Promise<void> => ping(database);
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...stores, pingDatabase });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -206,7 +209,8 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<AssistantRouteDeps, "threads" | "threadStates" | "assistants" | "assistantVersions"> &
-    Pick<RunAssistantDeps, "changed">,
+    Pick<RunAssistantDeps, "changed"> &
+    InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -215,6 +219,7 @@ function makeRoutes(
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs }, authLevel),
     ...assistantRoutes({ ...deps, graphs, limits, authLevel, inspector: graphInspector }),
+    ...infoRoutes(deps),
   ];
   const native: Route[] = graphs
     .list()
