@@ -3,10 +3,10 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { proxyTo } from "../support/proxy.ts";
 import { reporting, shout } from "../support/graphs.ts";
 import { allParts, clientOf } from "../support/sdk.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { watchStatements } from "../support/statements.ts";
 
 const config = { configurable: { tone: "loud", size: 1 }, tags: ["registered"] };
 const graphs = [
@@ -133,13 +133,12 @@ test("runs of a graph by name follow its default assistant as it is, on whatever
 
 test("a default assistant that nobody changed costs a run no statement of its own; another one costs a read", async () => {
   await using server = await startServer({ graphs });
-  const statements: string[] = [];
-  await using proxy = await proxyTo(server.database.url, statements);
-  await using watched = await startServer({ graphs, local: { databaseUrl: proxy.url } });
+  await using way = await watchStatements(server.database.url);
+  await using watched = await startServer({ graphs, local: { databaseUrl: way.url } });
   const about = async (assistant: string) => {
-    statements.length = 0;
+    way.statements.length = 0;
     await clientOf(watched).runs.wait(null, assistant, { input: { text: "a" } });
-    const found = statements.filter((statement) => statement.includes("langgraph.assistants"));
+    const found = way.statements.filter((statement) => statement.includes("langgraph.assistants"));
     return found.map((statement) => (statement.includes("into langgraph.runs") ? "admission" : "read"));
   };
   const { assistant_id } = await clientOf(server).assistants.create({ graphId: "shout" });

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { countConnection } from "../bench/wire.ts";
 
 /** A way to a server that a test can cut and mend. */
 export interface Proxy extends AsyncDisposable {
@@ -12,14 +11,11 @@ export interface Proxy extends AsyncDisposable {
   readonly mend: () => Promise<void>;
 }
 
-/** With `statements`, the SQL that goes through to Postgres is written there. */
-export async function proxyTo(target: string, statements: string[] = []): Promise<Proxy> {
+export async function proxyTo(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const server = createServer((inner) => {
     const outer = connect(Number(port), hostname);
-    const { client } = countConnection(() => ({ roundTrips: 0, connections: 0, statements }));
-    inner.on("data", (chunk) => client.read(Buffer.from(chunk)));
     for (const [socket, other] of [
       [inner, outer],
       [outer, inner],
