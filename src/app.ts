@@ -6,17 +6,21 @@ import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Lease, RateLimiter } from "./core/ports.ts";
+import type { RunAssistantDeps } from "./core/run-assistants.ts";
 import { LEASE_MS, sweepRuns } from "./core/runs.ts";
 import { sweepStore, type StoreDeps } from "./core/store.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import { workMessage, type WorkDeps } from "./core/work.ts";
 import { AppError } from "./errors.ts";
+import { graphInspector } from "./engine/drawings.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import type { AssistantRouteDeps } from "./http/assistant-route.ts";
+import { assistantRoutes } from "./http/assistants.ts";
 import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { withCors } from "./http/cors.ts";
@@ -31,6 +35,7 @@ import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { isCustomApp, parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -149,6 +154,7 @@ interface OpenApp {
 
 function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shutdown: AbortSignal): OpenApp {
   const settings = host.settings ?? readSettings();
+  for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
@@ -178,9 +184,18 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
   };
-  const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
+  const stores = {
+    threads: threadStore(database),
+    threadStates: threadStateStore(database),
+    assistants: assistantStore(
+      database,
+      graphs.list().map(({ name }) => name),
+    ),
+    assistantVersions: assistantVersionStore(database),
+    changed: new Set<string>(),
+  };
   const pingDatabase = async (): Promise<void> => ping(database);
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads, store, pingDatabase });
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...stores, store, pingDatabase });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -203,7 +218,11 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates" | "graphStore"> &
+    Pick<
+      AssistantRouteDeps & ThreadRouteDeps,
+      "threads" | "threadStates" | "assistants" | "assistantVersions" | "graphStore"
+    > &
+    Pick<RunAssistantDeps, "changed"> &
     Pick<StoreRouteDeps, "store"> &
     InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
@@ -213,7 +232,8 @@ function makeRoutes(
   const isEnabled = (route: Route): boolean => isServed(route, options.disable);
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...runRoutes({ ...serving, graphs }, authLevel),
+    ...assistantRoutes({ ...deps, graphs, limits, authLevel, inspector: graphInspector }),
     ...storeRoutes({ store: deps.store, limits, authLevel }),
     ...infoRoutes(deps),
   ].filter(isEnabled);

@@ -11,6 +11,8 @@ const STATUS = {
   method_not_allowed: 405,
   thread_busy: 409,
   thread_exists: 409,
+  assistant_exists: 409,
+  assistant_changed: 409,
   run_cancelled: 409,
   message_too_large: 413,
   invalid_request: 422,

@@ -1,9 +1,30 @@
 /** The environment, parsed once: one clear error lists all that is wrong with it. */
 
 import { z } from "zod";
+import { toGraphConfig } from "./core/config.ts";
+import type { GraphDefaults } from "./core/graphs.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
 
 const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
+
+const Fields = z.record(z.string(), z.unknown());
+
+/** As the official server reads it: by graph, the config of its default assistant, with the context among its fields. */
+const AssistantDefaults = z.record(
+  z.string(),
+  z
+    .strictObject({
+      configurable: Fields.optional(),
+      metadata: Fields.optional(),
+      tags: z.array(z.string()).optional(),
+      recursion_limit: z.int().min(1).optional(),
+      context: Fields.optional(),
+    })
+    .transform(({ context, ...config }) => ({
+      ...toGraphConfig(config),
+      ...(context === undefined ? {} : { context }),
+    })),
+);
 
 const Environment = z.object({
   DATABASE_URL: z.url({
@@ -13,6 +34,11 @@ const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
+  LANGGRAPH_CONFIG: z
+    .string()
+    .transform((text, context) => parseJson(text) ?? invalid(context, "must be JSON"))
+    .pipe(AssistantDefaults)
+    .optional(),
 });
 
 const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
@@ -27,6 +53,8 @@ const LocalEnvironment = Environment.extend({
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
+  /** For the default assistants of these graphs, over what the graphs are registered with. */
+  readonly graphDefaults?: ReadonlyMap<string, GraphDefaults>;
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -41,10 +69,12 @@ function toSettings({
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
   LOG_LEVEL,
+  LANGGRAPH_CONFIG,
 }: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
+    ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),
   };
 }
 
@@ -167,8 +197,10 @@ function parseEnvironment<Schema extends z.ZodObject>(
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path: [name = ""], message }) =>
-    given[String(name)] === undefined ? `${String(name)} is not set` : `${String(name)}: ${message}`,
+  const problems = result.error.issues.map(({ path: [name = "", ...field], message }) =>
+    given[String(name)] === undefined
+      ? `${String(name)} is not set`
+      : `${[name, ...field].join(".")}: ${message}`,
   );
   throw new Error(
     `These settings are missing or wrong:\n  ${[...new Set(problems)].join("\n  ")}\nThe README has a table of all settings.`,
@@ -182,4 +214,18 @@ function wholeNumber(min: number, max: number) {
 
 function oneOf<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, { error: `must be one of ${words.join(", ")}` });
+}
+
+/** Undefined for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function invalid(context: z.RefinementCtx<string>, message: string): never {
+  context.addIssue(message);
+  return z.NEVER;
 }

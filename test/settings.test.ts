@@ -7,6 +7,7 @@ const nothing = {
   DATABASE_POOL_SIZE: undefined,
   DATABASE_MIGRATE: undefined,
   LOG_LEVEL: undefined,
+  LANGGRAPH_CONFIG: undefined,
   PORT: undefined,
   HOST: undefined,
   FUNCTION_KEY: undefined,

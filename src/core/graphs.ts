@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import type { AuthLevel } from "./model.ts";
+import { mergeConfigs } from "./config.ts";
+import type { AuthLevel, JsonObject } from "./model.ts";
 
 /** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
 export interface CompiledGraph {
@@ -107,6 +108,8 @@ export interface GraphOptions {
 export interface Graph extends Omit<GraphOptions, "graph"> {
   readonly stream: boolean;
   readonly authLevel: AuthLevel;
+  /** Of the graph's default assistant, for the runtime context. */
+  readonly assistantContext?: JsonObject;
   /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
   readonly hasCheckpointer: () => boolean;
   /** Loads the graph: once, unless it is a factory, which makes one for each config. */
@@ -137,6 +140,11 @@ const Options = z.strictObject({
   context: z.custom<ContextFactory>(isFunction, "must be a function of the request").optional(),
 });
 
+/** What a deployment sets for the default assistant of a graph. */
+export interface GraphDefaults extends GraphConfig {
+  readonly context?: JsonObject;
+}
+
 export class GraphRegistry {
   readonly #graphs = new Map<string, Graph>();
 
@@ -165,6 +173,22 @@ export class GraphRegistry {
 
   list(): readonly Graph[] {
     return [...this.#graphs.values()];
+  }
+
+  /** Lays a deployment's defaults over those that a graph was registered with. @throws Error for a graph that is not registered */
+  configure(name: string, { context, ...config }: GraphDefaults): void {
+    const graph = this.#graphs.get(name);
+    if (graph === undefined)
+      throw new Error(`LANGGRAPH_CONFIG: there is no graph "${name}"; there are ${this.#names()}`);
+    this.#graphs.set(name, {
+      ...graph,
+      config: mergeConfigs(graph.config ?? {}, config),
+      ...(context === undefined ? {} : { assistantContext: context }),
+    });
+  }
+
+  #names(): string {
+    return [...this.#graphs.keys()].map((name) => `"${name}"`).join(", ") || "none";
   }
 }
 

@@ -28,6 +28,8 @@ export interface NewRun {
   readonly is_temporary: boolean;
   /** Whether a thread that does not exist is made. */
   readonly creates_thread: boolean;
+  /** The version that the run was made from, if it was; it is not admitted when another one is in force. */
+  readonly assistant_version?: number | undefined;
 }
 
 /** A run in the hands of its executor. */
@@ -113,7 +115,7 @@ export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
    * @returns the claim, or null when the run waits
-   * @throws AppError `thread_busy`, `not_found`
+   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`
    */
   readonly admit: (
     run: NewRun,

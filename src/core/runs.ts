@@ -3,8 +3,11 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import { mergeConfigs } from "./config.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
+import type { RunAssistant } from "./run-assistants.ts";
+import { isJsonObject } from "./model.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
@@ -30,6 +33,8 @@ export interface RunDeps {
 
 export interface RunRequest {
   readonly graph: Graph;
+  /** Whose configuration the run takes over; the graph's as it is registered if absent. */
+  readonly assistant?: RunAssistant;
   readonly input: { readonly input: unknown } | { readonly command: Command };
   readonly config: GraphConfig;
   readonly metadata: JsonObject;
@@ -215,23 +220,24 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
-function newRun(
-  { newId, clock }: RunDeps,
-  { graph, input, config, metadata, ...request }: RunRequest,
-): NewRun {
+function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
+  const { graph, input, config, assistant } = request;
   const run_id = newId();
+  const metadata = { ...assistant?.metadata, ...request.metadata };
   return {
     run_id,
     // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
     thread_id: request.threadId ?? run_id,
-    assistant_id: assistantIdOf(graph.name),
+    assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
+    assistant_version: assistant?.version,
     graph_id: graph.name,
     metadata,
     kwargs: {
       ...input,
-      config: mergedConfig(graph, config, metadata),
+      config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
       stream_mode: request.streamModes,
       ...request.settings,
+      ...mergedContext(request),
       ...(request.isKept === true ? { keeps_output: true } : {}),
     },
     multitask_strategy: request.multitaskStrategy,
@@ -241,12 +247,9 @@ function newRun(
   };
 }
 
-/** The graph's defaults, and the request's config over them. */
-function mergedConfig(graph: Graph, config: GraphConfig, metadata: JsonObject): GraphConfig {
-  return {
-    ...graph.config,
-    ...config,
-    configurable: { ...graph.config?.configurable, ...config.configurable },
-    metadata: { ...graph.config?.metadata, ...config.metadata, ...metadata },
-  };
+/** The assistant's, and the request's over it. As on the official server, a run of an assistant is never without. */
+function mergedContext({ graph, assistant, settings }: RunRequest): Pick<RunSettings, "context"> {
+  const context = assistant?.context ?? graph.assistantContext;
+  if (context === undefined) return {};
+  return { context: { ...context, ...(isJsonObject(settings?.context) ? settings.context : {}) } };
 }

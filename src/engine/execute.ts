@@ -122,11 +122,11 @@ class RunExecution {
   }
 
   #config(): GraphConfig {
-    const { run_id, thread_id, kwargs } = this.#journal.run;
+    const { run_id, thread_id, graph_id, assistant_id, kwargs } = this.#journal.run;
     const { configurable, metadata, ...config } = kwargs.config;
     return {
       ...config,
-      configurable: { ...configurable, thread_id, run_id },
+      configurable: { ...configurable, thread_id, run_id, graph_id, assistant_id },
       metadata: { ...metadata, run_id },
     };
   }

@@ -6,9 +6,13 @@ import { AppError } from "../errors.ts";
 
 const RANK: Readonly<Record<AuthLevel, number>> = { anonymous: 0, function: 1, admin: 2 };
 
+export function opens(granted: AuthLevel, needed: AuthLevel): boolean {
+  return RANK[granted] >= RANK[needed];
+}
+
 /** @throws AppError `unauthorized` without any key, `forbidden` with one that does not open this route */
 export function requireLevel(needed: AuthLevel, granted: AuthLevel): void {
-  if (RANK[granted] >= RANK[needed]) return;
+  if (opens(granted, needed)) return;
   if (granted !== "anonymous")
     throw new AppError("forbidden", "This function key does not open this endpoint");
   throw new AppError(

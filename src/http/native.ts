@@ -1,6 +1,7 @@
 /** The native API of each graph: invoke, stream, state. @see SPEC of the Python package azure-functions-langgraph */
 
 import type { z } from "zod";
+import { toGraphConfig } from "../core/config.ts";
 import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
@@ -167,14 +168,7 @@ export function graphConfig(
   config: NonNullable<RunBody["config"]>,
   configurable: Readonly<Record<string, unknown>>,
 ): GraphConfig {
-  return {
-    configurable,
-    ...(config.metadata === undefined ? {} : { metadata: config.metadata }),
-    ...(config.tags === undefined ? {} : { tags: config.tags }),
-    ...(config.recursion_limit === undefined ? {} : { recursionLimit: config.recursion_limit }),
-    ...(config.max_concurrency === undefined ? {} : { maxConcurrency: config.max_concurrency }),
-    ...(config.run_name === undefined ? {} : { runName: config.run_name }),
-  };
+  return { ...toGraphConfig(config), configurable };
 }
 
 /** An object is the output itself; anything else is wrapped, so that `output` is always an object. */

@@ -1,10 +1,10 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
-import { assistantIdOf, graphOfAssistant } from "../core/assistants.ts";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
+import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
@@ -17,22 +17,21 @@ import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
 import { RunBatch, RunCreate, StatelessRunCreate, type RunCreateBody } from "./runs-schemas.ts";
 
-export interface RunsDeps extends NativeDeps {
-  readonly graphs: () => readonly Graph[];
-}
+export interface RunsDeps extends NativeDeps, RunAssistantDeps {}
 
-/** A run that is asked for: of which graph, where, and how. */
+/** A run that is asked for: where, and how. */
 interface Asked {
-  readonly graph: Graph;
   readonly body: RunCreateBody;
-  readonly request: RunRequest;
+  readonly threadId: string | undefined;
+  /** As it was when the run was asked for. */
+  readonly assistant: RunAssistant;
 }
 
 export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { request } = await readAsked(deps, call);
-    const run = await createRun(deps, request);
-    return json(shownNew(deps, run), 200, locations(run, request.threadId));
+    const asked = await readAsked(deps, call);
+    const run = await createAs(deps, call, asked);
+    return json(shownNew(deps, run), 200, locations(run, asked.threadId));
   };
 }
 
@@ -57,12 +56,25 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const sent = await readJson(call.request, deps.limits);
     if (!Array.isArray(sent)) throw new AppError("invalid_request", "body: expected a list of runs");
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
-    const asked = [];
-    for (const body of await parse(RunBatch, items)) asked.push(await toAsked(deps, call, body, undefined));
+    const asked: Asked[] = [];
+    const found = new Map<string, RunAssistant>();
+    for (const body of await parse(RunBatch, items)) {
+      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
+      found.set(body.assistant_id, assistant);
+      const one = { body, threadId: undefined, assistant };
+      await toRequest(call, one, assistant); // all or nothing
+      asked.push(one);
+    }
     const runs = [];
-    for (const { request } of asked) runs.push(shownNew(deps, await createRun(deps, request)));
+    for (const one of asked) runs.push(shownNew(deps, await createAs(deps, call, one)));
     return json(runs);
   };
+}
+
+async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
+  return runAs(deps, asked.assistant, async (assistant) =>
+    createRun(deps, await toRequest(call, asked, assistant)),
+  );
 }
 
 /** Stores the run, and executes it here if its thread is free. */
@@ -71,19 +83,23 @@ async function start(
   call: Call,
   door: "join" | "stream",
 ): Promise<{ readonly watched: Watched; readonly graph: Graph; readonly after: number }> {
-  const { graph, body, request } = await readAsked(deps, call);
-  const execute = await prepare(deps, graph, call);
-  const started = await startRun(deps, request);
-  const cancelOnDisconnect = body.on_disconnect === "cancel";
+  const asked = await readAsked(deps, call);
+  const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
+    const request = await toRequest(call, asked, assistant);
+    const execute = await prepare(deps, assistant.graph, call);
+    const started = await startRun(deps, request);
+    return { graph: assistant.graph, started, executing: execute(started) };
+  });
+  const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
   const { run, claim } = started;
   const back = `/threads/${encodeURIComponent(run.thread_id)}/runs/${run.run_id}/${door}`;
   const watched = {
     run,
     invocation: call.invocation,
-    executing: execute(started),
+    executing,
     cancelOnDisconnect,
     headers: {
-      ...locations(run, request.threadId),
+      ...locations(run, asked.threadId),
       location: `${back}${cancelOnDisconnect ? "?cancel_on_disconnect=1" : ""}`,
     },
   };
@@ -94,24 +110,27 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
   const { thread_id } = call.params;
   const body = await parse(thread_id === undefined ? StatelessRunCreate : RunCreate, sent);
-  return toAsked(deps, call, body, thread_id);
+  return {
+    body,
+    threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
+    assistant: await findRunAssistant(deps, body.assistant_id),
+  };
 }
 
-async function toAsked(
-  deps: RunsDeps,
+async function toRequest(
   { invocation }: Call,
-  body: RunCreateBody,
-  threadId: string | undefined,
-): Promise<Asked> {
-  const graph = graphOfAssistant(deps.graphs(), body.assistant_id);
+  { body, threadId }: Omit<Asked, "assistant">,
+  assistant: RunAssistant,
+): Promise<RunRequest> {
+  const { graph, assistant_id } = assistant;
   requireLevel(graph.authLevel, invocation.authLevel);
-  const assistant = { created_by: "system", graph_id: graph.name, assistant_id: assistantIdOf(graph.name) };
-  const request: RunRequest = {
+  return {
     graph,
+    assistant,
     input: await runInput(graph, body),
     config: graphConfig(body.config ?? {}, configurable(body, threadId)),
-    metadata: { ...assistant, ...body.metadata },
-    threadId: threadId === undefined ? undefined : checkThreadId(threadId),
+    metadata: { graph_id: graph.name, assistant_id, ...body.metadata },
+    threadId,
     streamModes: [body.stream_mode ?? "values"].flat(),
     multitaskStrategy: body.multitask_strategy ?? "enqueue",
     settings: settings(body),
@@ -119,7 +138,6 @@ async function toAsked(
     isKept: threadId === undefined && body.on_completion === "keep",
     afterSeconds: body.after_seconds ?? 0,
   };
-  return { graph, body, request };
 }
 
 async function runInput(

@@ -5,10 +5,15 @@ import { STREAM_MODES } from "../core/run-kwargs.ts";
 import { Config, JsonObject } from "./native-schemas.ts";
 
 const Nodes = z.union([z.literal("*"), z.array(z.string())]);
-const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
+/** LangGraph's own `Send`, as `RemoteGraph` writes it. */
+const Send = z
+  .strictObject({ lg_name: z.literal("Send"), node: z.string(), args: z.unknown() })
+  .transform(({ node, args }) => ({ node, input: args }));
+const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() }), Send]);
 const Status = z.enum(["pending", "running", "error", "success", "timeout", "interrupted"]);
 
 const Command = z.strictObject({
+  lg_name: z.literal("Command").optional().meta({ description: "As `RemoteGraph` marks a command." }),
   resume: z.unknown().optional(),
   update: z.union([JsonObject, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
   goto: z.union([Destination, z.array(Destination)]).nullish(),
@@ -26,7 +31,9 @@ const StreamMode = z.enum(STREAM_MODES);
 const NotYet = z.null("this server does not have it yet").optional();
 
 const Common = z.strictObject({
-  assistant_id: z.string().meta({ description: "The name of a graph, or the id of its default assistant." }),
+  assistant_id: z
+    .string()
+    .meta({ description: "The id of an assistant, or the name of a graph for its default one." }),
   input: z.unknown().optional(),
   command: Command.nullish(),
   config: Config.nullish(),

@@ -181,7 +181,7 @@ async function findLogged(deps: RunsDeps, { params, invocation }: Call): Promise
 }
 
 function graphOf(deps: RunsDeps, { graph_id }: RunRecord): Graph {
-  const graph = deps.graphs().find(({ name }) => name === graph_id);
+  const graph = deps.graphs.list().find(({ name }) => name === graph_id);
   if (graph === undefined) throw new AppError("not_found", `Graph '${graph_id}' is not registered any more`);
   return graph;
 }

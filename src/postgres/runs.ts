@@ -2,6 +2,7 @@
 
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
+import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { rows, type Db } from "./sql.ts";
 
@@ -54,18 +55,36 @@ function enterThread(
     where (${multitask_strategy} <> 'reject' or t.active_runs = 0)`;
   const outcome = sql`returning t.active_runs, t.last_seq`;
   if (!creates_thread)
-    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} ${outcome}`;
+    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
   return sql`
     insert into langgraph.threads as t
       (thread_id, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at)
-    values (${thread_id}, 'busy', ${binding}::jsonb, 1, ${is_temporary},
-      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz)
+    select ${thread_id}, 'busy', ${binding}::jsonb, 1, ${is_temporary}::boolean,
+      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz
+    where ${hasItsVersion(run)}
     on conflict (thread_id) do update ${update} ${outcome}`;
 }
 
-async function refusal(db: Db, { thread_id, creates_thread }: NewRun): Promise<AppError> {
-  const found = await rows(db, sql`select from langgraph.threads where thread_id = ${thread_id}`);
-  if (found.length === 0 && !creates_thread)
+type AdmittedAs = Pick<NewRun, "assistant_id" | "assistant_version" | "graph_id">;
+
+/** A default assistant that has no row yet has never been changed. */
+function hasItsVersion({ assistant_id, assistant_version, graph_id }: AdmittedAs): Sql {
+  if (assistant_version === undefined) return sql`true`;
+  const withoutRow = assistant_id === assistantIdOf(graph_id) ? 1 : 0;
+  return sql`coalesce((select version from langgraph.assistants where assistant_id = ${assistant_id}::uuid), ${withoutRow}) = ${assistant_version}`;
+}
+
+async function refusal(db: Db, run: NewRun): Promise<AppError> {
+  const { thread_id, creates_thread } = run;
+  const [found] = await rows<{ is_thread: boolean; is_current: boolean }>(
+    db,
+    sql`
+    select exists (select from langgraph.threads where thread_id = ${thread_id}) as is_thread,
+      ${hasItsVersion(run)} as is_current`,
+  );
+  if (found?.is_current === false)
+    return new AppError("assistant_changed", "The run's assistant was changed meanwhile; ask again");
+  if (found?.is_thread === false && !creates_thread)
     return new AppError("not_found", `Thread '${thread_id}' not found`);
   return new AppError("thread_busy", `Thread '${thread_id}' is currently in use by another request`);
 }

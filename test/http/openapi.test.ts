@@ -112,6 +112,15 @@ test("the document has every route, and each operation a name of its own", async
     "post /store/items/search",
     "post /store/namespaces",
   ];
+  const ofAssistants = [
+    "post /assistants",
+    ...["search", "count"].map((verb) => `post /assistants/${verb}`),
+    ...["get ", "patch ", "delete "].map((method) => `${method}/assistants/{assistant_id}`),
+    ...["versions", "latest"].map((verb) => `post /assistants/{assistant_id}/${verb}`),
+    ...["graph", "schemas", "subgraphs", "subgraphs/{namespace}"].map(
+      (part) => `get /assistants/{assistant_id}/${part}`,
+    ),
+  ];
   const ofRuns = [
     ...["", "/wait", "/stream"].flatMap((door) => [
       `post /runs${door}`,
@@ -130,7 +139,7 @@ test("the document has every route, and each operation a name of its own", async
   const isOfRuns = (route: string) => /^\w+ .*\/runs\b/.test(route) && !route.includes("/graphs/");
   expect(routes.filter(isOfRuns).sort()).toEqual(ofRuns.sort());
   const others = routes.filter((route) => !isOfRuns(route));
-  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads, ...ofStore].sort());
+  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads, ...ofAssistants, ...ofStore].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),
@@ -250,6 +259,37 @@ test("answers about threads are as the document says", async () => {
   await post("/threads/t/history", `${thread}/history`, {});
   await get("/threads/t/state/nowhere", `${thread}/state/{checkpoint_id}`);
   await post("/threads/t/state/checkpoint", `${thread}/state/checkpoint`, { checkpoint: {} });
+});
+
+test("answers about assistants are as the document says", async () => {
+  await using server = await startServer({ graphs, authLevel: "anonymous" });
+  const document = await readDocument(server);
+  const one = "/assistants/{assistant_id}";
+  const get = async (part: string, documented = part) =>
+    expectConforming(
+      document,
+      ["get", `${one}${documented}`],
+      await server.get(`/assistants/counter${part}`),
+    );
+  const post = async (path: string, documented: string, body: unknown) =>
+    expectConforming(document, ["post", documented], await server.post(path, body));
+  await post("/assistants", "/assistants", { graph_id: "counter" });
+  await post("/assistants", "/assistants", { graph_id: "nothing" });
+  await post("/assistants/search", "/assistants/search", {});
+  await post("/assistants/search", "/assistants/search", { select: ["name"] });
+  await post("/assistants/count", "/assistants/count", {});
+  await post("/assistants/counter/versions", `${one}/versions`, {});
+  await post("/assistants/counter/latest", `${one}/latest`, { version: 1 });
+  await post("/assistants/counter/latest", `${one}/latest`, { version: 2 });
+  await get("");
+  await get("/graph");
+  await get("/schemas");
+  await get("/subgraphs");
+  await get("/subgraphs/none", "/subgraphs/{namespace}");
+  const changed = await server.get("/assistants/counter", { method: "PATCH", body: "{}" });
+  expectConforming(document, ["patch", one], changed);
+  const deleted = await server.get("/assistants/counter", { method: "DELETE" });
+  expectConforming(document, ["delete", one], deleted);
 });
 
 test("an interrupted run's answer is as the document says, though the graph has an output schema", async () => {

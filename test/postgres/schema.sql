@@ -1,5 +1,40 @@
 -- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
 
+create table langgraph.assistant_versions (
+  assistant_id uuid not null,
+  version integer not null,
+  graph_id text not null,
+  name text not null,
+  description text,
+  config jsonb,
+  context jsonb,
+  metadata jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint assistant_versions_pkey PRIMARY KEY (assistant_id, version)
+);
+
+create table langgraph.assistants (
+  assistant_id uuid not null,
+  graph_id text not null,
+  version integer not null default 1,
+  last_version integer not null default 1,
+  name text not null,
+  description text,
+  config jsonb,
+  context jsonb,
+  metadata jsonb not null,
+  is_default boolean not null default false,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint assistants_pkey PRIMARY KEY (assistant_id),
+  constraint assistants_check CHECK ((is_default OR ((config IS NOT NULL) AND (context IS NOT NULL))))
+);
+CREATE INDEX assistants_by_creation ON langgraph.assistants USING btree (created_at, assistant_id);
+CREATE INDEX assistants_by_graph ON langgraph.assistants USING btree (graph_id, assistant_id);
+CREATE INDEX assistants_by_metadata ON langgraph.assistants USING gin (metadata jsonb_path_ops);
+CREATE INDEX assistants_by_name ON langgraph.assistants USING btree (name, assistant_id);
+CREATE INDEX assistants_by_update ON langgraph.assistants USING btree (updated_at, assistant_id);
+
 create table langgraph.events (
   thread_id text not null,
   seq bigint not null,
@@ -132,5 +167,7 @@ create table public.checkpoints (
   metadata jsonb not null default '{}'::jsonb,
   constraint checkpoints_pkey PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id)
 );
+
+alter table langgraph.assistant_versions add constraint assistant_versions_assistant_id_fkey FOREIGN KEY (assistant_id) REFERENCES langgraph.assistants(assistant_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;

@@ -1,0 +1,67 @@
+/** What the routes of assistants have in common. */
+
+import { z } from "zod";
+import { getAssistant, type Assistant, type AssistantDeps, type GraphInspector } from "../core/assistants.ts";
+import type { Graph } from "../core/graphs.ts";
+import type { AuthLevel } from "../core/model.ts";
+import { requireLevel } from "./authenticate.ts";
+import type { BodyLimits } from "./body.ts";
+import type { AnswerDocs, Call, Route } from "./router.ts";
+
+export interface AssistantRouteDeps extends AssistantDeps {
+  readonly inspector: GraphInspector;
+  readonly limits: BodyLimits;
+  readonly authLevel: AuthLevel;
+}
+
+export type MakeRoute = (
+  endpoint: `${Route["method"]} ${string}`,
+  summary: string,
+  rest: { readonly body?: z.ZodType; readonly answer: AnswerDocs; readonly handle: Route["handle"] },
+) => Route;
+
+const ERRORS = {
+  400: "The body is not JSON or over a limit",
+  401: "A function key is missing",
+  403: "The function key does not open this",
+  404: "There is no such assistant, version or graph",
+  409: "There is such an assistant already",
+  422: "A field is not what was expected",
+  429: "Too many requests; see Retry-After",
+  500: "The server failed, or the graph cannot be loaded",
+  503: "The database cannot be reached",
+} as const;
+
+export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
+  return (endpoint, summary, { body, answer, handle }) => {
+    const [method, path] = Endpoint.parse(endpoint.split(" "));
+    return {
+      method,
+      path,
+      authLevel,
+      isRateLimited: true,
+      isPlatform: true,
+      handle,
+      docs: {
+        operationId: `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`,
+        summary,
+        tag: "assistants",
+        ...(body === undefined ? {} : { body }),
+        responses: { 200: answer, ...ERRORS },
+      },
+    };
+  };
+}
+
+const Endpoint = z.tuple([z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]), z.string()]);
+
+/** The assistant in the path, if its graph is open to the caller. @throws AppError `not_found`, `forbidden`, `unauthorized` */
+export async function find(
+  deps: AssistantRouteDeps,
+  { params, invocation }: Call,
+): Promise<{ readonly assistant: Assistant; readonly graph: Graph | undefined }> {
+  const assistant = await getAssistant(deps, params["assistant_id"] ?? "");
+  const graph = deps.graphs.list().find(({ name }) => name === assistant.graph_id);
+  requireLevel(graph?.authLevel ?? deps.authLevel, invocation.authLevel);
+  return { assistant, graph };
+}

@@ -1,0 +1,169 @@
+/** The Platform API's assistants. */
+
+import { z } from "zod";
+import {
+  createAssistant,
+  deleteAssistant,
+  listVersions,
+  searchAssistants,
+  setLatestVersion,
+  updateAssistant,
+  type Assistant,
+} from "../core/assistants.ts";
+import type { Invocation } from "../core/model.ts";
+import { AppError } from "../errors.ts";
+import { assistantGraphRoutes } from "./assistant-graphs.ts";
+import { assistantRoute, find, type AssistantRouteDeps } from "./assistant-route.ts";
+import {
+  AssistantAnswer,
+  AssistantCount,
+  AssistantCreate,
+  AssistantSearch,
+  AssistantUpdate,
+  DeleteQuery,
+  LatestQuery,
+  LatestVersion,
+  VersionAnswer,
+  VersionsPage,
+} from "./assistant-schemas.ts";
+import { opens, requireLevel } from "./authenticate.ts";
+import { parse, readObject } from "./body.ts";
+import { readQuery } from "./query.ts";
+import { json } from "./respond.ts";
+import type { AnswerDocs, Route } from "./router.ts";
+
+const ONE = "/assistants/{assistant_id}";
+
+export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
+  const route = assistantRoute(deps);
+  return [
+    route("POST /assistants", "Create an assistant", {
+      body: AssistantCreate,
+      answer: anAssistant,
+      handle: create(deps),
+    }),
+    route("POST /assistants/search", "Search assistants", {
+      body: AssistantSearch,
+      answer: {
+        description:
+          "A page of assistants, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
+        schema: z.array(AssistantAnswer.partial()),
+      },
+      handle: search(deps),
+    }),
+    route("POST /assistants/count", "Count assistants", {
+      body: AssistantCount,
+      answer: { description: "How many match", schema: z.int() },
+      handle: async ({ request, invocation }) => {
+        const filter = await parse(AssistantCount, await readObject(request, deps.limits));
+        return json(
+          await deps.assistants.count({ ...filter, notOf: closed(deps, invocation) }, deps.clock.now()),
+        );
+      },
+    }),
+    route(`GET ${ONE}`, "Get an assistant", {
+      answer: anAssistant,
+      handle: async (call) => {
+        await readQuery(call.request, z.strictObject({}));
+        return json((await find(deps, call)).assistant);
+      },
+    }),
+    route(`PATCH ${ONE}`, "Make a new version of an assistant", {
+      body: AssistantUpdate,
+      answer: anAssistant,
+      handle: update(deps),
+    }),
+    route(`DELETE ${ONE}`, "Delete an assistant and its versions", {
+      answer: { description: "The id of the assistant", schema: z.tuple([z.uuid()]) },
+      handle: remove(deps),
+    }),
+    route(`POST ${ONE}/versions`, "List the versions of an assistant, the newest first", {
+      body: VersionsPage,
+      answer: { description: "A page of versions", schema: z.array(VersionAnswer) },
+      handle: async (call) => {
+        const page = await parse(VersionsPage, await readObject(call.request, deps.limits));
+        const { assistant } = await find(deps, call);
+        return json(await listVersions(deps, assistant, page));
+      },
+    }),
+    route(`POST ${ONE}/latest`, "Put a version of an assistant in force", {
+      body: LatestVersion,
+      answer: anAssistant,
+      handle: setLatest(deps),
+    }),
+    ...assistantGraphRoutes(deps, route),
+  ];
+}
+
+const anAssistant: AnswerDocs = { description: "The assistant", schema: AssistantAnswer };
+
+function create(deps: AssistantRouteDeps): Route["handle"] {
+  return async ({ request, invocation }) => {
+    const body = await parse(AssistantCreate, await readObject(request, deps.limits));
+    requireLevel(deps.graphs.get(body.graph_id).authLevel, invocation.authLevel);
+    return json(await createAssistant(deps, body));
+  };
+}
+
+function search(deps: AssistantRouteDeps): Route["handle"] {
+  return async ({ request, invocation }) => {
+    const body = await parse(AssistantSearch, await readObject(request, deps.limits));
+    const { metadata, graph_id, name, select, ...page } = body;
+    const filter = { metadata, graph_id, name, notOf: closed(deps, invocation) };
+    const { assistants, total, next } = await searchAssistants(deps, filter, page);
+    const response = json(assistants.map((assistant) => pick(assistant, select)));
+    response.headers.set("x-pagination-total", String(total));
+    if (next !== null) response.headers.set("x-pagination-next", String(next));
+    return response;
+  };
+}
+
+/** The graphs that the caller's key does not open. */
+function closed({ graphs }: AssistantRouteDeps, { authLevel }: Invocation): readonly string[] {
+  return graphs.list().flatMap((graph) => (opens(authLevel, graph.authLevel) ? [] : [graph.name]));
+}
+
+function pick(assistant: Assistant, fields: readonly (keyof Assistant)[]): Partial<Assistant> {
+  return Object.fromEntries(fields.map((field) => [field, assistant[field]]));
+}
+
+function update(deps: AssistantRouteDeps): Route["handle"] {
+  return async (call) => {
+    const patch = await parse(AssistantUpdate, await readObject(call.request, deps.limits));
+    const { assistant } = await find(deps, call);
+    if (patch.graph_id !== undefined)
+      requireLevel(deps.graphs.get(patch.graph_id).authLevel, call.invocation.authLevel);
+    return json(await updateAssistant(deps, assistant, patch));
+  };
+}
+
+function remove(deps: AssistantRouteDeps): Route["handle"] {
+  return async (call) => {
+    const { delete_threads } = await readQuery(call.request, DeleteQuery);
+    const { assistant } = await find(deps, call);
+    await deleteAssistant(deps, assistant, delete_threads);
+    return json([assistant.assistant_id]);
+  };
+}
+
+/** The SDK tells the version in the body, the official documentation in the query. */
+function setLatest(deps: AssistantRouteDeps): Route["handle"] {
+  return async (call) => {
+    const query = await readQuery(call.request, LatestQuery);
+    const { version } =
+      query.version !== undefined && isWithoutBody(call.request)
+        ? query
+        : await parse(LatestVersion, await readObject(call.request, deps.limits));
+    if (version === undefined || (query.version ?? version) !== version)
+      throw new AppError("invalid_request", "version: the query and the body do not agree");
+    const { assistant } = await find(deps, call);
+    return json(await setLatestVersion(deps, assistant, version));
+  };
+}
+
+/** Some hosts hand over an empty stream where nothing was sent. @see RFC 9112, section 6.3 */
+function isWithoutBody({ body, headers }: Request): boolean {
+  return (
+    body === null || ((headers.get("content-length") ?? "0") === "0" && !headers.has("transfer-encoding"))
+  );
+}

@@ -1,0 +1,218 @@
+/** The SQL of assistants and their versions. */
+
+import sql, { join, type Sql } from "sql-template-tag";
+import {
+  assistantIdOf,
+  SYSTEM,
+  type Assistant,
+  type AssistantFilter,
+  type AssistantPage,
+  type AssistantPatch,
+  type AssistantStore,
+  type AssistantVersion,
+  type AssistantVersionStore,
+  type Stored,
+} from "../core/assistants.ts";
+import type { Database } from "./pool.ts";
+import { rows, type Db } from "./sql.ts";
+import { transaction } from "./transaction.ts";
+
+const content = sql`graph_id, name, description, config, context, metadata`;
+const columns = sql`assistant_id, version, ${content}, created_at, updated_at`;
+
+const SORT: Readonly<Record<AssistantPage["sort_by"], Sql>> = {
+  assistant_id: sql`assistant_id`,
+  graph_id: sql`graph_id`,
+  name: sql`name`,
+  created_at: sql`created_at`,
+  updated_at: sql`updated_at`,
+};
+
+export function assistantStore(database: Database, graphs: readonly string[]): AssistantStore {
+  const defaults = new DefaultAssistants(database, graphs);
+  return {
+    get: async (id, now) => {
+      const found = await get(database, defaults, id);
+      if (found !== null || !defaults.has(id)) return found;
+      await defaults.make(now);
+      return get(database, defaults, id);
+    },
+    create: async (assistant, now) => {
+      await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
+      return first(rows(database, insert(assistant, now)));
+    },
+    update: async (id, patch, now) => {
+      if (defaults.has(id)) await defaults.present(now);
+      return first(rows(database, update(id, patch, now)));
+    },
+    remove: async (id, now) =>
+      transaction(database, async (tx) => {
+        const removed = await rows(
+          tx,
+          sql`delete from langgraph.assistants where assistant_id = ${id}::uuid returning assistant_id`,
+        );
+        if (defaults.has(id)) await defaults.make(now, tx);
+        return removed.length > 0;
+      }),
+    search: async (filter, page, now) => {
+      await defaults.present(now);
+      return rows<Stored<Assistant>>(database, search(matches(filter, defaults.ids), page));
+    },
+    count: async (filter, now) => {
+      await defaults.present(now);
+      const [found] = await rows<{ count: number }>(
+        database,
+        sql`select count(*)::float8 as count from langgraph.assistants where ${matches(filter, defaults.ids)}`,
+      );
+      return found?.count ?? 0;
+    },
+  };
+}
+
+export function assistantVersionStore(db: Db): AssistantVersionStore {
+  return {
+    list: async (id, { metadata, limit, offset }) =>
+      rows<Stored<AssistantVersion>>(
+        db,
+        sql`
+        select assistant_id, version, ${content}, created_at from langgraph.assistant_versions
+        where assistant_id = ${id}::uuid and metadata @> ${JSON.stringify(metadata ?? {})}::jsonb
+        order by version desc limit ${limit} offset ${offset}`,
+      ),
+    activate: async (id, version, now) =>
+      first(
+        rows(
+          db,
+          sql`
+          update langgraph.assistants as a
+          set version = v.version, graph_id = v.graph_id, name = v.name, description = v.description, config = v.config,
+            context = v.context, metadata = v.metadata, updated_at = ${now}
+          from langgraph.assistant_versions as v
+          where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
+          returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
+            a.created_at, a.updated_at`,
+        ),
+      ),
+  };
+}
+
+/**
+ * The default assistants of the registered graphs. Their rows hold nothing of what is registered, so that a row, once
+ * there, is right for every deployment; and they are never missing again, so that a process looks but once.
+ */
+class DefaultAssistants {
+  readonly ids: readonly string[];
+  readonly #database: Database;
+  readonly #graphs: readonly string[];
+  #made: Promise<void> | undefined;
+
+  constructor(database: Database, graphs: readonly string[]) {
+    this.#database = database;
+    this.#graphs = graphs;
+    this.ids = graphs.map(assistantIdOf);
+  }
+
+  has(id: string): boolean {
+    return this.ids.includes(id.toLowerCase());
+  }
+
+  /** Sees to it that they are there, the first time that it is asked. */
+  async present(now: Date): Promise<void> {
+    this.#made ??= this.make(now).catch((error: unknown) => {
+      this.#made = undefined;
+      throw error;
+    });
+    await this.#made;
+  }
+
+  /** Makes those that are missing: one statement, which only reads when none are. */
+  async make(now: Date, db: Db = this.#database): Promise<void> {
+    await rows(
+      db,
+      sql`
+      with made as (
+        insert into langgraph.assistants (assistant_id, graph_id, name, metadata, is_default, created_at, updated_at)
+        select assistant_id, graph_id, graph_id, ${JSON.stringify(SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
+        from unnest(${this.ids}::uuid[], ${this.#graphs}::text[]) as registered (assistant_id, graph_id)
+        where not exists (select from langgraph.assistants as a where a.assistant_id = registered.assistant_id)
+        order by assistant_id
+        on conflict (assistant_id) do nothing returning ${columns}
+      )
+      ${intoVersions(sql`made`)}`,
+    );
+  }
+}
+
+async function get(db: Db, { ids }: DefaultAssistants, id: string): Promise<Stored<Assistant> | null> {
+  const found = rows<Stored<Assistant>>(
+    db,
+    sql`select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isServed(ids)}`,
+  );
+  return first(found);
+}
+
+/** The default assistant of a graph is there as long as the graph is registered. */
+function isServed(ids: readonly string[]): Sql {
+  return sql`(not is_default or assistant_id = any(${ids}::uuid[]))`;
+}
+
+function insert(assistant: Parameters<AssistantStore["create"]>[0], now: Date): Sql {
+  const { assistant_id, graph_id, name, description, config, context, metadata } = assistant;
+  return sql`
+    with made as (
+      insert into langgraph.assistants (assistant_id, ${content}, created_at, updated_at)
+      values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${JSON.stringify(config)}::jsonb,
+        ${JSON.stringify(context)}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now})
+      on conflict (assistant_id) do nothing returning ${columns}
+    ), version as (${intoVersions(sql`made`)})
+    select ${columns} from made`;
+}
+
+function update(id: string, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
+  return sql`
+    with changed as (
+      update langgraph.assistants
+      set version = last_version + 1, last_version = last_version + 1, updated_at = ${now},
+        graph_id = coalesce(${patch.graph_id ?? null}, graph_id),
+        name = coalesce(${patch.name ?? null}, name),
+        description = coalesce(${patch.description ?? null}, description),
+        config = coalesce(${asJson(patch.config)}::jsonb, config),
+        context = coalesce(${asJson(patch.context)}::jsonb, context),
+        metadata = metadata || ${JSON.stringify(metadata)}::jsonb
+      where assistant_id = ${id}::uuid returning ${columns}
+    ), version as (${intoVersions(sql`changed`)})
+    select ${columns} from changed`;
+}
+
+/** A version's time is when it came to be: when its assistant was made, or changed. */
+function intoVersions(source: Sql): Sql {
+  return sql`
+    insert into langgraph.assistant_versions (assistant_id, version, ${content}, created_at)
+    select assistant_id, version, ${content}, updated_at from ${source}`;
+}
+
+function asJson(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+function search(condition: Sql, { sort_by, sort_order, limit, offset }: AssistantPage): Sql {
+  const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
+  const byId = sort_by === "assistant_id" ? sql`` : sql`, assistant_id ${direction}`;
+  return sql`
+    select ${columns} from langgraph.assistants where ${condition}
+    order by ${SORT[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
+}
+
+function matches({ metadata, graph_id, name, notOf }: AssistantFilter, ids: readonly string[]): Sql {
+  const conditions = [isServed(ids)];
+  if (metadata !== undefined && Object.keys(metadata).length > 0)
+    conditions.push(sql`metadata @> ${JSON.stringify(metadata)}::jsonb`);
+  if (graph_id !== undefined) conditions.push(sql`graph_id = ${graph_id}`);
+  if (name !== undefined) conditions.push(sql`strpos(lower(name), lower(${name})) > 0`);
+  if (notOf.length > 0) conditions.push(sql`graph_id <> all(${notOf}::text[])`);
+  return join(conditions, " and ");
+}
+
+async function first(found: Promise<readonly Stored<Assistant>[]>): Promise<Stored<Assistant> | null> {
+  return (await found)[0] ?? null;
+}
