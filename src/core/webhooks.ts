@@ -1,0 +1,158 @@
+/** The rules of webhooks: what is told of a run that has ended, at least once, until the receiver has taken it. */
+
+import type { Clock } from "../clock.ts";
+import { AppError } from "../errors.ts";
+import type { Invocation, JsonObject, RunStatus } from "./model.ts";
+import type { Logger, RunQueue } from "./ports.ts";
+
+/** An attempt that has not said by then what became of it is taken for lost. */
+const ATTEMPT_LEASE_MS = 60_000;
+/** A receiver that has not answered by then has not taken it. */
+const TIMEOUT_MS = 15_000;
+/** An attempt that is put off a little longer than planned, so that those of one outage do not all come at once. */
+const JITTER = 0.2;
+/** How long a delivery that was given up can be looked at. */
+const KEPT_MS = 7 * 24 * 3_600_000;
+
+/**
+ * The pauses between attempts, in seconds: some three days in all.
+ * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability
+ */
+export const RETRY_SECONDS: readonly number[] = [
+  5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
+];
+
+/** What the receiver is told of the run, besides the run. `rollback`: it is as if it had never been. */
+export type WebhookStatus = RunStatus | "rollback";
+
+/** A delivery in our hands. */
+export interface Delivery {
+  /** The run's; the same in each attempt. */
+  readonly webhook_id: string;
+  readonly url: string;
+  /** All but when it is sent. */
+  readonly body: JsonObject;
+  /** This one included. It is also the fence: who comes with an older figure changes nothing. */
+  readonly attempts: number;
+}
+
+/** The durable record of what is to be delivered. */
+export interface WebhookStore {
+  /** For one attempt that ends before `until`; null when there is nothing to do, or another is at it. */
+  readonly claim: (webhookId: string, now: Date, until: Date) => Promise<Delivery | null>;
+  readonly delivered: (delivery: Delivery) => Promise<void>;
+  /** Tries again at `dueAt`; null gives it up. */
+  readonly failed: (delivery: Delivery, error: string, when: Failure) => Promise<void>;
+  /** Those whose time has come; their attempts are put off until `until`, as messages are sent for them. */
+  readonly due: (now: Date, until: Date) => Promise<readonly string[]>;
+  /** Forgets those that were given up before. */
+  readonly forget: (before: Date) => Promise<void>;
+}
+
+export interface Failure {
+  readonly now: Date;
+  readonly dueAt: Date | null;
+}
+
+/** One attempt to reach the receiver. */
+export interface WebhookRequest {
+  readonly webhook_id: string;
+  readonly url: string;
+  readonly body: string;
+  readonly sentAt: Date;
+  readonly signal: AbortSignal;
+}
+
+export interface WebhookSender {
+  /**
+   * Signs and sends it, to public addresses only unless others are allowed; follows no redirect.
+   * @returns the status of the answer
+   * @throws RefusedAddress, or why the receiver could not be reached
+   */
+  readonly send: (request: WebhookRequest) => Promise<number>;
+}
+
+/** The receiver is where we send nothing; trying again makes no sense. */
+export class RefusedAddress extends Error {
+  override readonly name = "RefusedAddress";
+}
+
+export interface WebhookDeps {
+  readonly webhooks: WebhookStore;
+  readonly sender: WebhookSender;
+  readonly queue: RunQueue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From 0 to 1. */
+  readonly chance: () => number;
+  readonly retrySeconds: readonly number[];
+}
+
+/** A message has come for a webhook: attempts to deliver it, unless that is not to be done now, which is no error. */
+export async function deliverWebhook(
+  deps: WebhookDeps,
+  webhookId: string,
+  { signal, deadline }: Pick<Invocation, "signal" | "deadline">,
+): Promise<void> {
+  const { webhooks, clock } = deps;
+  const now = clock.now();
+  const delivery = await webhooks.claim(webhookId, now, new Date(now.getTime() + ATTEMPT_LEASE_MS));
+  if (delivery === null) return;
+  const remaining = deadline === undefined ? TIMEOUT_MS : deadline.getTime() - now.getTime();
+  const timeout = AbortSignal.timeout(Math.max(0, Math.min(TIMEOUT_MS, remaining - RECORD_ROOM_MS)));
+  const problem = await attempt(deps, delivery, AbortSignal.any([signal, timeout]));
+  if (problem === null) return webhooks.delivered(delivery);
+  await putOff(deps, delivery, problem);
+}
+
+/** Before the deadline, to write down what became of the attempt. */
+const RECORD_ROOM_MS = 2_000;
+
+interface Problem {
+  readonly message: string;
+  readonly isFinal: boolean;
+}
+
+/** Null when the receiver has taken it. */
+async function attempt(
+  { sender, clock }: WebhookDeps,
+  { webhook_id, url, body }: Delivery,
+  signal: AbortSignal,
+): Promise<Problem | null> {
+  const sentAt = clock.now();
+  const text = JSON.stringify({ ...body, webhook_sent_at: sentAt });
+  try {
+    const status = await sender.send({ webhook_id, url, body: text, sentAt, signal });
+    if (status >= 200 && status < 300) return null;
+    return { message: `The receiver answered ${status}`, isFinal: status === GONE };
+  } catch (error) {
+    return { message: String(error), isFinal: error instanceof RefusedAddress };
+  }
+}
+
+/** By Standard Webhooks, the receiver's way of saying that it wants no more of it. */
+const GONE = 410;
+
+async function putOff(deps: WebhookDeps, delivery: Delivery, problem: Problem): Promise<void> {
+  const { webhooks, queue, clock, logger, chance, retrySeconds } = deps;
+  const now = clock.now();
+  const seconds = problem.isFinal ? undefined : retrySeconds[delivery.attempts - 1];
+  const fields = { run_id: delivery.webhook_id, attempts: delivery.attempts, reason: problem.message };
+  if (seconds === undefined) {
+    logger.error(fields, "A webhook was given up");
+    return webhooks.failed(delivery, problem.message, { now, dueAt: null });
+  }
+  logger.warn(fields, "A webhook could not be delivered; it is tried again later");
+  const dueAt = new Date(now.getTime() + seconds * 1_000 * (1 + JITTER * chance()));
+  await webhooks.failed(delivery, problem.message, { now, dueAt });
+  await queue.send({ webhook_id: delivery.webhook_id }, { notBefore: dueAt });
+}
+
+/** Wakes workers for the deliveries that are due and whose message must be lost, and forgets old failures. */
+export async function sweepWebhooks({ webhooks, queue, clock }: WebhookDeps): Promise<number> {
+  const now = clock.now();
+  const due = await webhooks.due(now);
+  for (const webhook_id of due) await queue.send({ webhook_id });
+  await webhooks.forget(new Date(now.getTime() - KEPT_MS));
+  return due.length;
+}
