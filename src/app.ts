@@ -1,15 +1,17 @@
 /** What a user makes: an app of registered graphs. The only file where http, engine, core and postgres meet. */
 
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Lease, RateLimiter } from "./core/ports.ts";
-import { LEASE_MS, sweepRuns } from "./core/runs.ts";
+import { LEASE_MS } from "./core/runs.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
-import { workMessage, type WorkDeps } from "./core/work.ts";
+import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
+import { tick, workMessage, type WorkDeps } from "./core/work.ts";
 import { AppError } from "./errors.ts";
+import { isPublicAddress, literalAddress } from "./engine/addresses.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
@@ -30,6 +32,7 @@ import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
+import { webhookStore } from "./postgres/webhooks.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -166,6 +169,10 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     queue,
     runs: runStore(database),
     running: new Set(),
+    webhooks: webhookStore(database),
+    sender: lazySender(options, settings),
+    chance: () => randomInt(1_000) / 1_000,
+    retrySeconds: options.webhooks.retrySeconds,
     engine: {
       execute: async (run, limits) => executeRun(executing, run, limits),
       follow: (run, after, signal) => follow(following, run, after, signal),
@@ -182,7 +189,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
-      tick: async () => sweepRuns(deps),
+      tick: async () => tick(deps),
     },
   };
 }
@@ -198,7 +205,10 @@ function makeRoutes(
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...runRoutes(
+      { ...serving, graphs: () => graphs.list(), webhookPolicy: webhookPolicy(options) },
+      authLevel,
+    ),
   ];
   const native: Route[] = graphs
     .list()
@@ -224,6 +234,28 @@ function checkpointers(database: Database): Checkpointers {
     forRun: durable,
     forThread: async () => durable(),
   };
+}
+
+function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {
+  const isRefused = (url: URL): boolean => {
+    const address = webhooks.allowPrivateAddresses ? undefined : literalAddress(url);
+    return address !== undefined && !isPublicAddress(address);
+  };
+  return {
+    ...webhooks,
+    allowedDomains: webhooks.allowedDomains,
+    allowedPorts: webhooks.allowedPorts,
+    isRefused,
+  };
+}
+
+/** Only who delivers loads it. */
+function lazySender({ webhooks }: ParsedOptions, { webhookSecrets = [] }: Settings): WebhookSender {
+  const open = once(async () => {
+    const { webhookSender } = await import("./engine/webhooks.ts");
+    return webhookSender({ ...webhooks, secrets: webhookSecrets });
+  });
+  return { send: async (request) => (await open()).send(request) };
 }
 
 async function rateLimiter(

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
+import { RETRY_SECONDS } from "./core/webhooks.ts";
 
 export interface AppOptions {
   /** The function key that callers need where a graph does not say otherwise. Default: `function`. */
@@ -27,6 +28,22 @@ export interface AppOptions {
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
+  readonly webhooks?: {
+    /** Whether clients may have private, loopback and link-local addresses called. Default: false. */
+    readonly allowPrivateAddresses?: boolean;
+    /** Default: false. */
+    readonly requireHttps?: boolean;
+    /** `example.com`, or `*.example.com` for its subdomains. Default: all. */
+    readonly allowedDomains?: readonly string[];
+    /** Default: all. */
+    readonly allowedPorts?: readonly number[];
+    /** Default: 2,048. */
+    readonly maxUrlLength?: number;
+    /** That each webhook has besides its own. */
+    readonly headers?: Readonly<Record<string, string>>;
+    /** The pauses between attempts. Default: 9, from 5 seconds to a day, some three days in all. */
+    readonly retrySeconds?: readonly number[];
+  };
   /** Of the OpenAPI document. */
   readonly title?: string;
   readonly description?: string;
@@ -54,6 +71,24 @@ const Options = z.strictObject({
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
   healthListsGraphs: z.boolean().default(true),
+  webhooks: z
+    .strictObject({
+      allowPrivateAddresses: z.boolean().default(false),
+      requireHttps: z.boolean().default(false),
+      allowedDomains: z.array(z.string().regex(/^(\*\.)?[\w-]+(\.[\w-]+)*$/)).optional(),
+      allowedPorts: z.array(z.int().min(1).max(65_535)).optional(),
+      maxUrlLength: Count.default(2_048),
+      headers: z
+        .record(
+          z
+            .string()
+            .regex(/^(?!(webhook-|content-|host$))[\w-]+$/i, "must be a header's name, and not one of ours"),
+          z.string().regex(/^[\t\x20-\x7e]*$/, "must be printable ASCII"),
+        )
+        .default({}),
+      retrySeconds: z.array(z.number().min(0)).default([...RETRY_SECONDS]),
+    })
+    .prefault({}),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z

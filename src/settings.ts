@@ -13,7 +13,21 @@ const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
+  WEBHOOK_SECRETS: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((secret) => secret !== ""))
+    .refine((secrets) => secrets.every(isWebhookSecret), {
+      error: "must be secrets of 24 to 64 bytes, each whsec_ and base64, with commas between them",
+    })
+    .default([]),
 });
+
+/** @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+function isWebhookSecret(text: string): boolean {
+  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const { length } = Buffer.from(base64 ?? "", "base64");
+  return length >= 24 && length <= 64;
+}
 
 const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
 
@@ -27,6 +41,8 @@ const LocalEnvironment = Environment.extend({
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
+  /** That sign webhooks; several while receivers go from one to the next. */
+  readonly webhookSecrets?: readonly string[];
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -41,10 +57,12 @@ function toSettings({
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
   LOG_LEVEL,
+  WEBHOOK_SECRETS,
 }: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
+    webhookSecrets: WEBHOOK_SECRETS,
   };
 }
 

@@ -104,6 +104,8 @@ export interface CancelledRun {
   readonly thread_id: string;
   /** True when it had not begun, and will not. */
   readonly ended: boolean;
+  /** True when it ended, and its webhook is to be told of it. */
+  readonly is_told: boolean;
   /** The run of the thread that waits next, if that one ended. */
   readonly next: string | null;
 }

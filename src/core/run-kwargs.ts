@@ -48,6 +48,8 @@ export interface RunKwargs extends RunSettings {
   readonly command?: Command;
   readonly config: GraphConfig;
   readonly stream_mode: readonly StreamMode[];
+  /** Is told when the run has ended. */
+  readonly webhook?: string;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
 }

@@ -48,6 +48,8 @@ export interface RunRequest {
   /** For a caller who asks later: the run and its output stay, on a thread of its own if none was named. */
   readonly isKept?: boolean;
   readonly settings?: RunSettings;
+  /** Is told when the run has ended. */
+  readonly webhook?: string | undefined;
   /** Whether a thread that does not exist is made; true if absent. */
   readonly createsThread?: boolean;
   /** When the run may start; now if absent. */
@@ -152,6 +154,7 @@ export async function cancelRuns(
   const cancelled = await runs.cancel(which, action, clock.now());
   const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
   for (const run_id of next) await queue.send({ run_id });
+  for (const { run_id, is_told } of cancelled) if (is_told) await queue.send({ webhook_id: run_id });
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
@@ -214,10 +217,14 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
-  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
-    event,
-  ]);
+  const { held, next } = await claims.finish(
+    run,
+    { status: "error", thread_status: "error", error },
+    clock.now(),
+    [event],
+  );
   if (next !== undefined) await queue.send({ run_id: next });
+  if (held && run.kwargs.webhook !== undefined) await queue.send({ webhook_id: run.run_id });
 }
 
 /** Beyond what the vanished executors may have numbered. */
@@ -241,6 +248,7 @@ function newRun(
       stream_mode: request.streamModes,
       ...request.settings,
       ...(request.isKept === true ? { keeps_output: true } : {}),
+      ...(request.webhook === undefined ? {} : { webhook: request.webhook }),
     },
     multitask_strategy: request.multitaskStrategy,
     due_at: new Date(clock.now().getTime() + (request.afterSeconds ?? 0) * 1_000),

@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 
-/** A run to execute, or a look at what is due. */
-export type WakeUp = { readonly run_id: string } | { readonly tick: true };
+/** A run to execute, a webhook to deliver, or a look at what is due. */
+export type WakeUp =
+  { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };
 
 /** Wakes a worker. At least once, in no order: what is to be done is for the database to say, not for the message. */
 export interface WakeUpQueue {
@@ -14,6 +15,7 @@ export interface WakeUpQueue {
 const Time = { not_before: z.coerce.date().optional() };
 const Message = z.union([
   z.object({ run_id: z.guid(), ...Time }),
+  z.object({ webhook_id: z.guid(), ...Time }),
   z.object({ tick: z.literal(true), ...Time }),
 ]);
 

@@ -3,7 +3,8 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import type { Invocation, JsonObject, RunStatus } from "./model.ts";
-import type { Logger, RunQueue } from "./ports.ts";
+import type { Logger } from "./ports.ts";
+import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** An attempt that has not said by then what became of it is taken for lost. */
 const ATTEMPT_LEASE_MS = 60_000;
@@ -11,6 +12,8 @@ const ATTEMPT_LEASE_MS = 60_000;
 const TIMEOUT_MS = 15_000;
 /** An attempt that is put off a little longer than planned, so that those of one outage do not all come at once. */
 const JITTER = 0.2;
+/** After this long without an attempt, its message is taken for lost. */
+const FORGOTTEN_MS = 30_000;
 /** How long a delivery that was given up can be looked at. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
@@ -43,8 +46,8 @@ export interface WebhookStore {
   readonly delivered: (delivery: Delivery) => Promise<void>;
   /** Tries again at `dueAt`; null gives it up. */
   readonly failed: (delivery: Delivery, error: string, when: Failure) => Promise<void>;
-  /** Those whose time has come; their attempts are put off until `until`, as messages are sent for them. */
-  readonly due: (now: Date, until: Date) => Promise<readonly string[]>;
+  /** Some of those that have been due since before. */
+  readonly forgotten: (since: Date) => Promise<readonly string[]>;
   /** Forgets those that were given up before. */
   readonly forget: (before: Date) => Promise<void>;
 }
@@ -72,6 +75,45 @@ export interface WebhookSender {
   readonly send: (request: WebhookRequest) => Promise<number>;
 }
 
+/** What a webhook may be. */
+export interface WebhookPolicy {
+  readonly requireHttps: boolean;
+  /** Also `*.example.com`, for subdomains alone. Undefined for all. */
+  readonly allowedDomains: readonly string[] | undefined;
+  readonly allowedPorts: readonly number[] | undefined;
+  readonly maxUrlLength: number;
+  /** Whether the URL names an address to which we send nothing. */
+  readonly isRefused: (url: URL) => boolean;
+}
+
+/** @throws AppError `invalid_request` that says what is wrong with the URL */
+export function checkWebhook(webhook: string, policy: WebhookPolicy): string {
+  const problem = problemWith(webhook, policy);
+  if (problem !== undefined) throw new AppError("invalid_request", `webhook: ${problem}`);
+  return webhook;
+}
+
+function problemWith(webhook: string, policy: WebhookPolicy): string | undefined {
+  if (webhook.startsWith("/"))
+    return "a path of this server cannot be called back; give the URL of a receiver";
+  if (webhook.length > policy.maxUrlLength) return `longer than ${policy.maxUrlLength} characters`;
+  const url = URL.canParse(webhook) ? new URL(webhook) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) return "expected an http or https URL";
+  if (url.protocol === "http:" && policy.requireHttps) return "expected an https URL";
+  if (url.username !== "" || url.password !== "") return "must not have credentials in its URL";
+  if (policy.allowedDomains?.some((domain) => isOf(url.hostname, domain)) === false)
+    return `the domain ${url.hostname} is not among those that webhooks may go to`;
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  if (policy.allowedPorts?.includes(port) === false)
+    return `the port ${port} is not among those that webhooks may go to`;
+  return policy.isRefused(url) ? `${url.hostname} is not on the public internet` : undefined;
+}
+
+function isOf(hostname: string, domain: string): boolean {
+  const wanted = domain.toLowerCase();
+  return wanted.startsWith("*.") ? hostname.endsWith(wanted.slice(1)) : hostname === wanted;
+}
+
 /** The receiver is where we send nothing; trying again makes no sense. */
 export class RefusedAddress extends Error {
   override readonly name = "RefusedAddress";
@@ -80,7 +122,7 @@ export class RefusedAddress extends Error {
 export interface WebhookDeps {
   readonly webhooks: WebhookStore;
   readonly sender: WebhookSender;
-  readonly queue: RunQueue;
+  readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
   /** From 0 to 1. */
@@ -148,11 +190,11 @@ async function putOff(deps: WebhookDeps, delivery: Delivery, problem: Problem): 
   await queue.send({ webhook_id: delivery.webhook_id }, { notBefore: dueAt });
 }
 
-/** Wakes workers for the deliveries that are due and whose message must be lost, and forgets old failures. */
+/** Wakes workers for the deliveries that were due and whose message must be lost, and forgets old failures. */
 export async function sweepWebhooks({ webhooks, queue, clock }: WebhookDeps): Promise<number> {
   const now = clock.now();
-  const due = await webhooks.due(now);
-  for (const webhook_id of due) await queue.send({ webhook_id });
+  const forgotten = await webhooks.forgotten(new Date(now.getTime() - FORGOTTEN_MS));
+  for (const webhook_id of forgotten) await queue.send({ webhook_id });
   await webhooks.forget(new Date(now.getTime() - KEPT_MS));
-  return due.length;
+  return forgotten.length;
 }

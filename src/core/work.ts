@@ -1,11 +1,12 @@
 /** The second door: what is done about a message of the queue. */
 
-import type { Invocation } from "./model.ts";
+import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import { sweepRuns, workRun, type RunDeps } from "./runs.ts";
 import { readMessage, type WakeUp } from "./wake-ups.ts";
+import { deliverWebhook, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
-export interface WorkDeps extends RunDeps {
+export interface WorkDeps extends RunDeps, WebhookDeps {
   readonly logger: Logger;
 }
 
@@ -25,5 +26,13 @@ export async function workMessage(deps: WorkDeps, sent: unknown, invocation: Inv
 /** One branch for each kind of wake-up. */
 async function workWakeUp(deps: WorkDeps, wakeUp: WakeUp, invocation: Invocation): Promise<void> {
   if ("run_id" in wakeUp) return workRun(deps, wakeUp.run_id, invocation);
-  await sweepRuns(deps);
+  if ("webhook_id" in wakeUp) return deliverWebhook(deps, wakeUp.webhook_id, invocation);
+  await tick(deps);
+}
+
+/** The third door: looks for what is due. */
+export async function tick(deps: WorkDeps): Promise<TickReport> {
+  const report = await sweepRuns(deps);
+  await sweepWebhooks(deps);
+  return report;
 }

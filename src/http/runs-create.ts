@@ -8,6 +8,7 @@ import { resultHere } from "../core/results.ts";
 import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
+import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
@@ -19,6 +20,7 @@ import { RunBatch, RunCreate, StatelessRunCreate, type RunCreateBody } from "./r
 
 export interface RunsDeps extends NativeDeps {
   readonly graphs: () => readonly Graph[];
+  readonly webhookPolicy: WebhookPolicy;
 }
 
 /** A run that is asked for: of which graph, where, and how. */
@@ -118,6 +120,7 @@ async function toAsked(
     createsThread: threadId === undefined || body.if_not_exists === "create",
     isKept: threadId === undefined && body.on_completion === "keep",
     afterSeconds: body.after_seconds ?? 0,
+    webhook: body.webhook == null ? undefined : checkWebhook(body.webhook, deps.webhookPolicy),
   };
   return { graph, body, request };
 }

@@ -49,7 +49,10 @@ const Common = z.strictObject({
     .boolean()
     .nullish()
     .meta({ description: "Former name of durability `async` or `exit`." }),
-  webhook: NotYet,
+  webhook: z
+    .string()
+    .nullish()
+    .meta({ description: "An http or https URL that is told, by POST, when the run has ended." }),
   feedback_keys: NotYet,
   langsmith_tracer: NotYet,
 });

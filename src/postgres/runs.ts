@@ -4,6 +4,7 @@ import sql, { empty, type Sql } from "sql-template-tag";
 import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { rows, type Db } from "./sql.ts";
+import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export function runStore(db: Db): RunStore {
   return {
@@ -29,13 +30,13 @@ const admit =
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
       )
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${run.due_at}::timestamptz, ${run.due_at}::timestamptz,
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end, case when starts then ${now}::timestamptz end
       from decided
       returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
     );
@@ -119,15 +120,18 @@ const cancel =
       db,
       sql`
       with target as (
-        select r.run_id from langgraph.runs r
+        select r.run_id as target_id from langgraph.runs r
         where r.status in ('pending', 'running') ${selected(which)}
         order by r.position for update
       ), stopped as (
         update langgraph.runs r
         set status = case when ${notBegun} then 'interrupted' else r.status end,
           cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
-        from target where r.run_id = target.run_id and r.status in ('pending', 'running')
-        returning r.run_id, r.thread_id, r.status = 'interrupted' as ended
+        from target where r.run_id = target_id and r.status in ('pending', 'running')
+        returning ${webhookColumns}, r.status = 'interrupted' as ended
+      ), webhook as (
+        ${deliveries(sql`stopped`, now, { status: action === "rollback" ? "rollback" : "interrupted" })} and ended
+        returning webhook_id
       ), ended as (
         select thread_id, count(*)::int as runs from stopped where ended group by thread_id
       ), thread as (
@@ -136,7 +140,7 @@ const cancel =
           when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
         from ended where t.thread_id = ended.thread_id
       )
-      select run_id, thread_id, ended, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
+      select run_id, thread_id, ended, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
         case when ended then (
           select w.run_id from langgraph.runs w
           where w.thread_id = stopped.thread_id and w.status = 'pending' and w.due_at <= ${now}

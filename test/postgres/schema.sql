@@ -46,6 +46,7 @@ create table langgraph.runs (
   cancel_action text,
   error text,
   output jsonb,
+  started_at timestamp with time zone,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
@@ -80,6 +81,20 @@ CREATE INDEX threads_by_metadata ON langgraph.threads USING gin (metadata jsonb_
 CREATE INDEX threads_by_state_update ON langgraph.threads USING btree (state_updated_at, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_status ON langgraph.threads USING btree (status, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_update ON langgraph.threads USING btree (updated_at, thread_id) WHERE (NOT is_temporary);
+
+create table langgraph.webhooks (
+  webhook_id uuid not null,
+  url text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  attempts integer not null default 0,
+  last_error text,
+  failed_at timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (webhook_id)
+);
+CREATE INDEX webhooks_due ON langgraph.webhooks USING btree (due_at) WHERE (failed_at IS NULL);
+CREATE INDEX webhooks_failed ON langgraph.webhooks USING btree (failed_at) WHERE (failed_at IS NOT NULL);
 
 create table public.checkpoint_blobs (
   thread_id text not null,

@@ -8,7 +8,7 @@ create table langgraph.webhooks (
   webhook_id uuid primary key,
   url text not null,
   -- All but when it is sent.
-  body json not null,
+  body jsonb not null,
   created_at timestamptz not null,
   -- The next attempt; while one is under way, when it counts as lost.
   due_at timestamptz not null,
