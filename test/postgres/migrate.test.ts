@@ -5,6 +5,7 @@ import { LangGraphApp } from "langgraph-functions";
 import { Pool, type PoolClient } from "pg";
 import { expect, test, vi } from "vitest";
 import { migrate } from "../../src/postgres/migrate.ts";
+import { VERSION } from "../../src/version.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { counter } from "../support/graphs.ts";
 import { launch, testFolder } from "../support/program.ts";
@@ -149,6 +150,6 @@ test("a schema that is newer than the code is refused, with what to do", async (
   await using database = await testDatabase();
   await database.query("insert into langgraph.migrations (version) values (99)");
   const refusal =
-    /schema is at version 99, .* knows 3: a newer release has used the database\. Deploy that release/;
+    `schema is at version 99, this langgraph-functions ${VERSION} knows ${MIGRATIONS}: a newer release has used the database. Deploy that release`;
   await expect(migrateOnce(database.url)).rejects.toThrow(refusal);
 });
