@@ -29,6 +29,7 @@ import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
+import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
@@ -170,6 +171,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     runs: runStore(database),
     running: new Set(),
     webhooks: webhookStore(database),
+    keys: keyStore(database),
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,
     retrySeconds: options.webhooks.retrySeconds,
@@ -206,7 +208,12 @@ function makeRoutes(
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes(
-      { ...serving, graphs: () => graphs.list(), webhookPolicy: webhookPolicy(options) },
+      {
+        ...serving,
+        graphs: () => graphs.list(),
+        webhookPolicy: webhookPolicy(options),
+        configurableHeaders: options.configurableHeaders,
+      },
       authLevel,
     ),
   ];

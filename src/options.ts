@@ -28,6 +28,16 @@ export interface AppOptions {
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
+  /**
+   * The headers of a request that graphs find in their config, as `configurable["x-user-id"]`: those that begin with `x-`,
+   * and `user-agent`. What looks like a credential is left out, unless it is named here in full.
+   */
+  readonly configurableHeaders?: {
+    /** These as well; `*` stands for any part. */
+    readonly includes?: readonly string[];
+    /** Not these; stronger than `includes`. */
+    readonly excludes?: readonly string[];
+  };
   readonly webhooks?: {
     /** Whether clients may have private, loopback and link-local addresses called. Default: false. */
     readonly allowPrivateAddresses?: boolean;
@@ -53,6 +63,10 @@ export interface AppOptions {
 
 const Count = z.int().min(1);
 
+const HeaderPattern = z
+  .string()
+  .regex(/^[\w*-]+$/, "must be a header's name, or a part of one with `*` for the rest");
+
 const Options = z.strictObject({
   authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
   routePrefix: z
@@ -71,6 +85,12 @@ const Options = z.strictObject({
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
   healthListsGraphs: z.boolean().default(true),
+  configurableHeaders: z
+    .strictObject({
+      includes: z.array(HeaderPattern).default([]),
+      excludes: z.array(HeaderPattern).default([]),
+    })
+    .prefault({}),
   webhooks: z
     .strictObject({
       allowPrivateAddresses: z.boolean().default(false),

@@ -1,6 +1,7 @@
 /** What core needs of the outside for runs, in its own words: their record, their events, the queue; and what all need. */
 
 import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
+import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
@@ -23,11 +24,16 @@ export interface NewRun {
   readonly metadata: JsonObject;
   readonly kwargs: RunKwargs;
   readonly multitask_strategy: MultitaskStrategy;
+  readonly created_at: Date;
   readonly due_at: Date;
   /** Makes a thread for this run alone, which is gone when the run has ended. */
   readonly is_temporary: boolean;
   /** Whether a thread that does not exist is made. */
   readonly creates_thread: boolean;
+  /** Of the request that asks for it. */
+  readonly idempotency?: Idempotency | undefined;
+  /** True when it was made by an earlier request. */
+  readonly is_repeat?: boolean;
 }
 
 /** A run in the hands of its executor. */
@@ -115,7 +121,7 @@ export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
    * @returns the claim, or null when the run waits
-   * @throws AppError `thread_busy`, `not_found`
+   * @throws AppError `thread_busy`, `not_found`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,

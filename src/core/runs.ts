@@ -5,16 +5,9 @@ import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
+import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type {
-  ClaimedRun,
-  ClaimStore,
-  NewRun,
-  RunPage,
-  RunRecord,
-  RunSelection,
-  RunStore,
-} from "./ports.ts";
+import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
@@ -54,12 +47,19 @@ export interface RunRequest {
   readonly createsThread?: boolean;
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
+  readonly idempotency?: Idempotency | undefined;
+  /** For the graph's config. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
-  await deps.runs.admit(run, deps.clock.now());
+  try {
+    await deps.runs.admit(run, deps.clock.now());
+  } catch (error) {
+    return firstRun(deps, run, error);
+  }
   await makeWay(deps, run);
   await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
   return run;
@@ -77,7 +77,12 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
   const until = new Date(now.getTime() + LEASE_MS);
-  const claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+  let claim: ClaimedRun | null;
+  try {
+    claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+  } catch (error) {
+    return { run: await firstRun(deps, run, error), claim: null };
+  }
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
@@ -85,6 +90,14 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
     return { run, claim: null };
   }
   return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
+}
+
+/** The run that was asked for before, as that answer had it. Its message may have got lost with the answer. */
+async function firstRun({ queue }: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
+  if (!(error instanceof RepeatedRequest) || error.first.run_id === null) throw error;
+  const { run_id, thread_id, created_at } = error.first;
+  await queue.send({ run_id });
+  return { ...run, run_id, thread_id, created_at, is_repeat: true };
 }
 
 /**
@@ -235,6 +248,7 @@ function newRun(
   { graph, input, config, metadata, ...request }: RunRequest,
 ): NewRun {
   const run_id = newId();
+  const now = clock.now();
   return {
     run_id,
     // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
@@ -248,10 +262,13 @@ function newRun(
       stream_mode: request.streamModes,
       ...request.settings,
       ...(request.isKept === true ? { keeps_output: true } : {}),
+      ...(request.headers === undefined ? {} : { request_headers: request.headers }),
       ...(request.webhook === undefined ? {} : { webhook: request.webhook }),
     },
     multitask_strategy: request.multitaskStrategy,
-    due_at: new Date(clock.now().getTime() + (request.afterSeconds ?? 0) * 1_000),
+    idempotency: request.idempotency,
+    created_at: now,
+    due_at: new Date(now.getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
   };

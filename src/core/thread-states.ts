@@ -102,11 +102,11 @@ export async function createThreadWith(
   supersteps: readonly Superstep[],
 ): Promise<Thread> {
   const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
-  return createThread(deps, { ...thread, thread_id }, async (id, now) =>
-    deps.threadStates.createWith({ thread_id: id, metadata: thread.metadata }, now, async (checkpointer) => {
+  return createThread(deps, { ...thread, thread_id }, async (stored, now) =>
+    deps.threadStates.createWith(stored, now, async (checkpointer) => {
       const graph = keeping(compiled, checkpointer);
-      await graphUpdate(deps, graph, configOf(id, {}), supersteps);
-      return editedState(deps, graph, id);
+      await graphUpdate(deps, graph, configOf(thread_id, {}), supersteps);
+      return editedState(deps, graph, thread_id);
     }),
   );
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
+import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { JsonObject, Thread, ThreadStatus } from "./model.ts";
 import { ownCheckpointer } from "./own-checkpointers.ts";
 import type { RunStore } from "./ports.ts";
@@ -49,6 +50,15 @@ export async function readState(
   return state;
 }
 
+/** How long a thread is kept from now on, and what becomes of it then. */
+export interface ThreadTtl {
+  readonly ttl_minutes: number;
+  /** `keep_latest` keeps the thread with its newest state, and forgets how it came to it. */
+  readonly strategy: PruneStrategy;
+}
+
+export type PruneStrategy = "delete" | "keep_latest";
+
 export interface ThreadDeps {
   readonly threads: ThreadStore;
   readonly threadStates: ThreadStateStore;
@@ -57,28 +67,39 @@ export interface ThreadDeps {
   readonly newId: () => string;
 }
 
-export interface NewThread {
+/** A thread to store. */
+export interface StoredThread {
+  readonly thread_id: string;
+  readonly metadata: JsonObject;
+  readonly ttl?: ThreadTtl | undefined;
+  readonly idempotency?: Idempotency | undefined;
+}
+
+export interface NewThread extends Omit<StoredThread, "thread_id"> {
   /** One is made up if absent. */
   readonly thread_id: string | undefined;
-  readonly metadata: JsonObject;
   readonly if_exists: "raise" | "do_nothing";
 }
 
 /**
- * Makes a thread, or finds the one that is there, if that is wanted. `make` stores it.
- * @throws AppError `thread_exists`
+ * Makes a thread, or finds the one that is there, if that is wanted or the request has been made before. `make` stores it.
+ * @throws AppError `thread_exists`, `not_found`
  */
 export async function createThread(
   { threads, clock, newId }: ThreadDeps,
-  { thread_id = newId(), metadata, if_exists }: NewThread,
-  make: (id: string, now: Date) => Promise<Thread | null> = async (id, now) =>
-    threads.create(id, metadata, now),
+  { thread_id = newId(), if_exists, ...thread }: NewThread,
+  make: (thread: StoredThread, now: Date) => Promise<Thread | null> = threads.create,
 ): Promise<Thread> {
-  const created = await make(thread_id, clock.now());
-  if (created !== null) return created;
-  const existing = if_exists === "do_nothing" ? await threads.get(thread_id) : null;
-  if (existing === null) throw new AppError("thread_exists", `Thread '${thread_id}' exists already`);
-  return existing;
+  try {
+    const created = await make({ ...thread, thread_id }, clock.now());
+    if (created !== null) return created;
+  } catch (error) {
+    if (!(error instanceof RepeatedRequest)) throw error;
+    return existing(await threads.get(error.first.thread_id), error.first.thread_id);
+  }
+  const found = if_exists === "do_nothing" ? await threads.get(thread_id) : null;
+  if (found === null) throw new AppError("thread_exists", `Thread '${thread_id}' exists already`);
+  return found;
 }
 
 /** @throws AppError `not_found` */
@@ -180,8 +201,8 @@ export interface ThreadPage {
 
 /** The durable record of threads. Those that were made for a single run are never found by a search. */
 export interface ThreadStore {
-  /** Null when there is one of this id. */
-  readonly create: (thread_id: string, metadata: JsonObject, now: Date) => Promise<Thread | null>;
+  /** Null when there is one of this id. @throws RepeatedRequest */
+  readonly create: (thread: StoredThread, now: Date) => Promise<Thread | null>;
   readonly get: (thread_id: string) => Promise<Thread | null>;
   /** Lays the metadata over what is there; null when there is no such thread. */
   readonly update: (thread_id: string, metadata: JsonObject, now: Date) => Promise<Thread | null>;
@@ -205,12 +226,8 @@ export type EditState = (checkpointer: Checkpointer, thread: Thread) => Promise<
 export interface ThreadStateStore {
   /** Edits a thread while no run of it is active, and keeps runs from starting meanwhile. @throws AppError `not_found`, `thread_busy` */
   readonly edit: (thread_id: string, now: Date, work: EditState) => Promise<void>;
-  /** Makes a thread with a state. Null when there is one of this id. */
-  readonly createWith: (
-    thread: { readonly thread_id: string; readonly metadata: JsonObject },
-    now: Date,
-    work: EditState,
-  ) => Promise<Thread | null>;
+  /** Makes a thread with a state. Null when there is one of this id. @throws RepeatedRequest */
+  readonly createWith: (thread: StoredThread, now: Date, work: EditState) => Promise<Thread | null>;
   /** A new thread with all that has been saved of another; null when that does not exist. */
   readonly copy: (from: string, to: string, now: Date) => Promise<Thread | null>;
 }

@@ -3,8 +3,7 @@
 import { z } from "zod";
 
 /** A run to execute, a webhook to deliver, or a look at what is due. */
-export type WakeUp =
-  { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };
+export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };
 
 /** Wakes a worker. At least once, in no order: what is to be done is for the database to say, not for the message. */
 export interface WakeUpQueue {

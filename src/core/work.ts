@@ -1,12 +1,13 @@
 /** The second door: what is done about a message of the queue. */
 
+import { sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import { sweepRuns, workRun, type RunDeps } from "./runs.ts";
 import { readMessage, type WakeUp } from "./wake-ups.ts";
 import { deliverWebhook, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
-export interface WorkDeps extends RunDeps, WebhookDeps {
+export interface WorkDeps extends RunDeps, WebhookDeps, KeyDeps {
   readonly logger: Logger;
 }
 
@@ -34,5 +35,6 @@ async function workWakeUp(deps: WorkDeps, wakeUp: WakeUp, invocation: Invocation
 export async function tick(deps: WorkDeps): Promise<TickReport> {
   const report = await sweepRuns(deps);
   await sweepWebhooks(deps);
+  await sweepKeys(deps);
   return report;
 }

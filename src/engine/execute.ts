@@ -119,7 +119,7 @@ class RunExecution {
     const { configurable, metadata, ...config } = kwargs.config;
     return {
       ...config,
-      configurable: { ...configurable, thread_id, run_id },
+      configurable: { ...configurable, ...kwargs.request_headers, thread_id, run_id },
       metadata: { ...metadata, run_id },
     };
   }

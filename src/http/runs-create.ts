@@ -5,7 +5,7 @@ import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
-import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
+import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
@@ -13,6 +13,8 @@ import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
 import { checkRunBody, graphConfig, prepare, type NativeDeps } from "./native.ts";
+import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
+import { configurableHeaders, type HeaderRules } from "./headers.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
@@ -21,6 +23,7 @@ import { RunBatch, RunCreate, StatelessRunCreate, type RunCreateBody } from "./r
 export interface RunsDeps extends NativeDeps {
   readonly graphs: () => readonly Graph[];
   readonly webhookPolicy: WebhookPolicy;
+  readonly configurableHeaders: HeaderRules;
 }
 
 /** A run that is asked for: of which graph, where, and how. */
@@ -34,7 +37,7 @@ export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const { request } = await readAsked(deps, call);
     const run = await createRun(deps, request);
-    return json(shownNew(deps, run), 200, locations(run, request.threadId));
+    return json(shownNew(run), 200, locations(run, request.threadId));
   };
 }
 
@@ -61,9 +64,11 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
     const asked = [];
     for (const body of await parse(RunBatch, items)) asked.push(await toAsked(deps, call, body, undefined));
+    const whole = idempotencyOf(call, items);
     const runs = [];
-    for (const { request } of asked) runs.push(shownNew(deps, await createRun(deps, request)));
-    return json(runs);
+    for (const [index, { request }] of asked.entries())
+      runs.push(await createRun(deps, { ...request, idempotency: idempotencyOfItem(whole, index) }));
+    return json(runs.map(shownNew), 200, repeatHeaders(runs.every(isRepeat)));
   };
 }
 
@@ -73,7 +78,7 @@ async function start(
   call: Call,
   door: "join" | "stream",
 ): Promise<{ readonly watched: Watched; readonly graph: Graph; readonly after: number }> {
-  const { graph, body, request } = await readAsked(deps, call);
+  const { graph, body, request } = await readAsked(deps, call, door);
   const execute = await prepare(deps, graph, call);
   const started = await startRun(deps, request);
   const cancelOnDisconnect = body.on_disconnect === "cancel";
@@ -92,16 +97,21 @@ async function start(
   return { watched, graph, after: claim?.last_seq ?? 0 };
 }
 
-async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
+async function readAsked(deps: RunsDeps, call: Call, door?: "join" | "stream"): Promise<Asked> {
   const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
   const { thread_id } = call.params;
   const body = await parse(thread_id === undefined ? StatelessRunCreate : RunCreate, sent);
-  return toAsked(deps, call, body, thread_id);
+  const { request, ...asked } = await toAsked(deps, call, body, thread_id);
+  const idempotency = idempotencyOf(call, sent);
+  // Who waits once more finds the values in the log, when the run and its temporary thread are gone.
+  const needsValues = door === "join" && idempotency !== undefined && !request.streamModes.includes("values");
+  const streamModes = needsValues ? [...request.streamModes, "values" as const] : request.streamModes;
+  return { ...asked, request: { ...request, idempotency, streamModes } };
 }
 
 async function toAsked(
   deps: RunsDeps,
-  { invocation }: Call,
+  { request: { headers }, invocation }: Call,
   body: RunCreateBody,
   threadId: string | undefined,
 ): Promise<Asked> {
@@ -120,6 +130,7 @@ async function toAsked(
     createsThread: threadId === undefined || body.if_not_exists === "create",
     isKept: threadId === undefined && body.on_completion === "keep",
     afterSeconds: body.after_seconds ?? 0,
+    headers: configurableHeaders(headers, deps.configurableHeaders),
     webhook: body.webhook == null ? undefined : checkWebhook(body.webhook, deps.webhookPolicy),
   };
   return { graph, body, request };
@@ -185,26 +196,29 @@ function formerDurability(during: boolean | null | undefined): Durability | unde
   return during ? "async" : "exit";
 }
 
-function shownNew({ clock }: RunsDeps, run: NewRun): JsonObject {
-  const { run_id, thread_id, assistant_id, metadata, kwargs, multitask_strategy } = run;
-  const now = clock.now();
+function shownNew(run: NewRun): JsonObject {
+  const { run_id, thread_id, assistant_id, metadata, kwargs, multitask_strategy, created_at } = run;
   return {
     run_id,
     thread_id,
     assistant_id,
     status: "pending",
     metadata,
-    kwargs,
+    kwargs: shownKwargs({ ...kwargs }),
     multitask_strategy,
-    created_at: now,
-    updated_at: now,
+    created_at,
+    updated_at: created_at,
   };
 }
 
 /** Below the route prefix, where official clients look for them. */
-function locations({ run_id, thread_id }: NewRun, named: string | undefined): Record<string, string> {
-  const thread = named === undefined ? "" : `/threads/${encodeURIComponent(thread_id)}`;
-  return { "content-location": `${thread}/runs/${run_id}` };
+function locations(run: NewRun, named: string | undefined): Record<string, string> {
+  const thread = named === undefined ? "" : `/threads/${encodeURIComponent(run.thread_id)}`;
+  return { "content-location": `${thread}/runs/${run.run_id}`, ...repeatHeaders(isRepeat(run)) };
+}
+
+function isRepeat({ is_repeat }: NewRun): boolean {
+  return is_repeat === true;
 }
 
 /** `multitaskStrategy` to `multitask_strategy`, of the item's own fields; what JSON makes of an AbortSignal is left out. */

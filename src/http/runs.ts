@@ -5,6 +5,7 @@ import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
 import { cancelRuns, deleteRun, getThreadRun, listRuns } from "../core/runs.ts";
+import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
@@ -193,7 +194,7 @@ interface ShownRun {
 
 function shown(run: RunRecord): ShownRun {
   const { graph_id: _, attempt: __, error: ___, output: ____, ...visible } = run;
-  return visible;
+  return { ...visible, kwargs: shownKwargs(run.kwargs) };
 }
 
 function pick(run: ShownRun, fields: readonly string[]): object {

@@ -14,6 +14,7 @@ import {
   updateThread,
 } from "../core/threads.ts";
 import { parse, readObject } from "./body.ts";
+import { idempotencyOf } from "./idempotency.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
@@ -90,13 +91,15 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
 const aThread: AnswerDocs = { description: "The thread", schema: ThreadAnswer };
 
 function create(deps: ThreadRouteDeps): Route["handle"] {
-  return async ({ request }) => {
-    const body = await parse(ThreadCreate, await readObject(request, deps.limits));
+  return async (call) => {
+    const sent = await readObject(call.request, deps.limits);
+    const body = await parse(ThreadCreate, sent);
     const thread_id = body.thread_id ?? undefined;
     const thread = {
       thread_id: thread_id === undefined ? undefined : checkThreadId(thread_id),
       metadata: body.metadata,
       if_exists: body.if_exists,
+      idempotency: idempotencyOf(call, sent),
     };
     const { supersteps = [] } = body;
     return json(

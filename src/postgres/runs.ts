@@ -3,6 +3,7 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
+import { makeOnce, remember } from "./idempotency.ts";
 import { rows, type Db } from "./sql.ts";
 import { deliveries, webhookColumns } from "./webhooks.ts";
 
@@ -21,14 +22,16 @@ const admit =
   (db: Db): RunStore["admit"] =>
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
-    const [admitted] = await rows<{ starts: boolean; last_seq: number }>(
-      db,
-      sql`
+    const made = { part: sql`decided`, thread_id: run.thread_id, run_id: run.run_id };
+    const insert = async () =>
+      rows<{ starts: boolean; last_seq: number }>(
+        db,
+        sql`
       with thread as (
         ${enterThread(run, now)}
       ), decided as (
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
-      )
+      ) ${remember(run.idempotency, now, made)}
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
         created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
@@ -39,7 +42,8 @@ const admit =
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end, case when starts then ${now}::timestamptz end
       from decided
       returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
-    );
+      );
+    const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]);
     if (admitted === undefined) throw await refusal(db, run);
     return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted.last_seq) : null;
   };

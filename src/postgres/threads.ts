@@ -8,8 +8,11 @@ import type {
   ThreadPage,
   ThreadStateStore,
   ThreadStore,
+  ThreadTtl,
+  StoredThread,
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
+import { makeOnce, remember } from "./idempotency.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
 import { transaction } from "./transaction.ts";
@@ -29,11 +32,9 @@ const columns = join(Object.values(COLUMNS));
 
 export function threadStore(database: Database): ThreadStore {
   return {
-    create: async (thread_id, metadata, now) => insert(database, { thread_id, metadata }, now),
-    get: async (thread_id) =>
-      first(
-        rows<Thread>(database, sql`select ${columns} from langgraph.threads where thread_id = ${thread_id}`),
-      ),
+    create: async (thread, now) =>
+      (await makeOnce(database, thread.idempotency, now, async () => insert(database, thread, now))) ?? null,
+    get: async (thread_id) => first(rows<Thread>(database, byId(thread_id))),
     update: async (thread_id, metadata, now) =>
       first(
         rows<Thread>(
@@ -59,18 +60,16 @@ export function threadStateStore(database: Database): ThreadStateStore {
   return {
     edit: async (thread_id, now, work) =>
       transaction(database, async (tx) => edit(tx, await lock(tx, thread_id), now, work)),
-    createWith: async (thread, now, work) =>
-      transaction(database, async (tx) => {
-        const created = await insert(tx, thread, now);
-        if (created === null) return null;
-        await edit(tx, created, now, work);
-        return first(
-          rows<Thread>(
-            tx,
-            sql`select ${columns} from langgraph.threads where thread_id = ${thread.thread_id}`,
-          ),
-        );
-      }),
+    createWith: async (thread, now, work) => {
+      const make = async () =>
+        transaction(database, async (tx) => {
+          const created = await insert(tx, thread, now);
+          if (created === undefined) return undefined;
+          await edit(tx, created, now, work);
+          return (await first(rows<Thread>(tx, byId(thread.thread_id)))) ?? undefined;
+        });
+      return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
+    },
     copy: async (from, to, now) => first(rows<Thread>(database, copy(from, to, now))),
   };
 }
@@ -79,19 +78,33 @@ async function first<T>(found: Promise<readonly T[]>): Promise<T | null> {
   return (await found)[0] ?? null;
 }
 
+function byId(thread_id: string): Sql {
+  return sql`select ${columns} from langgraph.threads where thread_id = ${thread_id}`;
+}
+
+/** Undefined when there is one of this id. */
 async function insert(
   db: Db,
-  { thread_id, metadata }: Pick<Thread, "thread_id" | "metadata">,
+  { thread_id, metadata, ttl, idempotency }: StoredThread,
   now: Date,
-): Promise<Thread | null> {
-  const inserted = rows<Thread>(
+): Promise<Thread | undefined> {
+  const [inserted] = await rows<Thread>(
     db,
     sql`
-    insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at)
-    values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now})
-    on conflict (thread_id) do nothing returning ${columns}`,
+    with thread as (
+      insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
+        ttl_minutes, ttl_strategy, expires_at)
+      values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now},
+        ${ttl?.ttl_minutes ?? null}, ${ttl?.strategy ?? null}, ${expiry(ttl, now)})
+      on conflict (thread_id) do nothing returning ${columns}
+    ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
+    select ${columns} from thread`,
   );
-  return first(inserted);
+  return inserted;
+}
+
+function expiry(ttl: ThreadTtl | undefined, now: Date): Date | null {
+  return ttl === undefined ? null : new Date(now.getTime() + ttl.ttl_minutes * 60_000);
 }
 
 /**

@@ -47,7 +47,10 @@ test.each([
   await using receiver = await startReceiver();
   const { port } = new URL(receiver.url);
   const { lookup } = nameServer(addresses);
-  const sending = webhookSender(closed, lookup).send({ ...webhook, url: `http://hooks.example.com:${port}/` });
+  const sending = webhookSender(closed, lookup).send({
+    ...webhook,
+    url: `http://hooks.example.com:${port}/`,
+  });
   await expect(sending).rejects.toMatchObject({ name: "RefusedAddress" });
   expect(receiver.received).toEqual([]);
 });
@@ -64,6 +67,13 @@ test("an attempt ends when its time is up", async () => {
 test("public addresses are public", () => {
   for (const address of ["8.8.8.8", "93.184.215.14", "100.128.0.1", "2606:4700::1111", "2a00:1450:4001::8"])
     expect([address, isPublicAddress(address)]).toEqual([address, true]);
-  for (const address of ["100.127.255.255", "255.255.255.255", "2002:7f00:1::", "::", "hooks.example.com", ""])
+  for (const address of [
+    "100.127.255.255",
+    "255.255.255.255",
+    "2002:7f00:1::",
+    "::",
+    "hooks.example.com",
+    "",
+  ])
     expect([address, isPublicAddress(address)]).toEqual([address, false]);
 });

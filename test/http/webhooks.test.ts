@@ -110,7 +110,10 @@ test("a run that fails, waits for a human, or is stopped is told of, too", async
   await client.runs.cancel(thread_id, running.run_id);
   const told = await receiver.after(4);
   const byPath = Object.fromEntries(told.map(({ path, body }) => [path, body]));
-  expect(byPath["/failing"]).toMatchObject({ status: "error", error: expect.stringMatching(/^Graph execution failed/) });
+  expect(byPath["/failing"]).toMatchObject({
+    status: "error",
+    error: expect.stringMatching(/^Graph execution failed/),
+  });
   expect(JSON.stringify(byPath["/failing"])).not.toContain("secret of the graph");
   expect(byPath["/asking"]).toMatchObject({ status: "interrupted", values: { text: "hello" } });
   expect(byPath["/interrupt"]).toMatchObject({ run_id: running.run_id, status: "interrupted", values: null });
@@ -244,7 +247,9 @@ test("an address that is not public is refused at once, and says so", async () =
   ]) {
     const { status, body } = await server.post("/runs", { assistant_id: "shout", input, webhook: url });
     expect([url, status]).toEqual([url, 422]);
-    expect(body).toMatchObject({ detail: expect.stringMatching(/^webhook: .+ is not on the public internet$/) });
+    expect(body).toMatchObject({
+      detail: expect.stringMatching(/^webhook: .+ is not on the public internet$/),
+    });
   }
 });
 
@@ -255,7 +260,12 @@ test("a name of a private address is refused when it is called", async () => {
   const { run_id } = await clientOf(server).runs.create(null, "shout", { input, webhook });
   await vi.waitFor(async () =>
     expect(await settled(server)).toMatchObject([
-      { webhook_id: run_id, attempts: 1, failed: true, last_error: expect.stringContaining("RefusedAddress") },
+      {
+        webhook_id: run_id,
+        attempts: 1,
+        failed: true,
+        last_error: expect.stringContaining("RefusedAddress"),
+      },
     ]),
   );
   expect(receiver.received).toEqual([]);

@@ -11,6 +11,16 @@ create table langgraph.events (
 );
 CREATE INDEX events_by_age ON langgraph.events USING brin (created_at);
 
+create table langgraph.idempotency_keys (
+  key text not null,
+  digest text not null,
+  thread_id text not null,
+  run_id uuid,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (key)
+);
+CREATE INDEX idempotency_keys_by_age ON langgraph.idempotency_keys USING btree (created_at);
+
 create table langgraph.migrations (
   version integer not null,
   applied_at timestamp with time zone not null default now(),
@@ -72,11 +82,17 @@ create table langgraph.threads (
   active_runs integer not null default 0,
   last_seq bigint not null default 0,
   is_temporary boolean not null default false,
+  ttl_minutes double precision,
+  ttl_strategy text,
+  expires_at timestamp with time zone,
   constraint threads_pkey PRIMARY KEY (thread_id),
   constraint threads_active_runs_check CHECK ((active_runs >= 0)),
-  constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text])))
+  constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text]))),
+  constraint threads_ttl_minutes_check CHECK ((ttl_minutes > (0)::double precision)),
+  constraint threads_ttl_strategy_check CHECK ((ttl_strategy = ANY (ARRAY['delete'::text, 'keep_latest'::text])))
 );
 CREATE INDEX threads_by_creation ON langgraph.threads USING btree (created_at, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_expiry ON langgraph.threads USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX threads_by_metadata ON langgraph.threads USING gin (metadata jsonb_path_ops) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_state_update ON langgraph.threads USING btree (state_updated_at, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_status ON langgraph.threads USING btree (status, thread_id) WHERE (NOT is_temporary);
