@@ -132,7 +132,16 @@ class RunExecution {
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const { signal, drain } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context() };
-    const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
+    const execution = {
+      signal,
+      drain,
+      graph,
+      input,
+      config,
+      settings,
+      streamModes: kwargs.stream_mode,
+      hidden: Object.keys(kwargs.request_headers ?? {}),
+    };
     const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
       event: async (event, data) => {

@@ -30,7 +30,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
   const result = new Result();
-  const events = new WireEvents(streamModes);
+  const events = new WireEvents(streamModes, execution.hidden);
   let hasBegun = false;
   const nodeStarted = (): void => {
     hasBegun = true;
