@@ -175,6 +175,8 @@ function configurable(body: RunCreateBody, threadId: string | undefined): JsonOb
     checkpoint_id: ("checkpoint_id" in body ? body.checkpoint_id : undefined) ?? checkpoint?.checkpoint_id,
     checkpoint_ns: checkpoint?.checkpoint_ns,
     checkpoint_map: checkpoint?.checkpoint_map,
+    langsmith_project: body.langsmith_tracer?.project_name,
+    langsmith_example_id: body.langsmith_tracer?.example_id,
   };
   return { ...rest, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value != null)) };
 }

@@ -23,7 +23,9 @@ const Checkpoint = z.strictObject({
 
 const StreamMode = z.enum(STREAM_MODES);
 /** Refused rather than ignored. */
-const NotYet = z.null("this server does not have it yet").optional();
+const NoFeedback = z
+  .null("this server does not make LangSmith's feedback URLs; make them with LangSmith's own client")
+  .optional();
 
 const Common = z.strictObject({
   assistant_id: z.string().meta({ description: "The name of a graph, or the id of its default assistant." }),
@@ -53,8 +55,11 @@ const Common = z.strictObject({
     .string()
     .nullish()
     .meta({ description: "An http or https URL that is told, by POST, when the run has ended." }),
-  feedback_keys: NotYet,
-  langsmith_tracer: NotYet,
+  feedback_keys: NoFeedback,
+  langsmith_tracer: z
+    .strictObject({ project_name: z.string().min(1).nullish(), example_id: z.string().min(1).nullish() })
+    .nullish()
+    .meta({ description: "Where LangSmith is told of the run, besides the server's own project." }),
 });
 
 /** A run on a thread. */

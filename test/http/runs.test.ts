@@ -43,7 +43,7 @@ test.each([
   [{ surprise: 1 }, "surprise"],
   [{ webhook: "/internal" }, "webhook"],
   [{ feedback_keys: ["a"] }, "feedback_keys"],
-  [{ langsmith_tracer: {} }, "langsmith_tracer"],
+  [{ langsmith_tracer: { project: "a" } }, "langsmith_tracer"],
   [{ stream_mode: "surprise" }, "stream_mode"],
   [{ multitask_strategy: "surprise" }, "multitask_strategy"],
   [{ config: { surprise: 1 } }, "config"],
