@@ -172,6 +172,9 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     running: new Set(),
     webhooks: webhookStore(database),
     keys: keyStore(database),
+    graphs,
+    threads: threadStore(database),
+    threadStates: threadStateStore(database),
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,
     retrySeconds: options.webhooks.retrySeconds,
@@ -180,8 +183,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
   };
-  const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const { native, platform } = makeRoutes(options, graphs, deps);
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {

@@ -12,6 +12,7 @@ const STATUS = {
   thread_busy: 409,
   thread_exists: 409,
   run_cancelled: 409,
+  state_moved: 409,
   message_too_large: 413,
   invalid_request: 422,
   rate_limited: 429,

@@ -131,6 +131,8 @@ export interface RunStore {
   readonly get: (runId: string) => Promise<RunRecord | null>;
   /** The thread's runs, the newest first. */
   readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
+  /** The thread's runs, on all pages. */
+  readonly count: (threadId: string, status: RunStatus | undefined) => Promise<number>;
   /** Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are. */
   readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly CancelledRun[]>;
   /** Deletes a run that is over, with its events. False when it is active. */

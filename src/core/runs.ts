@@ -144,9 +144,9 @@ export async function listRuns(
   { runs }: Pick<RunDeps, "runs">,
   threadId: string,
   page: RunPage,
-): Promise<{ readonly runs: readonly RunRecord[]; readonly hasMore: boolean }> {
-  const found = await runs.list(threadId, { ...page, limit: page.limit + 1 });
-  return { runs: found.slice(0, page.limit), hasMore: found.length > page.limit };
+): Promise<{ readonly runs: readonly RunRecord[]; readonly total: number }> {
+  const [found, total] = await Promise.all([runs.list(threadId, page), runs.count(threadId, page.status)]);
+  return { runs: found, total };
 }
 
 type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock">;

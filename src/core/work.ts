@@ -4,10 +4,11 @@ import { sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import { sweepRuns, workRun, type RunDeps } from "./runs.ts";
+import { sweepThreads, type ThreadDeps } from "./threads.ts";
 import { readMessage, type WakeUp } from "./wake-ups.ts";
 import { deliverWebhook, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
-export interface WorkDeps extends RunDeps, WebhookDeps, KeyDeps {
+export interface WorkDeps extends RunDeps, WebhookDeps, KeyDeps, ThreadDeps {
   readonly logger: Logger;
 }
 
@@ -36,5 +37,6 @@ export async function tick(deps: WorkDeps): Promise<TickReport> {
   const report = await sweepRuns(deps);
   await sweepWebhooks(deps);
   await sweepKeys(deps);
+  await sweepThreads(deps);
   return report;
 }

@@ -66,10 +66,14 @@ function list(deps: RunsDeps): Route["handle"] {
   return async ({ params, request }) => {
     const { limit, offset, status, select } = await parse(schemas.ListQuery, schemas.queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
-    const { runs, hasMore } = await listRuns(deps, threadId, { limit, offset, status });
+    const { runs, total } = await listRuns(deps, threadId, { limit, offset, status });
     const all = runs.map(shown);
     const picked = select === undefined ? all : all.map((run) => pick(run, select));
-    return json(picked, 200, hasMore ? { "x-pagination-next": String(offset + limit) } : {});
+    const next = offset + limit;
+    return json(picked, 200, {
+      "x-pagination-total": String(total),
+      ...(next < total ? { "x-pagination-next": String(next) } : {}),
+    });
   };
 }
 

@@ -12,6 +12,7 @@ export function runStore(db: Db): RunStore {
     admit: admit(db),
     get: get(db),
     list: list(db),
+    count: count(db),
     cancel: cancel(db),
     remove: remove(db),
     threadGraph: threadGraph(db),
@@ -115,6 +116,18 @@ const list =
       where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}
       order by position desc limit ${limit} offset ${offset}`,
     );
+
+const count =
+  (db: Db): RunStore["count"] =>
+  async (threadId, status) => {
+    const [found] = await rows<{ runs: number }>(
+      db,
+      sql`
+      select count(*)::float8 as runs from langgraph.runs
+      where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}`,
+    );
+    return found?.runs ?? 0;
+  };
 
 const cancel =
   (db: Db): RunStore["cancel"] =>

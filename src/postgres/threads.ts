@@ -3,6 +3,10 @@
 import sql, { empty, join, type Sql } from "sql-template-tag";
 import type { Thread } from "../core/model.ts";
 import type {
+  FoundThread,
+  ThreadChanges,
+  ThreadExpiry,
+  ThreadPath,
   ThreadField,
   ThreadFilter,
   ThreadPage,
@@ -15,6 +19,7 @@ import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
+import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
 const COLUMNS: Readonly<Record<ThreadField, Sql>> = {
@@ -35,17 +40,18 @@ export function threadStore(database: Database): ThreadStore {
     create: async (thread, now) =>
       (await makeOnce(database, thread.idempotency, now, async () => insert(database, thread, now))) ?? null,
     get: async (thread_id) => first(rows<Thread>(database, byId(thread_id))),
-    update: async (thread_id, metadata, now) =>
+    expiry: async (thread_id) =>
       first(
-        rows<Thread>(
+        rows<ThreadExpiry>(
           database,
           sql`
-          update langgraph.threads set metadata = metadata || ${JSON.stringify(metadata)}::jsonb, updated_at = ${now}
-          where thread_id = ${thread_id} returning ${columns}`,
+          select ttl_strategy as strategy, ttl_minutes, expires_at from langgraph.threads
+          where thread_id = ${thread_id} and expires_at is not null`,
         ),
       ),
+    update: async (thread_id, changes, now) => first(rows<Thread>(database, update(thread_id, changes, now))),
     remove: async (thread_ids) => transaction(database, async (tx) => remove(tx, thread_ids)),
-    search: async (filter, page) => rows<Partial<Thread>>(database, search(filter, page)),
+    search: async (filter, page) => rows<FoundThread>(database, search(filter, page)),
     count: async (filter) => {
       const [found] = await rows<{ count: number }>(
         database,
@@ -71,11 +77,24 @@ export function threadStateStore(database: Database): ThreadStateStore {
       return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
     },
     copy: async (from, to, now) => first(rows<Thread>(database, copy(from, to, now))),
+    prune: async (thread_ids) => transaction(database, async (tx) => pruneIdle(tx, thread_ids)),
+    expire: async (now) => transaction(database, async (tx) => expireIdle(tx, now)),
   };
 }
 
 async function first<T>(found: Promise<readonly T[]>): Promise<T | null> {
   return (await found)[0] ?? null;
+}
+
+function update(thread_id: string, { metadata, ttl }: ThreadChanges, now: Date): Sql {
+  const lifetime =
+    ttl === undefined
+      ? empty
+      : sql`, ttl_minutes = ${ttl.ttl_minutes}, ttl_strategy = ${ttl.strategy}, expires_at = ${expiry(ttl, now)}`;
+  return sql`
+    update langgraph.threads
+    set metadata = metadata || ${JSON.stringify(metadata)}::jsonb, updated_at = ${now} ${lifetime}
+    where thread_id = ${thread_id} returning ${columns}`;
 }
 
 function byId(thread_id: string): Sql {
@@ -107,32 +126,24 @@ function expiry(ttl: ThreadTtl | undefined, now: Date): Date | null {
   return ttl === undefined ? null : new Date(now.getTime() + ttl.ttl_minutes * 60_000);
 }
 
-/**
- * Runs go first: their executors lock a run before its thread, too. Checkpoints go last and in statements of their own,
- * which see what an executor has written until its run was gone; after that, its lease lets it write nothing more.
- */
-async function remove(db: Db, thread_ids: readonly string[]): Promise<number> {
-  const theirs = sql`thread_id = any(${thread_ids}::text[])`;
-  await rows(db, sql`delete from langgraph.runs where ${theirs}`);
-  const removed = await rows(db, sql`delete from langgraph.threads where ${theirs} returning thread_id`);
-  await rows(
-    db,
-    sql`
-    with event as (delete from langgraph.events where ${theirs}),
-      blob as (delete from public.checkpoint_blobs where ${theirs}),
-      write as (delete from public.checkpoint_writes where ${theirs})
-    delete from public.checkpoints where ${theirs}`,
-  );
-  return removed.length;
-}
-
-function search(filter: ThreadFilter, { select, sort_by, sort_order, limit, offset }: ThreadPage): Sql {
+function search(
+  filter: ThreadFilter,
+  { select, extract, sort_by, sort_order, limit, offset }: ThreadPage,
+): Sql {
+  const shown = select.map((field) => COLUMNS[field]);
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
   const byId = sort_by === "thread_id" ? empty : sql`, thread_id ${direction}`;
   return sql`
-    select ${join(select.map((field) => COLUMNS[field]))} from langgraph.threads
+    select ${join(extract === undefined ? shown : [...shown, extracted(extract)])} from langgraph.threads
     where ${matches(filter)}
     order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
+}
+
+function extracted(extract: Readonly<Record<string, ThreadPath>>): Sql {
+  const pairs = Object.entries(extract).map(
+    ([alias, { field, path }]) => sql`${alias}::text, ${COLUMNS[field]} #> ${path}::text[]`,
+  );
+  return sql`jsonb_build_object(${join(pairs)}) as extracted`;
 }
 
 function matches({ metadata, values, status, ids }: ThreadFilter): Sql {
