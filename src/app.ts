@@ -18,6 +18,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
@@ -32,6 +33,7 @@ import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -183,7 +185,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
   };
-  const { native, platform } = makeRoutes(options, graphs, deps);
+  const pingDatabase = async (): Promise<void> => ping(database);
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, pingDatabase });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -202,7 +205,8 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates">,
+    Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -218,6 +222,7 @@ function makeRoutes(
       },
       authLevel,
     ),
+    ...infoRoutes(deps),
   ];
   const native: Route[] = graphs
     .list()
