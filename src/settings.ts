@@ -13,6 +13,8 @@ const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
+  RUN_LEASE_SECONDS: wholeNumber(3, 600).default(30),
+  EVENT_RETENTION_HOURS: wholeNumber(1, 87_600).default(24),
 });
 
 const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
@@ -27,6 +29,10 @@ const LocalEnvironment = Environment.extend({
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
+  /** How long a run's executor may give no sign of life before another one takes over. Default: 30 s. */
+  readonly leaseMs?: number;
+  /** How long the events of a run are kept after its end. Default: a day. */
+  readonly eventRetentionMs?: number;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -41,10 +47,14 @@ function toSettings({
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
   LOG_LEVEL,
+  RUN_LEASE_SECONDS,
+  EVENT_RETENTION_HOURS,
 }: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
+    leaseMs: RUN_LEASE_SECONDS * 1000,
+    eventRetentionMs: EVENT_RETENTION_HOURS * 3_600_000,
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { assistantIdOf, graphOfAssistant } from "../core/assistants.ts";
 import type { Graph } from "../core/graphs.ts";
-import { isJsonObject, type JsonObject } from "../core/model.ts";
+import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
@@ -58,7 +58,8 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     if (!Array.isArray(sent)) throw new AppError("invalid_request", "body: expected a list of runs");
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
     const asked = [];
-    for (const body of await parse(RunBatch, items)) asked.push(await toAsked(deps, call, body, undefined));
+    for (const body of await parse(RunBatch, items))
+      asked.push(await toAsked(deps, call.invocation, body, undefined));
     const runs = [];
     for (const { request } of asked) runs.push(shownNew(deps, await createRun(deps, request)));
     return json(runs);
@@ -94,12 +95,13 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
   const { thread_id } = call.params;
   const body = await parse(thread_id === undefined ? StatelessRunCreate : RunCreate, sent);
-  return toAsked(deps, call, body, thread_id);
+  return toAsked(deps, call.invocation, body, thread_id);
 }
 
-async function toAsked(
-  deps: RunsDeps,
-  { invocation }: Call,
+/** @throws AppError `not_found`, `forbidden`, `invalid_request` */
+export async function toAsked(
+  deps: Pick<RunsDeps, "graphs">,
+  invocation: Pick<Invocation, "authLevel">,
   body: RunCreateBody,
   threadId: string | undefined,
 ): Promise<Asked> {

@@ -1,0 +1,58 @@
+/** The SQL of ticks: what is due, and the removal of what has expired. */
+
+import sql, { type Sql } from "sql-template-tag";
+import type { Agenda, Due, Retention } from "../core/agenda.ts";
+import { forgottenRuns, lapsedRuns } from "./claims.ts";
+import { rows, type Db } from "./sql.ts";
+
+export function agenda(db: Db): Agenda {
+  return {
+    read: async (now, { forgottenSince, eventsSince }) => {
+      const [due] = await rows<Due>(
+        db,
+        sql`
+        select
+          exists (${lapsedRuns(now)} limit 1) or exists (${forgottenRuns(now, forgottenSince)} limit 1) as runs,
+          exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
+          (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
+          exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits`,
+      );
+      return due ?? { runs: false, crons: false, events: false, rate_limits: false };
+    },
+  };
+}
+
+export function retention(db: Db): Retention {
+  return {
+    removeEvents: async (since, limit) =>
+      count(
+        db,
+        sql`
+        delete from langgraph.events e using (
+          select e.thread_id, e.seq from langgraph.events e where ${expired(since)}
+          order by e.created_at limit ${limit} for update skip locked
+        ) old
+        where e.thread_id = old.thread_id and e.seq = old.seq returning 1`,
+      ),
+    removeRateLimits: async (now, limit) =>
+      count(
+        db,
+        sql`
+        delete from langgraph.rate_limits r using (
+          select key from langgraph.rate_limits where expire < ${now.getTime()}
+          order by expire limit ${limit} for update skip locked
+        ) old
+        where r.key = old.key returning 1`,
+      ),
+  };
+}
+
+/** Of runs that ended before this, or that are gone. */
+const expired = (since: Date): Sql => sql`
+  e.created_at < ${since} and not exists (
+    select from langgraph.runs r
+    where r.run_id = e.run_id and (r.status in ('pending', 'running') or r.updated_at >= ${since}))`;
+
+async function count(db: Db, statement: Sql): Promise<number> {
+  return (await rows(db, sql`with removed as (${statement}) select from removed`)).length;
+}
