@@ -21,6 +21,7 @@ export function inProcessQueue(
     working -= 1;
   };
   const deliver = (message: object): void => {
+    if (stopped.aborted) return;
     waiting.push(message);
     if (working < CONCURRENCY) void next();
   };
@@ -29,7 +30,7 @@ export function inProcessQueue(
     send: async (wakeUp, { notBefore } = {}) => {
       const message = messageOf(wakeUp, notBefore);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
-      void clock.until(notBefore, stopped).then(() => deliver(message));
+      void clock.until(notBefore).then(() => deliver(message));
     },
   };
 }

@@ -79,7 +79,7 @@ const update =
         on_run_completed = ${cron.on_run_completed}, payload = ${JSON.stringify(cron.payload)}::jsonb,
         metadata = ${JSON.stringify(cron.metadata)}::jsonb, updated_at = ${cron.updated_at}
         ${next === undefined ? empty : sql`, next_run_date = ${next}`}
-      where cron_id = ${cron.cron_id} and updated_at = ${seen} returning ${columns}`,
+      where cron_id = ${cron.cron_id} and date_trunc('milliseconds', updated_at) = ${seen} returning ${columns}`,
     );
     return updated ?? null;
   };
@@ -120,7 +120,7 @@ export function cronCalendar(database: Database): CronCalendar {
           tx,
           sql`
           update langgraph.crons set next_run_date = ${next}
-          where cron_id = ${cron_id} and next_run_date = ${next_run_date} returning cron_id`,
+          where cron_id = ${cron_id} and date_trunc('milliseconds', next_run_date) = ${next_run_date} returning cron_id`,
         );
         if (moved.length === 0) return { hasMoved: false };
         const refusal = run === null ? undefined : await refusalOf(runStore(tx).admit(run, now));
