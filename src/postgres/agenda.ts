@@ -47,11 +47,11 @@ export function retention(db: Db): Retention {
   };
 }
 
-/** Of runs that ended before this, or that are gone. */
+/** Of runs that ended before this, or that are gone. A subquery for each event, as a join would read all runs. */
 const expired = (since: Date): Sql => sql`
-  e.created_at < ${since} and not exists (
-    select from langgraph.runs r
-    where r.run_id = e.run_id and (r.status in ('pending', 'running') or r.updated_at >= ${since}))`;
+  e.created_at < ${since} and not coalesce((
+    select r.status in ('pending', 'running') or r.updated_at >= ${since}
+    from langgraph.runs r where r.run_id = e.run_id), false)`;
 
 async function count(db: Db, statement: Sql): Promise<number> {
   return (await rows(db, sql`with removed as (${statement}) select from removed`)).length;
