@@ -6,10 +6,12 @@ import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Lease, RateLimiter } from "./core/ports.ts";
+import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import { LEASE_MS } from "./core/runs.ts";
+import { tick, type TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
-import { tick, workMessage, type WorkDeps } from "./core/work.ts";
+import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";
 import { isPublicAddress, literalAddress } from "./engine/addresses.ts";
 import { executeRun } from "./engine/execute.ts";
@@ -18,6 +20,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import { cronRequest, cronRoutes, type CronRouteDeps } from "./http/crons.ts";
 import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
@@ -28,7 +31,9 @@ import type { ThreadRouteDeps } from "./http/thread-route.ts";
 import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
+import { agenda, retention } from "./postgres/agenda.ts";
 import { claimStore } from "./postgres/claims.ts";
+import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -149,29 +154,36 @@ interface OpenApp {
   readonly running: ReadonlySet<Promise<unknown>>;
 }
 
+/** If no setting says otherwise. */
+const EVENT_RETENTION_MS = 86_400_000;
+
 function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shutdown: AbortSignal): OpenApp {
   const settings = host.settings ?? readSettings();
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
-  const claims = claimStore(database);
+  const running = new Set<Promise<unknown>>();
+  const work = async (message: object): Promise<void> =>
+    workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
+  const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
+  const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
+  const isExecuting = (): boolean => running.size > 0;
+  const alarm = openAlarm({ queue, clock: systemClock, logger, leaseMs, isExecuting });
   const journals = new Map<string, Journal>();
   const shared = {
-    claims,
+    claims: claimsWithAlarm(claimStore(database), alarm),
+    queue,
+    leaseMs,
     clock: systemClock,
     newId: randomUUID,
     checkpointers: checkpointers(database),
     logger,
   };
-  const work = async (message: object): Promise<void> =>
-    workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
-  const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
-  const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
+  const executing = { ...shared, graphs, journals, shutdown };
   const following = { events: eventLog(database), clock: systemClock, journals };
-  const deps: WorkDeps & typeof shared = {
+  const deps: TickDeps & typeof shared = {
     ...shared,
-    queue,
-    runs: runStore(database),
-    running: new Set(),
+    runs: runsWithAlarm(runStore(database), alarm),
+    running,
     webhooks: webhookStore(database),
     keys: keyStore(database),
     graphs,
@@ -184,9 +196,16 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
       execute: async (run, limits) => executeRun(executing, run, limits),
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
+    agenda: agenda(database),
+    retention: retention(database),
+    eventRetentionMs,
+    calendar: cronCalendar(database),
+    requestOf: async (cron) =>
+      cronRequest({ graphs: () => graphs.list(), webhookPolicy: webhookPolicy(options) }, cron),
   };
   const pingDatabase = async (): Promise<void> => ping(database);
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, pingDatabase });
+  const crons = cronStore(database);
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, crons, pingDatabase });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -196,7 +215,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
-      tick: async () => tick(deps),
+      tick: async (invocation) => tick(deps, invocation),
     },
   };
 }
@@ -206,22 +225,22 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    Pick<CronRouteDeps, "crons"> &
     InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
+  const running = {
+    ...serving,
+    graphs: () => graphs.list(),
+    webhookPolicy: webhookPolicy(options),
+    configurableHeaders: options.configurableHeaders,
+  };
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes(
-      {
-        ...serving,
-        graphs: () => graphs.list(),
-        webhookPolicy: webhookPolicy(options),
-        configurableHeaders: options.configurableHeaders,
-      },
-      authLevel,
-    ),
+    ...cronRoutes(running, authLevel),
+    ...runRoutes(running, authLevel),
     ...infoRoutes(deps),
   ];
   const native: Route[] = graphs

@@ -13,6 +13,8 @@ const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
+  RUN_LEASE_SECONDS: wholeNumber(3, 600).default(30),
+  EVENT_RETENTION_HOURS: wholeNumber(1, 87_600).default(24),
   WEBHOOK_SECRETS: z
     .string()
     .transform((text) => text.split(/[\s,]+/).filter((secret) => secret !== ""))
@@ -41,6 +43,10 @@ const LocalEnvironment = Environment.extend({
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
+  /** How long a run's executor may give no sign of life before another one takes over. Default: 30 s. */
+  readonly leaseMs?: number;
+  /** How long the events of a run are kept after its end. Default: a day. */
+  readonly eventRetentionMs?: number;
   /** That sign webhooks; several while receivers go from one to the next. */
   readonly webhookSecrets?: readonly string[];
 }
@@ -57,11 +63,15 @@ function toSettings({
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
   LOG_LEVEL,
+  RUN_LEASE_SECONDS,
+  EVENT_RETENTION_HOURS,
   WEBHOOK_SECRETS,
 }: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
+    leaseMs: RUN_LEASE_SECONDS * 1000,
+    eventRetentionMs: EVENT_RETENTION_HOURS * 3_600_000,
     webhookSecrets: WEBHOOK_SECRETS,
   };
 }

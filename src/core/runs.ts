@@ -11,12 +11,12 @@ import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, 
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
-/** How long a claim is good for without a sign of life. */
+/** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
 /** Claims that a run gets without getting anywhere before it is given up. */
 const MAX_ATTEMPTS = 3;
 /** After this long without being claimed, a run's message is taken for lost. */
-const FORGOTTEN_MS = 30_000;
+export const FORGOTTEN_MS = 30_000;
 
 export interface RunDeps {
   readonly runs: RunStore;
@@ -25,6 +25,8 @@ export interface RunDeps {
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** How long a claim is good for without a sign of life. */
+  readonly leaseMs: number;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
 }
@@ -76,7 +78,7 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   const run = newRun(deps, request);
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
-  const until = new Date(now.getTime() + LEASE_MS);
+  const until = new Date(now.getTime() + deps.leaseMs);
   let claim: ClaimedRun | null;
   try {
     claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
@@ -196,7 +198,7 @@ export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invoc
   const now = deps.clock.now();
   const claim = await deps.claims.claim(
     { run_id, lease_id: deps.newId() },
-    { now, until: new Date(now.getTime() + LEASE_MS) },
+    { now, until: new Date(now.getTime() + deps.leaseMs) },
   );
   if (claim === null) return;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
@@ -209,17 +211,24 @@ export interface SweepReport {
   readonly resent: number;
 }
 
-/** Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. */
+/**
+ * Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. A
+ * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
+ */
 export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
   const { claims, clock, newId, queue } = deps;
   const now = clock.now();
-  const term = { now, until: new Date(now.getTime() + LEASE_MS) };
+  const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
   const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
   });
-  for (const run_id of [...waiting, ...forgotten]) await queue.send({ run_id });
-  for (const run of exhausted) await giveUp(deps, run);
+  const sent = await Promise.allSettled([
+    ...[...waiting, ...forgotten].map(async (run_id) => queue.send({ run_id })),
+    ...exhausted.map(async (run) => giveUp(deps, run)),
+  ]);
+  const failed = sent.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 

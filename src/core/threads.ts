@@ -144,10 +144,11 @@ export async function pruneThreads(
   }
 }
 
-/** Does with the threads whose time has come what they asked for. Those with an active run have to wait. */
-export async function sweepThreads(deps: ThreadDeps): Promise<void> {
-  const removed = await deps.threadStates.expire(deps.clock.now());
+/** Does with threads whose time has come what they asked for. Those with an active run have to wait. @returns how many */
+export async function sweepThreads(deps: ThreadDeps, limit: number): Promise<number> {
+  const { removed, pruned } = await deps.threadStates.expire(deps.clock.now(), limit);
   for (const thread of removed) await forgetElsewhere(deps, thread);
+  return removed.length + pruned;
 }
 
 async function removeThreads(deps: ThreadDeps, found: readonly Partial<Thread>[]): Promise<number> {
@@ -273,6 +274,12 @@ export interface EditedState {
 /** Saves an edit through the checkpointer; repeated from the start when the database asks for that. */
 export type EditState = (checkpointer: Checkpointer, thread: Thread) => Promise<EditedState>;
 
+export interface Expired {
+  readonly removed: readonly Pick<Thread, "thread_id" | "metadata">[];
+  /** How many. */
+  readonly pruned: number;
+}
+
 /** Changes to threads that concern their checkpoints. Each happens as a whole or not at all. */
 export interface ThreadStateStore {
   /** Edits a thread while no run of it is active, and keeps runs from starting meanwhile. @throws AppError `not_found`, `thread_busy` */
@@ -283,6 +290,6 @@ export interface ThreadStateStore {
   readonly copy: (from: string, to: string, now: Date) => Promise<Thread | null>;
   /** Keeps of each thread without an active run only its newest checkpoint, and those of its subgraphs. @returns how many there were */
   readonly prune: (thread_ids: readonly string[]) => Promise<number>;
-  /** Deletes or prunes threads whose time has come. @returns those that it deleted */
-  readonly expire: (now: Date) => Promise<readonly Pick<Thread, "thread_id" | "metadata">[]>;
+  /** Deletes threads whose time has come, or prunes them. */
+  readonly expire: (now: Date, limit: number) => Promise<Expired>;
 }

@@ -9,6 +9,8 @@ export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string
 export interface WakeUpQueue {
   /** @throws AppError `unavailable` */
   readonly send: (wakeUp: WakeUp, options?: { readonly notBefore?: Date | undefined }) => Promise<void>;
+  /** Whether what is sent reaches a worker when this process is dead. False where no queue is set up, too. */
+  readonly outlivesProcess: () => boolean;
 }
 
 const Time = { not_before: z.coerce.date().optional() };

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { AgendaTerms } from "./agenda.ts";
 import type { Invocation, JsonObject, RunStatus } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -12,10 +13,8 @@ const ATTEMPT_LEASE_MS = 60_000;
 const TIMEOUT_MS = 15_000;
 /** An attempt that is put off a little longer than planned, so that those of one outage do not all come at once. */
 const JITTER = 0.2;
-/** After this long without an attempt, its message is taken for lost. */
-const FORGOTTEN_MS = 30_000;
 /** How long a delivery that was given up can be looked at. */
-const KEPT_MS = 7 * 24 * 3_600_000;
+export const FAILURES_KEPT_MS = 7 * 24 * 3_600_000;
 
 /**
  * The pauses between attempts, in seconds: some three days in all.
@@ -190,11 +189,13 @@ async function putOff(deps: WebhookDeps, delivery: Delivery, problem: Problem): 
   await queue.send({ webhook_id: delivery.webhook_id }, { notBefore: dueAt });
 }
 
-/** Wakes workers for the deliveries that were due and whose message must be lost, and forgets old failures. */
-export async function sweepWebhooks({ webhooks, queue, clock }: WebhookDeps): Promise<number> {
-  const now = clock.now();
-  const forgotten = await webhooks.forgotten(new Date(now.getTime() - FORGOTTEN_MS));
+/** Wakes workers for the deliveries that were due before, and forgets old failures. @returns how many it woke for */
+export async function sweepWebhooks(
+  { webhooks, queue }: WebhookDeps,
+  { forgottenSince, failuresSince }: Pick<AgendaTerms, "forgottenSince" | "failuresSince">,
+): Promise<number> {
+  const forgotten = await webhooks.forgotten(forgottenSince);
   for (const webhook_id of forgotten) await queue.send({ webhook_id });
-  await webhooks.forget(new Date(now.getTime() - KEPT_MS));
+  await webhooks.forget(failuresSince);
   return forgotten.length;
 }

@@ -1,19 +1,13 @@
 /** The second door: what is done about a message of the queue. */
 
-import { sweepKeys, type KeyDeps } from "./idempotency.ts";
-import type { Invocation, TickReport } from "./model.ts";
-import type { Logger } from "./ports.ts";
-import { sweepRuns, workRun, type RunDeps } from "./runs.ts";
-import { sweepThreads, type ThreadDeps } from "./threads.ts";
+import type { Invocation } from "./model.ts";
+import { workRun } from "./runs.ts";
+import { tick, type TickDeps } from "./tick.ts";
 import { readMessage, type WakeUp } from "./wake-ups.ts";
-import { deliverWebhook, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
-
-export interface WorkDeps extends RunDeps, WebhookDeps, KeyDeps, ThreadDeps {
-  readonly logger: Logger;
-}
+import { deliverWebhook } from "./webhooks.ts";
 
 /** Does what a message asks for; what is no message of ours is dropped. Rejects when it should be delivered again. */
-export async function workMessage(deps: WorkDeps, sent: unknown, invocation: Invocation): Promise<void> {
+export async function workMessage(deps: TickDeps, sent: unknown, invocation: Invocation): Promise<void> {
   const message = readMessage(sent);
   if (message === null) {
     deps.logger.warn({}, "Dropped a queue message that is none of ours");
@@ -26,17 +20,8 @@ export async function workMessage(deps: WorkDeps, sent: unknown, invocation: Inv
 }
 
 /** One branch for each kind of wake-up. */
-async function workWakeUp(deps: WorkDeps, wakeUp: WakeUp, invocation: Invocation): Promise<void> {
+async function workWakeUp(deps: TickDeps, wakeUp: WakeUp, invocation: Invocation): Promise<void> {
   if ("run_id" in wakeUp) return workRun(deps, wakeUp.run_id, invocation);
   if ("webhook_id" in wakeUp) return deliverWebhook(deps, wakeUp.webhook_id, invocation);
-  await tick(deps);
-}
-
-/** The third door: looks for what is due. */
-export async function tick(deps: WorkDeps): Promise<TickReport> {
-  const report = await sweepRuns(deps);
-  await sweepWebhooks(deps);
-  await sweepKeys(deps);
-  await sweepThreads(deps);
-  return report;
+  await tick(deps, invocation);
 }

@@ -2,7 +2,7 @@
 
 import { assistantIdOf, graphOfAssistant } from "../core/assistants.ts";
 import type { Graph } from "../core/graphs.ts";
-import { isJsonObject, type JsonObject } from "../core/model.ts";
+import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
@@ -63,10 +63,16 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     if (!Array.isArray(sent)) throw new AppError("invalid_request", "body: expected a list of runs");
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
     const asked = [];
-    for (const body of await parse(RunBatch, items)) asked.push(await toAsked(deps, call, body, undefined));
+    for (const body of await parse(RunBatch, items)) {
+      const { request } = await toAsked(deps, call.invocation, body, undefined);
+      asked.push({
+        ...request,
+        headers: configurableHeaders(call.request.headers, deps.configurableHeaders),
+      });
+    }
     const whole = idempotencyOf(call, items);
     const runs = [];
-    for (const [index, { request }] of asked.entries())
+    for (const [index, request] of asked.entries())
       runs.push(await createRun(deps, { ...request, idempotency: idempotencyOfItem(whole, index) }));
     return json(runs.map(shownNew), 200, repeatHeaders(runs.every(isRepeat)));
   };
@@ -101,17 +107,19 @@ async function readAsked(deps: RunsDeps, call: Call, door?: "join" | "stream"): 
   const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
   const { thread_id } = call.params;
   const body = await parse(thread_id === undefined ? StatelessRunCreate : RunCreate, sent);
-  const { request, ...asked } = await toAsked(deps, call, body, thread_id);
+  const { request, ...asked } = await toAsked(deps, call.invocation, body, thread_id);
   const idempotency = idempotencyOf(call, sent);
+  const headers = configurableHeaders(call.request.headers, deps.configurableHeaders);
   // Who waits once more finds the values in the log, when the run and its temporary thread are gone.
   const needsValues = door === "join" && idempotency !== undefined && !request.streamModes.includes("values");
   const streamModes = needsValues ? [...request.streamModes, "values" as const] : request.streamModes;
-  return { ...asked, request: { ...request, idempotency, streamModes } };
+  return { ...asked, request: { ...request, idempotency, headers, streamModes } };
 }
 
-async function toAsked(
-  deps: RunsDeps,
-  { request: { headers }, invocation }: Call,
+/** @throws AppError `not_found`, `forbidden`, `invalid_request` */
+export async function toAsked(
+  deps: Pick<RunsDeps, "graphs" | "webhookPolicy">,
+  invocation: Pick<Invocation, "authLevel">,
   body: RunCreateBody,
   threadId: string | undefined,
 ): Promise<Asked> {
@@ -130,7 +138,6 @@ async function toAsked(
     createsThread: threadId === undefined || body.if_not_exists === "create",
     isKept: threadId === undefined && body.on_completion === "keep",
     afterSeconds: body.after_seconds ?? 0,
-    headers: configurableHeaders(headers, deps.configurableHeaders),
     webhook: body.webhook == null ? undefined : checkWebhook(body.webhook, deps.webhookPolicy),
   };
   return { graph, body, request };

@@ -27,7 +27,8 @@ const NoFeedback = z
   .null("this server does not make LangSmith's feedback URLs; make them with LangSmith's own client")
   .optional();
 
-const Common = z.strictObject({
+/** What can be said of any run. */
+export const RunFields = z.strictObject({
   assistant_id: z.string().meta({ description: "The name of a graph, or the id of its default assistant." }),
   input: z.unknown().optional(),
   command: Command.nullish(),
@@ -63,14 +64,14 @@ const Common = z.strictObject({
 });
 
 /** A run on a thread. */
-export const RunCreate = Common.extend({
+export const RunCreate = RunFields.extend({
   checkpoint: Checkpoint.nullish(),
   checkpoint_id: z.string().max(256).nullish(),
   on_completion: z.literal("keep", "only a run without a thread has one that can be deleted").nullish(),
 });
 
 /** A run on a thread of its own; what is said of threads and other runs is true of it anyway. */
-export const StatelessRunCreate = Common.extend({ on_completion: z.enum(["delete", "keep"]).nullish() });
+export const StatelessRunCreate = RunFields.extend({ on_completion: z.enum(["delete", "keep"]).nullish() });
 
 export type RunCreateBody = z.output<typeof RunCreate> | z.output<typeof StatelessRunCreate>;
 

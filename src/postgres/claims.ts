@@ -213,8 +213,7 @@ const recover =
       db,
       sql`
       with lapsed as materialized (
-        select run_id, thread_id, attempt from langgraph.runs where status = 'running' and lease_until < ${now}
-        order by lease_until limit 100 for update skip locked
+        ${lapsedRuns(now)} order by r.lease_until limit ${SWEPT} for update skip locked
       ), waiting as (
         update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
         where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
@@ -222,7 +221,9 @@ const recover =
       ), thread as (
         ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
       ), forgotten as (
-        update langgraph.runs set woken_at = ${now} where run_id in (${forgotten(now, forgottenSince)}) returning run_id
+        update langgraph.runs set woken_at = ${now} where run_id in (
+          ${forgottenRuns(now, forgottenSince)} order by r.due_at limit ${SWEPT} for update skip locked)
+        returning run_id
       )
       select 'waiting' as what, run_id from waiting
       union all select 'exhausted', run_id from lapsed where attempt >= ${maxAttempts}
@@ -254,11 +255,18 @@ async function reclaim(
   );
 }
 
-const forgotten = (now: Date, since: Date): Sql => sql`
+/** Runs that are put back or woken again at a time. */
+const SWEPT = 100;
+
+/** Without order, limit and locks. */
+export const lapsedRuns = (now: Date): Sql => sql`
+  select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < ${now}`;
+
+/** Those that could have started `since`, and that nobody has claimed; without order, limit and locks. */
+export const forgottenRuns = (now: Date, since: Date): Sql => sql`
   select r.run_id from langgraph.runs r
   where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
     and not exists (
       select from langgraph.runs other
       where other.thread_id = r.thread_id and (other.status = 'running'
-        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
-  order by r.due_at limit 100 for update skip locked`;
+        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))`;

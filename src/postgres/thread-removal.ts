@@ -2,7 +2,7 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { Thread } from "../core/model.ts";
-import type { PruneStrategy } from "../core/threads.ts";
+import type { Expired, PruneStrategy } from "../core/threads.ts";
 import { rows, type Db } from "./sql.ts";
 
 /**
@@ -38,13 +38,9 @@ async function lockIdle(db: Db, which: Sql): Promise<readonly IdleThread[]> {
   );
 }
 
-/** Of threads that expire at a time; the next tick finds the rest. */
-const EXPIRING = 100;
-
-/** @returns those that it deleted */
-export async function expireIdle(transaction: Db, now: Date): Promise<readonly IdleThread[]> {
+export async function expireIdle(transaction: Db, now: Date, limit: number): Promise<Expired> {
   const due = sql`thread_id in (
-    select thread_id from langgraph.threads where expires_at <= ${now} and active_runs = 0 order by expires_at limit ${EXPIRING})`;
+    select thread_id from langgraph.threads where expires_at <= ${now} and active_runs = 0 order by expires_at limit ${limit})`;
   const expired = await lockIdle(transaction, due);
   const gone = expired.filter(({ ttl_strategy }) => ttl_strategy === "delete");
   const kept = expired.filter(({ ttl_strategy }) => ttl_strategy === "keep_latest");
@@ -58,7 +54,7 @@ export async function expireIdle(transaction: Db, now: Date): Promise<readonly I
       where thread_id = any(${idsOf(kept)}::text[])`,
     );
   }
-  return gone;
+  return { removed: gone, pruned: kept.length };
 }
 
 function idsOf(threads: readonly IdleThread[]): string[] {

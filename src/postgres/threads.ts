@@ -78,7 +78,7 @@ export function threadStateStore(database: Database): ThreadStateStore {
     },
     copy: async (from, to, now) => first(rows<Thread>(database, copy(from, to, now))),
     prune: async (thread_ids) => transaction(database, async (tx) => pruneIdle(tx, thread_ids)),
-    expire: async (now) => transaction(database, async (tx) => expireIdle(tx, now)),
+    expire: async (now, limit) => transaction(database, async (tx) => expireIdle(tx, now, limit)),
   };
 }
 

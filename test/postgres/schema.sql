@@ -1,5 +1,29 @@
 -- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
 
+create table langgraph.crons (
+  cron_id uuid not null,
+  assistant_id uuid not null,
+  thread_id text,
+  schedule text not null,
+  timezone text,
+  end_time timestamp with time zone,
+  enabled boolean not null,
+  on_run_completed text,
+  payload jsonb not null,
+  metadata jsonb not null default '{}'::jsonb,
+  user_id text,
+  next_run_date timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint crons_pkey PRIMARY KEY (cron_id),
+  constraint crons_on_run_completed_check CHECK ((on_run_completed = ANY (ARRAY['delete'::text, 'keep'::text])))
+);
+CREATE INDEX crons_by_creation ON langgraph.crons USING btree (created_at, cron_id);
+CREATE INDEX crons_by_metadata ON langgraph.crons USING gin (metadata jsonb_path_ops);
+CREATE INDEX crons_due ON langgraph.crons USING btree (next_run_date) WHERE (next_run_date IS NOT NULL);
+CREATE INDEX crons_of_assistant ON langgraph.crons USING btree (assistant_id, created_at);
+CREATE INDEX crons_of_thread ON langgraph.crons USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
+
 create table langgraph.events (
   thread_id text not null,
   seq bigint not null,
@@ -9,7 +33,7 @@ create table langgraph.events (
   created_at timestamp with time zone not null,
   constraint events_pkey PRIMARY KEY (thread_id, seq)
 );
-CREATE INDEX events_by_age ON langgraph.events USING brin (created_at);
+CREATE INDEX events_by_age ON langgraph.events USING btree (created_at);
 
 create table langgraph.idempotency_keys (
   key text not null,
@@ -149,5 +173,7 @@ create table public.checkpoints (
   metadata jsonb not null default '{}'::jsonb,
   constraint checkpoints_pkey PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id)
 );
+
+alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
