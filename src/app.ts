@@ -184,14 +184,11 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     ...shared,
     runs: runsWithAlarm(runStore(database), alarm),
     running,
-    webhooks: webhookStore(database),
     keys: keyStore(database),
     graphs,
     threads: threadStore(database),
     threadStates: threadStateStore(database),
-    sender: lazySender(options, settings),
-    chance: () => randomInt(1_000) / 1_000,
-    retrySeconds: options.webhooks.retrySeconds,
+    ...webhookParts(options, settings, database),
     engine: {
       execute: async (run, limits) => executeRun(executing, run, limits),
       follow: (run, after, signal) => follow(following, run, after, signal),
@@ -279,6 +276,15 @@ function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {
     allowedDomains: webhooks.allowedDomains,
     allowedPorts: webhooks.allowedPorts,
     isRefused,
+  };
+}
+
+function webhookParts(options: ParsedOptions, settings: Settings, database: Database) {
+  return {
+    webhooks: webhookStore(database),
+    sender: lazySender(options, settings),
+    chance: () => randomInt(1_000) / 1_000,
+    retrySeconds: options.webhooks.retrySeconds,
   };
 }
 

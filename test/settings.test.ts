@@ -11,7 +11,12 @@ const nothing = {
   HOST: undefined,
   FUNCTION_KEY: undefined,
   ADMIN_KEY: undefined,
+  RUN_LEASE_SECONDS: undefined,
+  EVENT_RETENTION_HOURS: undefined,
+  WEBHOOK_SECRETS: undefined,
 };
+/** What is as it is in each test. */
+const defaults = { leaseMs: 30_000, eventRetentionMs: 86_400_000, webhookSecrets: [] };
 const DATABASE_URL = "postgres://ada:secret@db.example/agents";
 
 function problemsOf(read: () => unknown): string {
@@ -28,6 +33,7 @@ describe("a deployed server", () => {
     expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
       database: { url: DATABASE_URL, poolSize: 4, migrate: true },
       logLevel: "info",
+      ...defaults,
     });
     expect(problemsOf(() => readSettings(nothing))).toBe(
       "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
@@ -44,6 +50,7 @@ describe("a deployed server", () => {
     expect(readSettings(variables)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: false },
       logLevel: "debug",
+      ...defaults,
     });
   });
 
@@ -52,6 +59,23 @@ describe("a deployed server", () => {
       expect(readSettings({ ...nothing, DATABASE_URL: url }).database.url).toBe(url);
     }
   });
+});
+
+describe("the secrets that sign webhooks", () => {
+  const secret = (bytes: number) => `whsec_${Buffer.alloc(bytes, "a").toString("base64")}`;
+  const read = (WEBHOOK_SECRETS: string) => readSettings({ ...nothing, DATABASE_URL, WEBHOOK_SECRETS });
+
+  test("may be several", () => {
+    expect(read(`${secret(24)}, ${secret(64)}\n`).webhookSecrets).toEqual([secret(24), secret(64)]);
+  });
+
+  test.each([["hidden"], [secret(23)], [secret(65)], [`${secret(24)};${secret(24)}`]])(
+    "are whsec_ and 24 to 64 bytes, unlike %s",
+    (text) => {
+      expect(problemsOf(() => read(text))).toMatch(/WEBHOOK_SECRETS: must be secrets of 24 to 64 bytes/);
+      expect(problemsOf(() => read(text))).not.toContain(text);
+    },
+  );
 });
 
 describe("the local server", () => {
@@ -74,6 +98,7 @@ describe("the local server", () => {
     expect(settings.app(DATABASE_URL)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: true },
       logLevel: "silent",
+      ...defaults,
     });
   });
 });

@@ -98,11 +98,16 @@ function problemWith(webhook: string, policy: WebhookPolicy): string | undefined
   if (webhook.length > policy.maxUrlLength) return `longer than ${policy.maxUrlLength} characters`;
   const url = URL.canParse(webhook) ? new URL(webhook) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) return "expected an http or https URL";
-  if (url.protocol === "http:" && policy.requireHttps) return "expected an https URL";
   if (url.username !== "" || url.password !== "") return "must not have credentials in its URL";
+  return problemWithUrl(url, policy);
+}
+
+function problemWithUrl(url: URL, policy: WebhookPolicy): string | undefined {
+  const isHttps = url.protocol === "https:";
+  if (!isHttps && policy.requireHttps) return "expected an https URL";
   if (policy.allowedDomains?.some((domain) => isOf(url.hostname, domain)) === false)
     return `the domain ${url.hostname} is not among those that webhooks may go to`;
-  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const port = Number(url.port || (isHttps ? 443 : 80));
   if (policy.allowedPorts?.includes(port) === false)
     return `the port ${port} is not among those that webhooks may go to`;
   return policy.isRefused(url) ? `${url.hostname} is not on the public internet` : undefined;

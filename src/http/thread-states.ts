@@ -1,7 +1,13 @@
 /** The Platform API's states of threads. */
 
 import { z } from "zod";
-import { getHistory, getState, updateState, type CheckpointRef } from "../core/thread-states.ts";
+import {
+  getHistory,
+  getState,
+  updateState,
+  type CheckpointRef,
+  type StateEdit,
+} from "../core/thread-states.ts";
 import { isJsonObject } from "../core/model.ts";
 import type { ThreadState } from "../core/shown-state.ts";
 import { updateThread } from "../core/threads.ts";
@@ -68,6 +74,12 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
         return json(selected(await getState(deps, threadId(call), { checkpoint_id }, options), select));
       },
     }),
+    ...historyRoutes(deps, route),
+  ];
+}
+
+function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
+  return [
     route(`GET ${PATH}/history`, "Look back at a thread's states", {
       answer: states,
       handle: async (call) => {
@@ -106,8 +118,8 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
     )
       throw new AppError("invalid_request", "checkpoint_id: differs from checkpoint.checkpoint_id");
     const at = checkpoint_id === undefined ? base : { ...base, checkpoint_id };
-    const edit = { values, as_node, checkpoint: at, ifNewest: ifMatch(call.request) };
-    return json(await updateState(deps, threadId(call), edit));
+    const made: StateEdit = { values, as_node, checkpoint: at, ifNewest: ifMatch(call.request) };
+    return json(await updateState(deps, threadId(call), made));
   };
 }
 
@@ -115,11 +127,11 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
 function selected(state: ThreadState, select: readonly string[] | undefined): object {
   if (select === undefined) return state;
   const fields = new Set(select);
-  const shown = Object.entries(state).filter(([field]) => fields.has(field));
+  const shown: [string, unknown][] = Object.entries(state).filter(([field]) => fields.has(field));
   const members = select.flatMap((field) => (field.startsWith("values.") ? [field.slice(7)] : []));
   if (members.length === 0 || fields.has("values")) return Object.fromEntries(shown);
   const values = isJsonObject(state.values) ? state.values : {};
-  const picked = members.filter((name) => name in values).map((name) => [name, values[name]]);
+  const picked = Object.entries(values).filter(([name]) => members.includes(name));
   return { ...Object.fromEntries(shown), values: Object.fromEntries(picked) };
 }
 

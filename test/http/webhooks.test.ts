@@ -76,15 +76,17 @@ test("every endpoint that makes runs takes a webhook", async () => {
   await client.runs.create(null, "shout", payload("stateless-create"));
   await client.runs.createBatch([{ assistantId: "shout", ...payload("batch") }]);
   const told = await receiver.after(7);
-  expect(told.map(({ path }) => path).toSorted()).toEqual([
-    "/batch",
-    "/create",
-    "/stateless-create",
-    "/stateless-stream",
-    "/stateless-wait",
-    "/stream",
-    "/wait",
-  ]);
+  expect(new Set(told.map(({ path }) => path))).toEqual(
+    new Set([
+      "/batch",
+      "/create",
+      "/stateless-create",
+      "/stateless-stream",
+      "/stateless-wait",
+      "/stream",
+      "/wait",
+    ]),
+  );
   for (const { body } of told)
     expect(body).toMatchObject({ status: "success", values: { text: "hello!" }, kwargs: { input } });
 });
