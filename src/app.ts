@@ -19,6 +19,7 @@ import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
 import { cronRequest, cronRoutes, type CronRouteDeps } from "./http/crons.ts";
+import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
@@ -34,6 +35,7 @@ import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -189,7 +191,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     requestOf: async (cron) => cronRequest({ graphs: () => graphs.list() }, cron),
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const stores = { ...threads, crons: cronStore(database) };
+  const pingDatabase = async (): Promise<void> => ping(database);
+  const stores = { ...threads, crons: cronStore(database), pingDatabase };
   const { native, platform } = makeRoutes(options, graphs, { ...deps, ...stores });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
@@ -210,7 +213,8 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates"> &
-    Pick<CronRouteDeps, "crons">,
+    Pick<CronRouteDeps, "crons"> &
+    InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -219,6 +223,7 @@ function makeRoutes(
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...cronRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...infoRoutes(deps),
   ];
   const native: Route[] = graphs
     .list()

@@ -12,7 +12,7 @@ export interface Cron {
   readonly assistant_id: string;
   /** Null when each run gets a thread of its own. */
   readonly thread_id: string | null;
-  /** Five fields: minute, hour, day of the month, month, day of the week. */
+  /** Five fields: minute, hour, day of the month, month, day of the week; a sixth is seconds. */
   readonly schedule: string;
   /** By its IANA name; null is UTC. */
   readonly timezone: string | null;
@@ -212,13 +212,20 @@ export async function timeAfter(
   checkTimezone(timezone);
   const { Cron: Schedule } = await import("croner");
   try {
-    return new Schedule(schedule, { mode: "5-part", timezone: timezone ?? "UTC" }).nextRun(after);
+    return new Schedule(secondsFirst(schedule), { timezone: timezone ?? "UTC" }).nextRun(after);
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/^\w+: /, "") : String(error);
     throw new AppError("invalid_request", `schedule: '${schedule}' is no cron expression: ${reason}`, {
       cause: error,
     });
   }
+}
+
+/** On the Platform a sixth field is seconds and comes last; in most of JavaScript it comes first. */
+function secondsFirst(schedule: string): string {
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length > 6) throw new TypeError("it has more than six fields");
+  return fields.length === 6 ? [fields[5], ...fields.slice(0, 5)].join(" ") : schedule;
 }
 
 function checkTimezone(timezone: string | null): void {

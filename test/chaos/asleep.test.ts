@@ -108,7 +108,7 @@ test("a run that was asked for later, and one of a cron, come in time", async ()
   const { cron_id, next_run_date } = await post(host, "/runs/crons", {
     assistant_id: "shout",
     input: { text: "again" },
-    schedule: "* * * * *",
+    schedule: "* * * * * 0,20,40",
     on_run_completed: "keep",
   });
   await deliverUntil(host, hasSucceeded(run_id));

@@ -88,9 +88,15 @@ test("the document has every route, and each operation a name of its own", async
     `get /graphs/${name}/runs/{run_id}`,
     `post /graphs/${name}/runs/{run_id}/cancel`,
   ]);
-  const ofSystem = ["/health", "/health/details", "/openapi.json", "/docs", "/docs/{name}"].map(
-    (path) => `get ${path}`,
-  );
+  const ofSystem = [
+    "/health",
+    "/health/details",
+    "/info",
+    "/ok",
+    "/openapi.json",
+    "/docs",
+    "/docs/{name}",
+  ].map((path) => `get ${path}`);
   const ofThreads = [
     "post /threads",
     ...["search", "count", "prune"].map((verb) => `post /threads/${verb}`),
@@ -107,6 +113,13 @@ test("the document has every route, and each operation a name of its own", async
       `post /threads/{thread_id}/runs${door}`,
     ]),
     "post /runs/batch",
+    "post /runs/crons",
+    "post /threads/{thread_id}/runs/crons",
+    "post /runs/crons/search",
+    "post /runs/crons/count",
+    "get /runs/crons/{cron_id}",
+    "patch /runs/crons/{cron_id}",
+    "delete /runs/crons/{cron_id}",
     "post /runs/cancel",
     "get /runs/{run_id}/stream",
     "get /threads/{thread_id}/runs",
