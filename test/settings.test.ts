@@ -7,6 +7,8 @@ const nothing = {
   DATABASE_POOL_SIZE: undefined,
   DATABASE_MIGRATE: undefined,
   LOG_LEVEL: undefined,
+  RUN_LEASE_SECONDS: undefined,
+  EVENT_RETENTION_HOURS: undefined,
   PORT: undefined,
   HOST: undefined,
   FUNCTION_KEY: undefined,
@@ -28,6 +30,8 @@ describe("a deployed server", () => {
     expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
       database: { url: DATABASE_URL, poolSize: 4, migrate: true },
       logLevel: "info",
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
     });
     expect(problemsOf(() => readSettings(nothing))).toBe(
       "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
@@ -40,10 +44,14 @@ describe("a deployed server", () => {
       DATABASE_POOL_SIZE: "9",
       DATABASE_MIGRATE: "false",
       LOG_LEVEL: "debug",
+      RUN_LEASE_SECONDS: "60",
+      EVENT_RETENTION_HOURS: "1",
     };
     expect(readSettings(variables)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: false },
       logLevel: "debug",
+      leaseMs: 60_000,
+      eventRetentionMs: 3_600_000,
     });
   });
 
@@ -74,6 +82,8 @@ describe("the local server", () => {
     expect(settings.app(DATABASE_URL)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: true },
       logLevel: "silent",
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
     });
   });
 });

@@ -256,11 +256,12 @@ test("a cron whose thread is busy, or whose graph is gone, says so in the log an
   await come("1 second", own);
   const due = "select cron_id from langgraph.crons where next_run_date <= now()";
   await vi.waitFor(async () => expect(await own.database.query(due)).toEqual([]), patience);
+  expect(await crons.update(lost.cron_id, { enabled: false })).toMatchObject({ next_run_date: null });
   open();
   await runs.join(thread_id, run_id);
   expect(await runs.list(thread_id)).toHaveLength(1);
   expect(await crons.search({ select: ["next_run_date"] })).toEqual([
-    { next_run_date: nextYear() },
+    { next_run_date: null },
     { next_run_date: nextYear() },
   ]);
   expect(own.warnings).toEqual(
