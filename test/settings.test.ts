@@ -7,16 +7,14 @@ const nothing = {
   DATABASE_POOL_SIZE: undefined,
   DATABASE_MIGRATE: undefined,
   LOG_LEVEL: undefined,
+  RUN_LEASE_SECONDS: undefined,
+  EVENT_RETENTION_HOURS: undefined,
   PORT: undefined,
   HOST: undefined,
   FUNCTION_KEY: undefined,
   ADMIN_KEY: undefined,
-  RUN_LEASE_SECONDS: undefined,
-  EVENT_RETENTION_HOURS: undefined,
   WEBHOOK_SECRETS: undefined,
 };
-/** What is as it is in each test. */
-const defaults = { leaseMs: 30_000, eventRetentionMs: 86_400_000, webhookSecrets: [] };
 const DATABASE_URL = "postgres://ada:secret@db.example/agents";
 
 function problemsOf(read: () => unknown): string {
@@ -33,7 +31,9 @@ describe("a deployed server", () => {
     expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
       database: { url: DATABASE_URL, poolSize: 4, migrate: true },
       logLevel: "info",
-      ...defaults,
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
+      webhookSecrets: [],
     });
     expect(problemsOf(() => readSettings(nothing))).toBe(
       "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
@@ -46,11 +46,15 @@ describe("a deployed server", () => {
       DATABASE_POOL_SIZE: "9",
       DATABASE_MIGRATE: "false",
       LOG_LEVEL: "debug",
+      RUN_LEASE_SECONDS: "60",
+      EVENT_RETENTION_HOURS: "1",
     };
     expect(readSettings(variables)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: false },
       logLevel: "debug",
-      ...defaults,
+      leaseMs: 60_000,
+      eventRetentionMs: 3_600_000,
+      webhookSecrets: [],
     });
   });
 
@@ -98,7 +102,9 @@ describe("the local server", () => {
     expect(settings.app(DATABASE_URL)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: true },
       logLevel: "silent",
-      ...defaults,
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
+      webhookSecrets: [],
     });
   });
 });

@@ -12,7 +12,7 @@ export interface Cron {
   readonly assistant_id: string;
   /** Null when each run gets a thread of its own. */
   readonly thread_id: string | null;
-  /** Five fields: minute, hour, day of the month, month, day of the week. */
+  /** Five fields: minute, hour, day of the month, month, day of the week; a sixth is seconds. */
   readonly schedule: string;
   /** By its IANA name; null is UTC. */
   readonly timezone: string | null;
@@ -125,7 +125,7 @@ export async function getCron({ crons }: Pick<CronDeps, "crons">, cronId: string
 }
 
 /**
- * Changes a cron; `check` is asked about what comes of it. Another schedule counts from now.
+ * Changes a cron; `check` is asked about what comes of it when its runs are others. Another schedule counts from now.
  * @throws AppError `invalid_request`, `not_found`, `unavailable`
  */
 export async function updateCron(
@@ -138,7 +138,7 @@ export async function updateCron(
     const now = deps.clock.now();
     const cron = await getCron(deps, cronId);
     const changed = patched(cron, patch, now);
-    await check(changed);
+    if (Object.keys(patch.payload).length > 0) await check(changed); // one whose graph is gone can still be stopped
     const next = isTimed(patch) ? await nextTime(changed, now) : undefined;
     if (next != null) await wakeAt(deps, next);
     const stored = await deps.crons.update(changed, cron.updated_at, next);
@@ -212,13 +212,20 @@ export async function timeAfter(
   checkTimezone(timezone);
   const { Cron: Schedule } = await import("croner");
   try {
-    return new Schedule(schedule, { mode: "5-part", timezone: timezone ?? "UTC" }).nextRun(after);
+    return new Schedule(secondsFirst(schedule), { timezone: timezone ?? "UTC" }).nextRun(after);
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/^\w+: /, "") : String(error);
     throw new AppError("invalid_request", `schedule: '${schedule}' is no cron expression: ${reason}`, {
       cause: error,
     });
   }
+}
+
+/** On the Platform a sixth field is seconds and comes last; in most of JavaScript it comes first. */
+function secondsFirst(schedule: string): string {
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length > 6) throw new TypeError("it has more than six fields");
+  return fields.length === 6 ? [fields[5], ...fields.slice(0, 5)].join(" ") : schedule;
 }
 
 function checkTimezone(timezone: string | null): void {

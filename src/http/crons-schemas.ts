@@ -4,10 +4,9 @@ import { z } from "zod";
 import { JsonObject } from "./native-schemas.ts";
 import { RunFields } from "./runs-schemas.ts";
 
-const Schedule = z
-  .string()
-  .max(200)
-  .meta({ description: "Five fields: minute, hour, day of the month, month, day of the week." });
+const Schedule = z.string().max(200).meta({
+  description: "Five fields: minute, hour, day of the month, month, day of the week; a sixth is seconds.",
+});
 const Timezone = z.string().max(100).meta({ description: "An IANA name; null is UTC." });
 /** With an offset, or in UTC. */
 const Time = z.iso.datetime({ offset: true, local: true }).transform((text) => {

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startAzureHost, type AzureHost } from "../support/azure-host/host.ts";
 import { buildApp, type BuiltApp } from "../support/build.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { startLambda } from "../support/lambda/lambda.ts";
 import { proxyTo, type Proxy } from "../support/proxy.ts";
 import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
+import { startSqs } from "../support/queues/sqs.ts";
 
 const LEASE_SECONDS = 4;
 const LEASE_MS = LEASE_SECONDS * 1_000;
@@ -49,17 +51,14 @@ async function post(host: AzureHost, route: string, body: object) {
 }
 
 /** Delivers messages as they become visible, until that is so. Nobody asks the database for anything in between. */
-async function deliverUntil(host: AzureHost, isSo: () => Promise<boolean>): Promise<void> {
+async function deliverUntil(deliver: () => Promise<Deliver>, isSo: () => Promise<boolean>): Promise<void> {
   let askedBefore = proxy.asked();
   let askedInBetween = 0;
   await vi.waitFor(
     async () => {
-      const messages = await azurite.receive("langgraph-runs");
+      const work = await deliver();
       askedInBetween += proxy.asked() - askedBefore;
-      for (const { text, dequeueCount, remove } of messages) {
-        await host.invokeQueue("run_worker", text, dequeueCount);
-        await remove();
-      }
+      await work();
       askedBefore = proxy.asked();
       if (!(await isSo())) throw new Error("Not yet");
     },
@@ -67,6 +66,19 @@ async function deliverUntil(host: AzureHost, isSo: () => Promise<boolean>): Prom
   );
   expect(askedInBetween).toBe(0);
 }
+
+/** Hands over what is visible. */
+type Deliver = () => Promise<void>;
+
+const through = (host: AzureHost) => async (): Promise<Deliver> => {
+  const messages = await azurite.receive("langgraph-runs");
+  return async () => {
+    for (const { text, dequeueCount, remove } of messages) {
+      await host.invokeQueue("run_worker", text, dequeueCount);
+      await remove();
+    }
+  };
+};
 
 async function statusOf(runId: string): Promise<Record<string, unknown> | undefined> {
   const [run] = await database.query(
@@ -95,9 +107,9 @@ test("the run of a process that was killed is taken over soon after its lease ha
   await first.kill();
   await working;
   const killed = Date.now();
-  await deliverUntil(second, async () => (await statusOf(run_id))?.["claims"] === 2);
+  await deliverUntil(through(second), async () => (await statusOf(run_id))?.["claims"] === 2);
   expect(Date.now() - killed).toBeLessThan(2 * LEASE_MS + 5_000);
-  await deliverUntil(second, hasSucceeded(run_id));
+  await deliverUntil(through(second), hasSucceeded(run_id));
 });
 
 test("a run that was asked for later, and one of a cron, come in time", async () => {
@@ -108,19 +120,53 @@ test("a run that was asked for later, and one of a cron, come in time", async ()
   const { cron_id, next_run_date } = await post(host, "/runs/crons", {
     assistant_id: "shout",
     input: { text: "again" },
-    schedule: "* * * * *",
+    schedule: "* * * * * 0,20,40",
     on_run_completed: "keep",
   });
-  await deliverUntil(host, hasSucceeded(run_id));
+  await deliverUntil(through(host), hasSucceeded(run_id));
   expect((await statusOf(run_id))?.["late"]).toBeLessThan(10);
   const runsOfCron = async () =>
     database.query(
       "select status, created_at from langgraph.runs where metadata ->> 'cron_id' = $1 order by created_at",
       [cron_id],
     );
-  await deliverUntil(host, async () => (await runsOfCron())[0]?.["status"] === "success");
+  await deliverUntil(through(host), async () => (await runsOfCron())[0]?.["status"] === "success");
   const [run] = await runsOfCron();
   const late = Number(run?.["created_at"]) - Date.parse(next_run_date);
   expect(late).toBeGreaterThanOrEqual(0);
   expect(late).toBeLessThan(10_000);
 }, 150_000);
+
+test("on Lambda, the run of a sandbox that was killed is taken over in the same way", async () => {
+  await using built = await buildApp(path.join(import.meta.dirname, "../aws/fixtures/hanging.ts"));
+  await using sqs = await startSqs();
+  const env = {
+    ...sqs.env,
+    DATABASE_URL: proxy.url,
+    FUNCTION_KEY: "key",
+    RUN_LEASE_SECONDS: String(LEASE_SECONDS),
+  };
+  const start = async (handler: string, more: object = {}, killAfterMs = 60_000) =>
+    startLambda({ entry: built.entry, handler, env: { ...env, ...more }, killAfterMs });
+  await using http = await start("http");
+  await using first = await start("worker", { HANGS: "true" }, 6_000);
+  await using second = await start("worker");
+  const created = await fetch(`${http.url}/api/graphs/hanging/runs?code=key`, {
+    method: "POST",
+    body: JSON.stringify({ input: { text: "a" } }),
+  });
+  const { run_id } = await created.json();
+  const event = await sqs.receive();
+  await first.invoke(event).catch(() => undefined);
+  for (const record of event.Records) await sqs.remove(record);
+  expect(await statusOf(run_id)).toMatchObject({ status: "running", claims: 1 });
+  const deliver = async (): Promise<Deliver> => {
+    const batch = await sqs.receive();
+    return async () => {
+      if (batch.Records.length > 0) await second.invoke(batch);
+      for (const record of batch.Records) await sqs.remove(record);
+    };
+  };
+  await deliverUntil(deliver, hasSucceeded(run_id));
+  expect(await statusOf(run_id)).toMatchObject({ claims: 2 });
+}, 120_000);
