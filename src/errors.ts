@@ -14,6 +14,7 @@ const STATUS = {
   assistant_exists: 409,
   assistant_changed: 409,
   run_cancelled: 409,
+  state_moved: 409,
   message_too_large: 413,
   invalid_request: 422,
   rate_limited: 429,

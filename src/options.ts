@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { StoreIndex } from "./core/store-index.ts";
+import { RETRY_SECONDS } from "./core/webhooks.ts";
 import type { CorsOptions } from "./http/cors.ts";
 import type { CustomApp } from "./http/custom.ts";
 import { FEATURES, type Feature } from "./http/features.ts";
@@ -44,6 +45,32 @@ export interface AppOptions {
   readonly customRoutes?: CustomApp | (() => Promise<CustomApp>) | undefined;
   /** Parts of the API that are not to be served. */
   readonly disable?: readonly Feature[] | undefined;
+  /**
+   * The headers of a request that graphs find in their config, as `configurable["x-user-id"]`: those that begin with `x-`,
+   * and `user-agent`. What looks like a credential is left out, unless it is named here in full.
+   */
+  readonly configurableHeaders?: {
+    /** These as well; `*` stands for any part. */
+    readonly includes?: readonly string[];
+    /** Not these; stronger than `includes`. */
+    readonly excludes?: readonly string[];
+  };
+  readonly webhooks?: {
+    /** Whether clients may have private, loopback and link-local addresses called. Default: false. */
+    readonly allowPrivateAddresses?: boolean;
+    /** Default: false. */
+    readonly requireHttps?: boolean;
+    /** `example.com`, or `*.example.com` for its subdomains. Default: all. */
+    readonly allowedDomains?: readonly string[];
+    /** Default: all. */
+    readonly allowedPorts?: readonly number[];
+    /** Default: 2,048. */
+    readonly maxUrlLength?: number;
+    /** That each webhook has besides its own. */
+    readonly headers?: Readonly<Record<string, string>>;
+    /** The pauses between attempts. Default: 9, from 5 seconds to a day, some three days in all. */
+    readonly retrySeconds?: readonly number[];
+  };
   /** Of the OpenAPI document. */
   readonly title?: string;
   readonly description?: string;
@@ -137,6 +164,10 @@ const Cors = z
     'allowCredentials needs origins that are named: browsers refuse it together with "*"',
   );
 
+const HeaderPattern = z
+  .string()
+  .regex(/^[\w*-]+$/, "must be a header's name, or a part of one with `*` for the rest");
+
 const Options = z.strictObject({
   authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
   routePrefix: z
@@ -164,6 +195,30 @@ const Options = z.strictObject({
     )
     .optional(),
   disable: z.array(z.enum(FEATURES)).default([]),
+  configurableHeaders: z
+    .strictObject({
+      includes: z.array(HeaderPattern).default([]),
+      excludes: z.array(HeaderPattern).default([]),
+    })
+    .prefault({}),
+  webhooks: z
+    .strictObject({
+      allowPrivateAddresses: z.boolean().default(false),
+      requireHttps: z.boolean().default(false),
+      allowedDomains: z.array(z.string().regex(/^(\*\.)?[\w-]+(\.[\w-]+)*$/)).optional(),
+      allowedPorts: z.array(z.int().min(1).max(65_535)).optional(),
+      maxUrlLength: Count.default(2_048),
+      headers: z
+        .record(
+          z
+            .string()
+            .regex(/^(?!(webhook-|content-|host$))[\w-]+$/i, "must be a header's name, and not one of ours"),
+          z.string().regex(/^[\t\x20-\x7e]*$/, "must be printable ASCII"),
+        )
+        .default({}),
+      retrySeconds: z.array(z.number().min(0)).default([...RETRY_SECONDS]),
+    })
+    .prefault({}),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z

@@ -39,7 +39,23 @@ const Environment = z.object({
     .transform((text, context) => parseJson(text) ?? invalid(context, "must be JSON"))
     .pipe(AssistantDefaults)
     .optional(),
+  RUN_LEASE_SECONDS: wholeNumber(3, 600).default(30),
+  EVENT_RETENTION_HOURS: wholeNumber(1, 87_600).default(24),
+  WEBHOOK_SECRETS: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((secret) => secret !== ""))
+    .refine((secrets) => secrets.every(isWebhookSecret), {
+      error: "must be secrets of 24 to 64 bytes, each whsec_ and base64, with commas between them",
+    })
+    .default([]),
 });
+
+/** @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+function isWebhookSecret(text: string): boolean {
+  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const { length } = Buffer.from(base64 ?? "", "base64");
+  return length >= 24 && length <= 64;
+}
 
 const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
 
@@ -55,6 +71,12 @@ export interface Settings {
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
   /** For the default assistants of these graphs, over what the graphs are registered with. */
   readonly graphDefaults?: ReadonlyMap<string, GraphDefaults>;
+  /** How long a run's executor may give no sign of life before another one takes over. Default: 30 s. */
+  readonly leaseMs?: number;
+  /** How long the events of a run are kept after its end. Default: a day. */
+  readonly eventRetentionMs?: number;
+  /** That sign webhooks; several while receivers go from one to the next. */
+  readonly webhookSecrets?: readonly string[];
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -70,11 +92,17 @@ function toSettings({
   DATABASE_MIGRATE,
   LOG_LEVEL,
   LANGGRAPH_CONFIG,
+  RUN_LEASE_SECONDS,
+  EVENT_RETENTION_HOURS,
+  WEBHOOK_SECRETS,
 }: z.output<typeof Environment>): Settings {
   return {
     database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
     logLevel: LOG_LEVEL,
     ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),
+    leaseMs: RUN_LEASE_SECONDS * 1000,
+    eventRetentionMs: EVENT_RETENTION_HOURS * 3_600_000,
+    webhookSecrets: WEBHOOK_SECRETS,
   };
 }
 

@@ -8,10 +8,13 @@ const nothing = {
   DATABASE_MIGRATE: undefined,
   LOG_LEVEL: undefined,
   LANGGRAPH_CONFIG: undefined,
+  RUN_LEASE_SECONDS: undefined,
+  EVENT_RETENTION_HOURS: undefined,
   PORT: undefined,
   HOST: undefined,
   FUNCTION_KEY: undefined,
   ADMIN_KEY: undefined,
+  WEBHOOK_SECRETS: undefined,
 };
 const DATABASE_URL = "postgres://ada:secret@db.example/agents";
 
@@ -29,6 +32,9 @@ describe("a deployed server", () => {
     expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
       database: { url: DATABASE_URL, poolSize: 4, migrate: true },
       logLevel: "info",
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
+      webhookSecrets: [],
     });
     expect(problemsOf(() => readSettings(nothing))).toBe(
       "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
@@ -41,10 +47,15 @@ describe("a deployed server", () => {
       DATABASE_POOL_SIZE: "9",
       DATABASE_MIGRATE: "false",
       LOG_LEVEL: "debug",
+      RUN_LEASE_SECONDS: "60",
+      EVENT_RETENTION_HOURS: "1",
     };
     expect(readSettings(variables)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: false },
       logLevel: "debug",
+      leaseMs: 60_000,
+      eventRetentionMs: 3_600_000,
+      webhookSecrets: [],
     });
   });
 
@@ -53,6 +64,23 @@ describe("a deployed server", () => {
       expect(readSettings({ ...nothing, DATABASE_URL: url }).database.url).toBe(url);
     }
   });
+});
+
+describe("the secrets that sign webhooks", () => {
+  const secret = (bytes: number) => `whsec_${Buffer.alloc(bytes, "a").toString("base64")}`;
+  const read = (WEBHOOK_SECRETS: string) => readSettings({ ...nothing, DATABASE_URL, WEBHOOK_SECRETS });
+
+  test("may be several", () => {
+    expect(read(`${secret(24)}, ${secret(64)}\n`).webhookSecrets).toEqual([secret(24), secret(64)]);
+  });
+
+  test.each([["hidden"], [secret(23)], [secret(65)], [`${secret(24)};${secret(24)}`]])(
+    "are whsec_ and 24 to 64 bytes, unlike %s",
+    (text) => {
+      expect(problemsOf(() => read(text))).toMatch(/WEBHOOK_SECRETS: must be secrets of 24 to 64 bytes/);
+      expect(problemsOf(() => read(text))).not.toContain(text);
+    },
+  );
 });
 
 describe("the local server", () => {
@@ -75,6 +103,9 @@ describe("the local server", () => {
     expect(settings.app(DATABASE_URL)).toEqual({
       database: { url: DATABASE_URL, poolSize: 9, migrate: true },
       logLevel: "silent",
+      leaseMs: 30_000,
+      eventRetentionMs: 86_400_000,
+      webhookSecrets: [],
     });
   });
 });

@@ -18,6 +18,7 @@ const CLIENT = {
 export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeUpQueue {
   let client: SQSClient | undefined;
   return {
+    outlivesProcess: () => readUrl() !== undefined,
     send: async (wakeUp, { notBefore } = {}) => {
       const url = readUrl();
       if (url === undefined)

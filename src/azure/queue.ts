@@ -15,6 +15,7 @@ const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, tr
 export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock): WakeUpQueue {
   let opened: Promise<QueueClient> | undefined;
   return {
+    outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
     send: async (wakeUp, { notBefore } = {}) => {
       const message = JSON.stringify(messageOf(wakeUp, notBefore));
       try {

@@ -17,6 +17,8 @@ export interface Execution {
   readonly config: GraphConfig;
   readonly settings: RunSettings;
   readonly streamModes: readonly StreamMode[];
+  /** Members of the config's `configurable` that no event shows. */
+  readonly hidden?: readonly string[];
   /** Stops the graph at once. */
   readonly signal: AbortSignal;
   /** Stops it at the next superstep boundary, to go on elsewhere. */

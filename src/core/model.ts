@@ -33,6 +33,10 @@ export interface TickReport {
   readonly recovered: number;
   /** Runs that had waited too long, and for which another message was sent. */
   readonly resent: number;
+  /** Runs that crons asked for. */
+  readonly fired: number;
+  /** Rows that were kept for long enough. */
+  readonly expired: number;
 }
 
 export type RunStatus = "pending" | "running" | "error" | "success" | "timeout" | "interrupted";

@@ -1,6 +1,7 @@
 /** What core needs of the outside for runs, in its own words: their record, their events, the queue; and what all need. */
 
 import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
+import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
@@ -23,6 +24,7 @@ export interface NewRun {
   readonly metadata: JsonObject;
   readonly kwargs: RunKwargs;
   readonly multitask_strategy: MultitaskStrategy;
+  readonly created_at: Date;
   readonly due_at: Date;
   /** Makes a thread for this run alone, which is gone when the run has ended. */
   readonly is_temporary: boolean;
@@ -30,6 +32,10 @@ export interface NewRun {
   readonly creates_thread: boolean;
   /** The version that the run was made from, if it was; it is not admitted when another one is in force. */
   readonly assistant_version?: number | undefined;
+  /** Of the request that asks for it. */
+  readonly idempotency?: Idempotency | undefined;
+  /** True when it was made by an earlier request. */
+  readonly is_repeat?: boolean;
 }
 
 /** A run in the hands of its executor. */
@@ -106,6 +112,8 @@ export interface CancelledRun {
   readonly thread_id: string;
   /** True when it had not begun, and will not. */
   readonly ended: boolean;
+  /** True when it ended, and its webhook is to be told of it. */
+  readonly is_told: boolean;
   /** The run of the thread that waits next, if that one ended. */
   readonly next: string | null;
 }
@@ -115,7 +123,7 @@ export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
    * @returns the claim, or null when the run waits
-   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`
+   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,
@@ -125,6 +133,8 @@ export interface RunStore {
   readonly get: (runId: string) => Promise<RunRecord | null>;
   /** The thread's runs, the newest first. */
   readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
+  /** The thread's runs, on all pages. */
+  readonly count: (threadId: string, status: RunStatus | undefined) => Promise<number>;
   /** Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are. */
   readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly CancelledRun[]>;
   /** Deletes a run that is over, with its events. False when it is active. */

@@ -48,6 +48,16 @@ export interface RunKwargs extends RunSettings {
   readonly command?: Command;
   readonly config: GraphConfig;
   readonly stream_mode: readonly StreamMode[];
+  /** Is told when the run has ended. */
+  readonly webhook?: string;
+  /** Of the request that asked for it, for the graph's config. Never shown: they may tell of whoever asked. */
+  readonly request_headers?: Readonly<Record<string, string>>;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
+}
+
+/** What clients see of it. */
+export function shownKwargs(kwargs: JsonObject): JsonObject {
+  const { request_headers: _, ...shown } = kwargs;
+  return shown;
 }

@@ -8,17 +8,18 @@ import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
+import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
-/** How long a claim is good for without a sign of life. */
+/** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
 /** Claims that a run gets without getting anywhere before it is given up. */
 const MAX_ATTEMPTS = 3;
 /** After this long without being claimed, a run's message is taken for lost. */
-const FORGOTTEN_MS = 30_000;
+export const FORGOTTEN_MS = 30_000;
 
 export interface RunDeps {
   readonly runs: RunStore;
@@ -27,6 +28,8 @@ export interface RunDeps {
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** How long a claim is good for without a sign of life. */
+  readonly leaseMs: number;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
 }
@@ -45,16 +48,25 @@ export interface RunRequest {
   /** For a caller who asks later: the run and its output stay, on a thread of its own if none was named. */
   readonly isKept?: boolean;
   readonly settings?: RunSettings;
+  /** Is told when the run has ended. */
+  readonly webhook?: string | undefined;
   /** Whether a thread that does not exist is made; true if absent. */
   readonly createsThread?: boolean;
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
+  readonly idempotency?: Idempotency | undefined;
+  /** For the graph's config. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
-  await deps.runs.admit(run, deps.clock.now());
+  try {
+    await deps.runs.admit(run, deps.clock.now());
+  } catch (error) {
+    return firstRun(deps, run, error);
+  }
   await makeWay(deps, run);
   await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
   return run;
@@ -71,8 +83,13 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   const run = newRun(deps, request);
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
-  const until = new Date(now.getTime() + LEASE_MS);
-  const claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+  const until = new Date(now.getTime() + deps.leaseMs);
+  let claim: ClaimedRun | null;
+  try {
+    claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+  } catch (error) {
+    return { run: await firstRun(deps, run, error), claim: null };
+  }
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
@@ -80,6 +97,14 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
     return { run, claim: null };
   }
   return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
+}
+
+/** The run that was asked for before, as that answer had it. Its message may have got lost with the answer. */
+async function firstRun({ queue }: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
+  if (!(error instanceof RepeatedRequest) || error.first.run_id === null) throw error;
+  const { run_id, thread_id, created_at } = error.first;
+  await queue.send({ run_id });
+  return { ...run, run_id, thread_id, created_at, is_repeat: true };
 }
 
 /**
@@ -126,9 +151,9 @@ export async function listRuns(
   { runs }: Pick<RunDeps, "runs">,
   threadId: string,
   page: RunPage,
-): Promise<{ readonly runs: readonly RunRecord[]; readonly hasMore: boolean }> {
-  const found = await runs.list(threadId, { ...page, limit: page.limit + 1 });
-  return { runs: found.slice(0, page.limit), hasMore: found.length > page.limit };
+): Promise<{ readonly runs: readonly RunRecord[]; readonly total: number }> {
+  const [found, total] = await Promise.all([runs.list(threadId, page), runs.count(threadId, page.status)]);
+  return { runs: found, total };
 }
 
 type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock">;
@@ -149,6 +174,7 @@ export async function cancelRuns(
   const cancelled = await runs.cancel(which, action, clock.now());
   const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
   for (const run_id of next) await queue.send({ run_id });
+  for (const { run_id, is_told } of cancelled) if (is_told) await queue.send({ webhook_id: run_id });
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
@@ -177,7 +203,7 @@ export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invoc
   const now = deps.clock.now();
   const claim = await deps.claims.claim(
     { run_id, lease_id: deps.newId() },
-    { now, until: new Date(now.getTime() + LEASE_MS) },
+    { now, until: new Date(now.getTime() + deps.leaseMs) },
   );
   if (claim === null) return;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
@@ -190,17 +216,24 @@ export interface SweepReport {
   readonly resent: number;
 }
 
-/** Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. */
+/**
+ * Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. A
+ * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
+ */
 export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
   const { claims, clock, newId, queue } = deps;
   const now = clock.now();
-  const term = { now, until: new Date(now.getTime() + LEASE_MS) };
+  const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
   const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
   });
-  for (const run_id of [...waiting, ...forgotten]) await queue.send({ run_id });
-  for (const run of exhausted) await giveUp(deps, run);
+  const sent = await Promise.allSettled([
+    ...[...waiting, ...forgotten].map(async (run_id) => queue.send({ run_id })),
+    ...exhausted.map(async (run) => giveUp(deps, run)),
+  ]);
+  const failed = sent.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 
@@ -211,10 +244,14 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
-  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
-    event,
-  ]);
+  const { held, next } = await claims.finish(
+    run,
+    { status: "error", thread_status: "error", error },
+    clock.now(),
+    [event],
+  );
   if (next !== undefined) await queue.send({ run_id: next });
+  if (held && run.kwargs.webhook !== undefined) await queue.send({ webhook_id: run.run_id });
 }
 
 /** Beyond what the vanished executors may have numbered. */
@@ -224,6 +261,7 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
   const { graph, input, config, assistant } = request;
   const run_id = newId();
   const metadata = { ...assistant?.metadata, ...request.metadata };
+  const now = clock.now();
   return {
     run_id,
     // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
@@ -239,9 +277,13 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
       ...request.settings,
       ...mergedContext(request),
       ...(request.isKept === true ? { keeps_output: true } : {}),
+      ...(request.headers === undefined ? {} : { request_headers: request.headers }),
+      ...(request.webhook === undefined ? {} : { webhook: request.webhook }),
     },
     multitask_strategy: request.multitaskStrategy,
-    due_at: new Date(clock.now().getTime() + (request.afterSeconds ?? 0) * 1_000),
+    idempotency: request.idempotency,
+    created_at: now,
+    due_at: new Date(now.getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
   };

@@ -74,14 +74,20 @@ export interface Superstep {
   readonly updates: readonly StateUpdate[];
 }
 
+export interface StateEdit extends StateUpdate {
+  readonly checkpoint: CheckpointRef;
+  /** The checkpoint that the thread must still be at. */
+  readonly ifNewest?: string | undefined;
+}
+
 /**
  * Saves a new checkpoint, made of the one it names and the update.
- * @throws AppError `thread_busy`, `not_found`; `invalid_request` for what the graph cannot take
+ * @throws AppError `thread_busy`, `state_moved`, `not_found`; `invalid_request` for what the graph cannot take
  */
 export async function updateState(
   deps: ThreadStateDeps,
   threadId: string,
-  { checkpoint, ...update }: StateUpdate & { readonly checkpoint: CheckpointRef },
+  { checkpoint, ifNewest, ...update }: StateEdit,
 ): Promise<{ readonly checkpoint: JsonObject }> {
   const thread = await getThread(deps, threadId);
   const compiled = await loadEditable(deps, thread);
@@ -90,6 +96,7 @@ export async function updateState(
     if (metadata["graph_id"] !== thread.metadata["graph_id"])
       throw new AppError("thread_busy", `Thread '${threadId}' has gone to another graph meanwhile`);
     const graph = keeping(compiled, checkpointer);
+    await checkNewest(graph, threadId, ifNewest);
     await checkBase(graph, threadId, checkpoint);
     saved = await graphUpdate(deps, graph, configOf(threadId, checkpoint), [{ updates: [update] }]);
     return editedState(deps, graph, threadId);
@@ -104,11 +111,11 @@ export async function createThreadWith(
   supersteps: readonly Superstep[],
 ): Promise<Thread> {
   const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
-  return createThread(deps, { ...thread, thread_id }, async (id, now) =>
-    deps.threadStates.createWith({ thread_id: id, metadata: thread.metadata }, now, async (checkpointer) => {
+  return createThread(deps, { ...thread, thread_id }, async (stored, now) =>
+    deps.threadStates.createWith(stored, now, async (checkpointer) => {
       const graph = keeping(compiled, checkpointer);
-      await graphUpdate(deps, graph, configOf(id, {}), supersteps);
-      return editedState(deps, graph, id);
+      await graphUpdate(deps, graph, configOf(thread_id, {}), supersteps);
+      return editedState(deps, graph, thread_id);
     }),
   );
 }
@@ -154,6 +161,20 @@ function configOf(thread_id: string, { checkpoint_id, checkpoint_ns = "", checkp
       ...(isJsonObject(checkpoint_map) ? { checkpoint_map } : {}),
     },
   };
+}
+
+async function checkNewest(
+  graph: CompiledGraph,
+  threadId: string,
+  wanted: string | undefined,
+): Promise<void> {
+  if (wanted === undefined) return;
+  const { config } = await graph.getState(configOf(threadId, {}));
+  if (config.configurable?.["checkpoint_id"] === wanted) return;
+  throw new AppError(
+    "state_moved",
+    `Checkpoint '${wanted}' is not the newest of thread '${threadId}' any more`,
+  );
 }
 
 /** LangGraph takes a checkpoint that does not exist for an empty one. */

@@ -2,18 +2,21 @@
 
 import { z } from "zod";
 
-/** A run to execute, or a look at what is due. */
-export type WakeUp = { readonly run_id: string } | { readonly tick: true };
+/** A run to execute, a webhook to deliver, or a look at what is due. */
+export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };
 
 /** Wakes a worker. At least once, in no order: what is to be done is for the database to say, not for the message. */
 export interface WakeUpQueue {
   /** @throws AppError `unavailable` */
   readonly send: (wakeUp: WakeUp, options?: { readonly notBefore?: Date | undefined }) => Promise<void>;
+  /** Whether what is sent reaches a worker when this process is dead. False where no queue is set up, too. */
+  readonly outlivesProcess: () => boolean;
 }
 
 const Time = { not_before: z.coerce.date().optional() };
 const Message = z.union([
   z.object({ run_id: z.guid(), ...Time }),
+  z.object({ webhook_id: z.guid(), ...Time }),
   z.object({ tick: z.literal(true), ...Time }),
 ]);
 

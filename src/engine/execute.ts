@@ -18,7 +18,7 @@ import {
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import type { WakeUpQueue } from "../core/wake-ups.ts";
+import type { WakeUp, WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
@@ -126,7 +126,7 @@ class RunExecution {
     const { configurable, metadata, ...config } = kwargs.config;
     return {
       ...config,
-      configurable: { ...configurable, thread_id, run_id, graph_id, assistant_id },
+      configurable: { ...configurable, ...kwargs.request_headers, thread_id, run_id, graph_id, assistant_id },
       metadata: { ...metadata, run_id },
     };
   }
@@ -139,7 +139,16 @@ class RunExecution {
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const { signal, drain } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context() };
-    const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
+    const execution = {
+      signal,
+      drain,
+      graph,
+      input,
+      config,
+      settings,
+      streamModes: kwargs.stream_mode,
+      hidden: Object.keys(kwargs.request_headers ?? {}),
+    };
     const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
       event: async (event, data) => {
@@ -255,13 +264,15 @@ class RunExecution {
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await this.#wakeOther(next);
+    if (next !== undefined) await this.#wake({ run_id: next });
+    const { run_id, kwargs } = this.#journal.run;
+    if (kwargs.webhook !== undefined) await this.#wake({ webhook_id: run_id });
   }
 
   /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
-  async #wakeOther(run_id: string): Promise<void> {
-    await this.#deps.queue.send({ run_id }).catch((error: unknown) => {
-      this.#deps.logger.warn({ run_id, err: error }, "A run could not be woken; the timer will do it");
+  async #wake(wakeUp: WakeUp): Promise<void> {
+    await this.#deps.queue.send(wakeUp).catch((error: unknown) => {
+      this.#deps.logger.warn({ ...wakeUp, err: error }, "A message could not be sent; the timer will do it");
     });
   }
 
@@ -273,7 +284,7 @@ class RunExecution {
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
-    if (held) await this.#wakeOther(run.run_id);
+    if (held) await this.#wake({ run_id: run.run_id });
     return { kind: "elsewhere" };
   }
 

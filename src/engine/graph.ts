@@ -7,6 +7,7 @@ import { toCommand } from "./command.ts";
 import { toPlain } from "./plain.ts";
 import { WireEvents } from "./stream-events.ts";
 import { readGraph } from "./stream.ts";
+import { projectTracer } from "./tracing.ts";
 
 const INTERRUPT = "__interrupt__";
 
@@ -30,7 +31,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
   const result = new Result();
-  const events = new WireEvents(streamModes);
+  const events = new WireEvents(streamModes, execution.hidden);
   let hasBegun = false;
   const nodeStarted = (): void => {
     hasBegun = true;
@@ -40,7 +41,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
     ...graphOptions(settings),
     signal,
     control,
-    callbacks: [nodeWatcher(nodeStarted)],
+    callbacks: [nodeWatcher(nodeStarted), ...(await projectTracer(config))],
   };
   const wishes = {
     modes: streamModes,

@@ -21,14 +21,16 @@ export function inProcessQueue(
     working -= 1;
   };
   const deliver = (message: object): void => {
+    if (stopped.aborted) return;
     waiting.push(message);
     if (working < CONCURRENCY) void next();
   };
   return {
+    outlivesProcess: () => false,
     send: async (wakeUp, { notBefore } = {}) => {
       const message = messageOf(wakeUp, notBefore);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
-      void clock.until(notBefore, stopped).then(() => deliver(message));
+      void clock.until(notBefore).then(() => deliver(message));
     },
   };
 }

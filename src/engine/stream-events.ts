@@ -14,10 +14,13 @@ export interface WireEvent {
 /** The events that were asked for. */
 export class WireEvents {
   readonly #modes: ReadonlySet<string>;
+  readonly #hidden: ReadonlySet<string>;
   readonly #messages = new MessageAssembly();
 
-  constructor(modes: readonly StreamMode[]) {
+  /** The members of `configurable` that are `hidden` are not shown. */
+  constructor(modes: readonly StreamMode[], hidden: readonly string[] = []) {
     this.#modes = new Set(modes);
+    this.#hidden = new Set(hidden);
   }
 
   *of({ namespace, mode, data }: GraphChunk): Generator<WireEvent> {
@@ -27,7 +30,8 @@ export class WireEvents {
       if (this.#modes.has("messages")) yield* this.#messages.grow(data);
       return;
     }
-    if (this.#modes.has(mode) && !isEnvelope(mode, data)) yield { event, data: shown(mode, data) };
+    if (this.#modes.has(mode) && !isEnvelope(mode, data))
+      yield { event, data: shown(mode, data, this.#hidden) };
     if (mode === "values" && this.#modes.has("messages")) yield* this.#messages.complete(data);
   }
 }
@@ -37,7 +41,7 @@ function isEnvelope(mode: string, data: unknown): boolean {
   return mode === "checkpoints" && isJsonObject(data) && !("values" in data);
 }
 
-function shown(mode: string, data: unknown): unknown {
+function shown(mode: string, data: unknown, hidden: ReadonlySet<string>): unknown {
   if (!isJsonObject(data)) return data;
   switch (mode) {
     case "checkpoints":
@@ -45,23 +49,26 @@ function shown(mode: string, data: unknown): unknown {
     case "tasks":
       return shownTask(data);
     case "debug":
-      return { ...data, payload: shownPayload(data["type"], data["payload"]) };
+      return { ...data, payload: shownPayload(data["type"], data["payload"], hidden) };
     default:
       return data;
   }
 }
 
-function shownPayload(type: unknown, payload: unknown): unknown {
+function shownPayload(type: unknown, payload: unknown, hidden: ReadonlySet<string>): unknown {
   if (!isJsonObject(payload)) return payload;
-  return type === "checkpoint" ? shownCheckpoint(payload) : shownTask(payload);
+  return type === "checkpoint" ? shownCheckpoint(payload, hidden) : shownTask(payload);
 }
 
-function shownCheckpoint({ config, parentConfig, tasks, ...payload }: JsonObject): unknown {
+function shownCheckpoint(
+  { config, parentConfig, tasks, ...payload }: JsonObject,
+  hidden: ReadonlySet<string>,
+): unknown {
   const all: readonly unknown[] = Array.isArray(tasks) ? tasks : [];
   return {
     ...payload,
-    config: shownConfig(config),
-    parent_config: shownConfig(parentConfig),
+    config: shownConfig(config, hidden),
+    parent_config: shownConfig(parentConfig, hidden),
     checkpoint: checkpointOf(config),
     parent_checkpoint: checkpointOf(parentConfig),
     tasks: all.map((task) => (isJsonObject(task) ? shownTask(task) : task)),
@@ -89,11 +96,11 @@ function checkpointOf(config: unknown): unknown {
 }
 
 /** What was configured, without what LangGraph adds for its own use. */
-function shownConfig(config: unknown): unknown {
+function shownConfig(config: unknown, hidden: ReadonlySet<string>): unknown {
   if (!isJsonObject(config)) return undefined;
   const { configurable, metadata, tags, recursion_limit } = config;
   const own = Object.entries(isJsonObject(configurable) ? configurable : {}).filter(
-    ([key]) => !key.startsWith("__"),
+    ([key]) => !key.startsWith("__") && !hidden.has(key),
   );
   return { configurable: Object.fromEntries(own), metadata, tags, recursion_limit };
 }

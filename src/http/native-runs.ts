@@ -7,6 +7,7 @@ import { cancelRun, createRun, getRun } from "../core/runs.ts";
 import { parse } from "./body.ts";
 import { readRunBody, runRequest, type NativeDeps } from "./native.ts";
 import { InvokeBody, RUN_ERRORS, documented } from "./native-schemas.ts";
+import { idempotencyOf, repeatHeaders } from "./idempotency.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 
@@ -73,12 +74,13 @@ function create(deps: NativeDeps, graph: Graph): Route["handle"] {
   return async (call) => {
     const body = await parse(InvokeBody, await readRunBody(call, deps));
     const request = await runRequest(graph, body, "values");
-    const { run_id, thread_id } = await createRun(deps, {
+    const { run_id, thread_id, is_repeat } = await createRun(deps, {
       ...request,
       multitaskStrategy: "enqueue",
       isKept: true,
+      idempotency: idempotencyOf(call, body),
     });
-    return json({ run_id, thread_id, status: "pending" }, 202);
+    return json({ run_id, thread_id, status: "pending" }, 202, repeatHeaders(is_repeat === true));
   };
 }
 

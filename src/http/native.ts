@@ -19,6 +19,7 @@ import {
   StreamBody,
   streamDocs,
 } from "./native-schemas.ts";
+import { idempotencyOf, repeatHeaders } from "./idempotency.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
@@ -64,10 +65,11 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
 function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
   return async (call) => {
     const body = await parse(InvokeBody, await readRunBody(call, deps));
+    const idempotency = idempotencyOf(call, body);
     const execute = await prepare(deps, graph, call);
-    const started = await startRun(deps, await runRequest(graph, body, "values"));
+    const started = await startRun(deps, { ...(await runRequest(graph, body, "values")), idempotency });
     const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
-    return json({ output: await output(graph, outcome) });
+    return json({ output: await output(graph, outcome) }, 200, repeatHeaders(started.run.is_repeat === true));
   };
 }
 
@@ -76,8 +78,12 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
     if (!graph.stream)
       throw new AppError("stream_not_supported", `Graph '${graph.name}' is configured as invoke-only`);
     const body = await parse(StreamBody, await readRunBody(call, deps));
+    const idempotency = idempotencyOf(call, body);
     const execute = await prepare(deps, graph, call);
-    const started = await startRun(deps, await runRequest(graph, body, body.stream_mode));
+    const started = await startRun(deps, {
+      ...(await runRequest(graph, body, body.stream_mode)),
+      idempotency,
+    });
     const executing = execute(started);
     return streamResponse(deps, async (write) => {
       await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);
@@ -99,10 +105,11 @@ export async function prepare(
     ...(context === undefined ? {} : { context }),
     ...(invocation.deadline === undefined ? {} : { deadline: invocation.deadline }),
   };
-  return async ({ claim }) => {
+  return async ({ run, claim }) => {
     if (claim === null) return null;
     // A run that nobody can come back to stops when its caller goes away.
-    return executeRun(deps, claim, claim.is_temporary ? { ...limits, signal: invocation.signal } : limits);
+    const isLost = claim.is_temporary && run.idempotency === undefined;
+    return executeRun(deps, claim, isLost ? { ...limits, signal: invocation.signal } : limits);
   };
 }
 

@@ -1,23 +1,29 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
 import type { Graph } from "../core/graphs.ts";
-import { isJsonObject, type JsonObject } from "../core/model.ts";
+import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
-import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
+import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
+import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
 import { checkRunBody, graphConfig, prepare, type NativeDeps } from "./native.ts";
+import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
+import { configurableHeaders, type HeaderRules } from "./headers.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
 import { RunBatch, RunCreate, StatelessRunCreate, type RunCreateBody } from "./runs-schemas.ts";
 
-export interface RunsDeps extends NativeDeps, RunAssistantDeps {}
+export interface RunsDeps extends NativeDeps, RunAssistantDeps {
+  readonly webhookPolicy: WebhookPolicy;
+  readonly configurableHeaders: HeaderRules;
+}
 
 /** A run that is asked for: where, and how. */
 interface Asked {
@@ -25,13 +31,15 @@ interface Asked {
   readonly threadId: string | undefined;
   /** As it was when the run was asked for. */
   readonly assistant: RunAssistant;
+  /** What the request says of it besides. */
+  readonly sent: Pick<RunRequest, "idempotency" | "headers">;
 }
 
 export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const asked = await readAsked(deps, call);
     const run = await createAs(deps, call, asked);
-    return json(shownNew(deps, run), 200, locations(run, asked.threadId));
+    return json(shownNew(run), 200, locations(run, asked.threadId));
   };
 }
 
@@ -56,24 +64,27 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const sent = await readJson(call.request, deps.limits);
     if (!Array.isArray(sent)) throw new AppError("invalid_request", "body: expected a list of runs");
     const items = sent.map((item: unknown) => checkRunBody(inSnakeCase(item), deps.limits));
+    const whole = idempotencyOf(call, items);
+    const headers = configurableHeaders(call.request.headers, deps.configurableHeaders);
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
-    for (const body of await parse(RunBatch, items)) {
+    for (const [index, body] of (await parse(RunBatch, items)).entries()) {
       const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
       found.set(body.assistant_id, assistant);
-      const one = { body, threadId: undefined, assistant };
-      await toRequest(call, one, assistant); // all or nothing
+      const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
+      const one = { body, threadId: undefined, assistant, sent };
+      await toRequest(deps, call.invocation, one, assistant); // all or nothing
       asked.push(one);
     }
     const runs = [];
-    for (const one of asked) runs.push(shownNew(deps, await createAs(deps, call, one)));
-    return json(runs);
+    for (const one of asked) runs.push(await createAs(deps, call, one));
+    return json(runs.map(shownNew), 200, repeatHeaders(runs.every(isRepeat)));
   };
 }
 
 async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
   return runAs(deps, asked.assistant, async (assistant) =>
-    createRun(deps, await toRequest(call, asked, assistant)),
+    createRun(deps, { ...(await toRequest(deps, call.invocation, asked, assistant)), ...asked.sent }),
   );
 }
 
@@ -85,9 +96,9 @@ async function start(
 ): Promise<{ readonly watched: Watched; readonly graph: Graph; readonly after: number }> {
   const asked = await readAsked(deps, call);
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
-    const request = await toRequest(call, asked, assistant);
+    const request = await toRequest(deps, call.invocation, asked, assistant);
     const execute = await prepare(deps, assistant.graph, call);
-    const started = await startRun(deps, request);
+    const started = await startRun(deps, { ...request, ...asked.sent, ...seenLater(request, asked, door) });
     return { graph: assistant.graph, started, executing: execute(started) };
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
@@ -114,12 +125,28 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
     body,
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
     assistant: await findRunAssistant(deps, body.assistant_id),
+    sent: {
+      idempotency: idempotencyOf(call, sent),
+      headers: configurableHeaders(call.request.headers, deps.configurableHeaders),
+    },
   };
 }
 
-async function toRequest(
-  { invocation }: Call,
-  { body, threadId }: Omit<Asked, "assistant">,
+/** Who waits once more finds the values in the log, when the run and its temporary thread are gone. */
+function seenLater(
+  { streamModes }: RunRequest,
+  { sent }: Asked,
+  door: "join" | "stream",
+): Pick<RunRequest, "streamModes"> {
+  const needsValues = door === "join" && sent.idempotency !== undefined && !streamModes.includes("values");
+  return { streamModes: needsValues ? [...streamModes, "values"] : streamModes };
+}
+
+/** @throws AppError `forbidden`, `invalid_request` */
+export async function toRequest(
+  deps: Pick<RunsDeps, "webhookPolicy">,
+  invocation: Pick<Invocation, "authLevel">,
+  { body, threadId }: Pick<Asked, "body" | "threadId">,
   assistant: RunAssistant,
 ): Promise<RunRequest> {
   const { graph, assistant_id } = assistant;
@@ -137,6 +164,7 @@ async function toRequest(
     createsThread: threadId === undefined || body.if_not_exists === "create",
     isKept: threadId === undefined && body.on_completion === "keep",
     afterSeconds: body.after_seconds ?? 0,
+    webhook: body.webhook == null ? undefined : checkWebhook(body.webhook, deps.webhookPolicy),
   };
 }
 
@@ -179,6 +207,8 @@ function configurable(body: RunCreateBody, threadId: string | undefined): JsonOb
     checkpoint_id: ("checkpoint_id" in body ? body.checkpoint_id : undefined) ?? checkpoint?.checkpoint_id,
     checkpoint_ns: checkpoint?.checkpoint_ns,
     checkpoint_map: checkpoint?.checkpoint_map,
+    langsmith_project: body.langsmith_tracer?.project_name,
+    langsmith_example_id: body.langsmith_tracer?.example_id,
   };
   return { ...rest, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value != null)) };
 }
@@ -200,26 +230,29 @@ function formerDurability(during: boolean | null | undefined): Durability | unde
   return during ? "async" : "exit";
 }
 
-function shownNew({ clock }: RunsDeps, run: NewRun): JsonObject {
-  const { run_id, thread_id, assistant_id, metadata, kwargs, multitask_strategy } = run;
-  const now = clock.now();
+function shownNew(run: NewRun): JsonObject {
+  const { run_id, thread_id, assistant_id, metadata, kwargs, multitask_strategy, created_at } = run;
   return {
     run_id,
     thread_id,
     assistant_id,
     status: "pending",
     metadata,
-    kwargs,
+    kwargs: shownKwargs({ ...kwargs }),
     multitask_strategy,
-    created_at: now,
-    updated_at: now,
+    created_at,
+    updated_at: created_at,
   };
 }
 
 /** Below the route prefix, where official clients look for them. */
-function locations({ run_id, thread_id }: NewRun, named: string | undefined): Record<string, string> {
-  const thread = named === undefined ? "" : `/threads/${encodeURIComponent(thread_id)}`;
-  return { "content-location": `${thread}/runs/${run_id}` };
+function locations(run: NewRun, named: string | undefined): Record<string, string> {
+  const thread = named === undefined ? "" : `/threads/${encodeURIComponent(run.thread_id)}`;
+  return { "content-location": `${thread}/runs/${run.run_id}`, ...repeatHeaders(isRepeat(run)) };
+}
+
+function isRepeat({ is_repeat }: NewRun): boolean {
+  return is_repeat === true;
 }
 
 /** `multitaskStrategy` to `multitask_strategy`, of the item's own fields; what JSON makes of an AbortSignal is left out. */

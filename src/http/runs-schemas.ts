@@ -28,9 +28,12 @@ const Checkpoint = z.strictObject({
 
 const StreamMode = z.enum(STREAM_MODES);
 /** Refused rather than ignored. */
-const NotYet = z.null("this server does not have it yet").optional();
+const NoFeedback = z
+  .null("this server does not make LangSmith's feedback URLs; make them with LangSmith's own client")
+  .optional();
 
-const Common = z.strictObject({
+/** What can be said of any run. */
+export const RunFields = z.strictObject({
   assistant_id: z
     .string()
     .meta({ description: "The id of an assistant, or the name of a graph for its default one." }),
@@ -56,20 +59,26 @@ const Common = z.strictObject({
     .boolean()
     .nullish()
     .meta({ description: "Former name of durability `async` or `exit`." }),
-  webhook: NotYet,
-  feedback_keys: NotYet,
-  langsmith_tracer: NotYet,
+  webhook: z
+    .string()
+    .nullish()
+    .meta({ description: "An http or https URL that is told, by POST, when the run has ended." }),
+  feedback_keys: NoFeedback,
+  langsmith_tracer: z
+    .strictObject({ project_name: z.string().min(1).nullish(), example_id: z.string().min(1).nullish() })
+    .nullish()
+    .meta({ description: "Where LangSmith is told of the run, besides the server's own project." }),
 });
 
 /** A run on a thread. */
-export const RunCreate = Common.extend({
+export const RunCreate = RunFields.extend({
   checkpoint: Checkpoint.nullish(),
   checkpoint_id: z.string().max(256).nullish(),
   on_completion: z.literal("keep", "only a run without a thread has one that can be deleted").nullish(),
 });
 
 /** A run on a thread of its own; what is said of threads and other runs is true of it anyway. */
-export const StatelessRunCreate = Common.extend({ on_completion: z.enum(["delete", "keep"]).nullish() });
+export const StatelessRunCreate = RunFields.extend({ on_completion: z.enum(["delete", "keep"]).nullish() });
 
 export type RunCreateBody = z.output<typeof RunCreate> | z.output<typeof StatelessRunCreate>;
 

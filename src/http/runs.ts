@@ -5,6 +5,7 @@ import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
 import { cancelRuns, deleteRun, getThreadRun, listRuns } from "../core/runs.ts";
+import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
@@ -65,10 +66,14 @@ function list(deps: RunsDeps): Route["handle"] {
   return async ({ params, request }) => {
     const { limit, offset, status, select } = await parse(schemas.ListQuery, schemas.queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
-    const { runs, hasMore } = await listRuns(deps, threadId, { limit, offset, status });
+    const { runs, total } = await listRuns(deps, threadId, { limit, offset, status });
     const all = runs.map(shown);
     const picked = select === undefined ? all : all.map((run) => pick(run, select));
-    return json(picked, 200, hasMore ? { "x-pagination-next": String(offset + limit) } : {});
+    const next = offset + limit;
+    return json(picked, 200, {
+      "x-pagination-total": String(total),
+      ...(next < total ? { "x-pagination-next": String(next) } : {}),
+    });
   };
 }
 
@@ -193,7 +198,7 @@ interface ShownRun {
 
 function shown(run: RunRecord): ShownRun {
   const { graph_id: _, attempt: __, error: ___, output: ____, ...visible } = run;
-  return visible;
+  return { ...visible, kwargs: shownKwargs(run.kwargs) };
 }
 
 function pick(run: ShownRun, fields: readonly string[]): object {

@@ -6,6 +6,7 @@ import { QueryBoolean } from "./query.ts";
 const JsonObject = z.record(z.string(), z.unknown());
 const Status = z.enum(["idle", "busy", "interrupted", "error"]);
 const SortBy = z.enum(["thread_id", "status", "created_at", "updated_at", "state_updated_at"]);
+const ExtractField = z.enum(["values", "metadata", "config", "interrupts"]);
 const Field = z.enum([
   "thread_id",
   "created_at",
@@ -23,8 +24,16 @@ const optional = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? undefined);
 const withDefault = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
   schema.nullish().transform((given) => given ?? value);
-const refused = (reason: string) => z.null({ error: reason }).optional();
-const noTtl = refused("threads cannot be made to expire yet");
+const Strategy = z.enum(["delete", "keep_latest"]);
+
+/** A hundred years at most. */
+const Ttl = z
+  .strictObject({ ttl: z.number().gt(0).max(52_560_000), strategy: withDefault(Strategy, "delete") })
+  .transform(({ ttl, strategy }) => ({ ttl_minutes: ttl, strategy }))
+  .meta({
+    description:
+      "The minutes until the thread is deleted, or (`keep_latest`) all that led to its newest state.",
+  });
 
 const ThreadId = z.unknown().optional().meta({
   type: "string",
@@ -60,10 +69,17 @@ export const ThreadCreate = z.strictObject({
         "Updates that lead to the state which the thread starts with; metadata.graph_id names the graph.",
     }),
   ),
-  ttl: noTtl,
+  ttl: optional(Ttl),
 });
 
-export const ThreadPatch = z.strictObject({ metadata: withDefault(JsonObject, {}), ttl: noTtl });
+export const ThreadPatch = z.strictObject({ metadata: withDefault(JsonObject, {}), ttl: optional(Ttl) });
+
+export const ThreadQuery = z.strictObject({
+  include: z
+    .union([z.literal("ttl"), z.array(z.literal("ttl"))])
+    .optional()
+    .meta({ description: "`ttl` for when the thread will be gone." }),
+});
 
 export const StatePatch = z.strictObject({ metadata: JsonObject });
 
@@ -73,6 +89,18 @@ const filter = {
   status: optional(Status),
 };
 
+const ExtractPath = z
+  .string()
+  .max(1_024)
+  .regex(
+    /^(values|metadata|config|interrupts)(\.[^.[\]]+|\[-?\d+\])*$/,
+    "must be like values.messages[-1].content, from values, metadata, config or interrupts",
+  )
+  .transform((text) => {
+    const [field, ...path] = [...text.matchAll(/[^.[\]]+/g)].map(([part]) => part);
+    return { field: ExtractField.parse(field), path };
+  });
+
 export const ThreadSearch = z.strictObject({
   ...filter,
   ids: optional(z.array(z.string()).max(1000)),
@@ -81,14 +109,21 @@ export const ThreadSearch = z.strictObject({
   sort_by: withDefault(SortBy, "created_at"),
   sort_order: withDefault(z.enum(["asc", "desc"]), "desc"),
   select: withDefault(z.array(Field).min(1), [...Field.options]),
-  extract: refused("extraction from found threads is not supported yet"),
+  extract: optional(
+    z
+      .record(z.string().min(1).max(256), ExtractPath)
+      .refine((extract) => Object.keys(extract).length <= 10, "10 paths at most")
+      .meta({ description: "What to show of each thread, by a name: `values.messages[-1].content`." }),
+  ),
 });
 
 export const ThreadCount = z.strictObject(filter);
 
 export const ThreadPrune = z.strictObject({
   thread_ids: z.array(z.string()).max(1000),
-  strategy: withDefault(z.enum(["delete"], { error: "only delete is supported yet" }), "delete"),
+  strategy: withDefault(Strategy, "delete").meta({
+    description: "`keep_latest` keeps each thread with its newest state.",
+  }),
 });
 
 const CheckpointId = z.string().min(1).max(256);
@@ -102,9 +137,43 @@ const Checkpoint = z.strictObject({
 
 const Subgraphs = withDefault(z.boolean(), false);
 
-export const StateQuery = z.strictObject({ subgraphs: QueryBoolean.default(false) });
+const StateField = z.enum([
+  "values",
+  "next",
+  "tasks",
+  "metadata",
+  "created_at",
+  "checkpoint",
+  "parent_checkpoint",
+  "interrupts",
+]);
 
-export const StateAt = z.strictObject({ checkpoint: Checkpoint, subgraphs: Subgraphs });
+const StateSelect = z
+  .array(z.union([StateField, z.templateLiteral(["values.", z.string().min(1)])]))
+  .min(1)
+  .meta({ description: "The fields to answer with; `values.messages` for one member of the values." });
+
+export const StateQuery = z.strictObject({
+  subgraphs: QueryBoolean.default(false),
+  select: z.preprocess((select) => listOf(select), StateSelect.optional()),
+});
+
+/** Repeated, or JSON text. */
+function listOf(select: unknown): unknown {
+  if (typeof select !== "string") return select;
+  if (!select.startsWith("[")) return [select];
+  try {
+    return JSON.parse(select) as unknown;
+  } catch {
+    return [select];
+  }
+}
+
+export const StateAt = z.strictObject({
+  checkpoint: Checkpoint,
+  subgraphs: Subgraphs,
+  select: optional(StateSelect),
+});
 
 export const StateUpdate = z.strictObject({
   values: z.unknown().optional().meta({ description: "What the node would have answered." }),
@@ -128,9 +197,11 @@ export const HistoryBody = z.strictObject({
   before: optional(Before),
   metadata: optional(JsonObject),
   checkpoint: optional(Checkpoint),
+  select: optional(StateSelect),
 });
 
 export const HistoryParams = z.strictObject({
+  select: StateQuery.shape.select,
   limit: z.coerce.number().pipe(z.int().min(1).max(1000)).default(10),
   before: CheckpointId.optional(),
 });
@@ -147,6 +218,12 @@ export const ThreadAnswer = z.object({
   status: Status,
   values: z.unknown(),
   interrupts: z.record(z.string(), z.array(z.unknown())),
+  ttl: z
+    .object({ strategy: Strategy, ttl_minutes: z.number(), expires_at: Time })
+    .nullable()
+    .optional()
+    .meta({ description: "If it was asked for; null for a thread that stays." }),
+  extracted: JsonObject.optional().meta({ description: "In a search that extracts." }),
 });
 
 const CheckpointAnswer = z.object({

@@ -1,7 +1,15 @@
 /** The Platform API's states of threads. */
 
 import { z } from "zod";
-import { getHistory, getState, updateState, type CheckpointRef } from "../core/thread-states.ts";
+import {
+  getHistory,
+  getState,
+  updateState,
+  type CheckpointRef,
+  type StateEdit,
+} from "../core/thread-states.ts";
+import { isJsonObject } from "../core/model.ts";
+import type { ThreadState } from "../core/shown-state.ts";
 import { updateThread } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkMessages, parse, readObject } from "./body.ts";
@@ -29,8 +37,11 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
   return [
     route(`GET ${PATH}/state`, "Get a thread's newest state", {
       answer: aState,
-      handle: async (call) =>
-        json(await getState(deps, threadId(call), {}, await readQuery(call.request, StateQuery))),
+      handle: async (call) => {
+        const { select, ...options } = await readQuery(call.request, StateQuery);
+        const state = await getState(deps, threadId(call), {}, options);
+        return json(selected(state, select), 200, newest(state));
+      },
     }),
     route(`POST ${PATH}/state`, "Edit a thread's state", {
       body: StateUpdate,
@@ -41,44 +52,54 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
       body: StatePatch,
       answer: { description: "The thread", schema: ThreadAnswer },
       handle: async (call) => {
-        const { metadata } = await parse(StatePatch, await readObject(call.request, deps.limits));
-        return json(await updateThread(deps, threadId(call), metadata));
+        const changes = await parse(StatePatch, await readObject(call.request, deps.limits));
+        return json(await updateThread(deps, threadId(call), changes));
       },
     }),
     route(`POST ${PATH}/state/checkpoint`, "Get a thread's state at a checkpoint, of a subgraph too", {
       body: StateAt,
       answer: aState,
       handle: async (call) => {
-        const { checkpoint, ...options } = await parse(StateAt, await readObject(call.request, deps.limits));
-        return json(await getState(deps, threadId(call), ofThread(call, checkpoint), options));
+        const body = await parse(StateAt, await readObject(call.request, deps.limits));
+        const { checkpoint, select, ...options } = body;
+        const state = await getState(deps, threadId(call), ofThread(call, checkpoint), options);
+        return json(selected(state, select));
       },
     }),
     route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
       answer: aState,
       handle: async (call) => {
-        const query = await readQuery(call.request, StateQuery);
+        const { select, ...options } = await readQuery(call.request, StateQuery);
         const { checkpoint_id } = call.params;
-        return json(await getState(deps, threadId(call), { checkpoint_id }, query));
+        return json(selected(await getState(deps, threadId(call), { checkpoint_id }, options), select));
       },
     }),
+    ...historyRoutes(deps, route),
+  ];
+}
+
+function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
+  return [
     route(`GET ${PATH}/history`, "Look back at a thread's states", {
       answer: states,
       handle: async (call) => {
-        const { limit, before } = await readQuery(call.request, HistoryParams);
+        const { limit, before, select } = await readQuery(call.request, HistoryParams);
         const query = { limit, before, metadata: undefined, checkpoint: {} };
-        return json(await getHistory(deps, threadId(call), query));
+        const found = await getHistory(deps, threadId(call), query);
+        return json(found.map((state) => selected(state, select)));
       },
     }),
     route(`POST ${PATH}/history`, "Look back at a thread's states", {
       body: HistoryBody,
       answer: states,
       handle: async (call) => {
-        const { limit, before, metadata, checkpoint } = await parse(
+        const { limit, before, metadata, checkpoint, select } = await parse(
           HistoryBody,
           await readObject(call.request, deps.limits),
         );
         const query = { limit, before, metadata, checkpoint: ofThread(call, checkpoint) };
-        return json(await getHistory(deps, threadId(call), query));
+        const found = await getHistory(deps, threadId(call), query);
+        return json(found.map((state) => selected(state, select)));
       },
     }),
   ];
@@ -97,8 +118,36 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
     )
       throw new AppError("invalid_request", "checkpoint_id: differs from checkpoint.checkpoint_id");
     const at = checkpoint_id === undefined ? base : { ...base, checkpoint_id };
-    return json(await updateState(deps, threadId(call), { values, as_node, checkpoint: at }));
+    const made: StateEdit = { values, as_node, checkpoint: at, ifNewest: ifMatch(call.request) };
+    return json(await updateState(deps, threadId(call), made));
   };
+}
+
+/** What was asked for of a state. */
+function selected(state: ThreadState, select: readonly string[] | undefined): object {
+  if (select === undefined) return state;
+  const fields = new Set(select);
+  const shown: [string, unknown][] = Object.entries(state).filter(([field]) => fields.has(field));
+  const members = select.flatMap((field) => (field.startsWith("values.") ? [field.slice(7)] : []));
+  if (members.length === 0 || fields.has("values")) return Object.fromEntries(shown);
+  const values = isJsonObject(state.values) ? state.values : {};
+  const picked = Object.entries(values).filter(([name]) => members.includes(name));
+  return { ...Object.fromEntries(shown), values: Object.fromEntries(picked) };
+}
+
+/** Names the checkpoint that a client may ask to be the newest one still, when it edits. */
+function newest({ checkpoint }: ThreadState): Readonly<Record<string, string>> {
+  const id = checkpoint?.checkpoint_id;
+  return typeof id === "string" ? { etag: `"${id}"` } : {};
+}
+
+/** The checkpoint that must be the thread's newest. @throws AppError `invalid_request` @see RFC 9110 */
+function ifMatch({ headers }: Request): string | undefined {
+  const given = headers.get("if-match");
+  if (given === null) return undefined;
+  const [, id] = /^\s*"?([\w-]+)"?\s*$/.exec(given) ?? [];
+  if (id === undefined) throw new AppError("invalid_request", "If-Match: expected the id of a checkpoint");
+  return id;
 }
 
 /** @throws AppError `invalid_request` for a checkpoint of another thread */

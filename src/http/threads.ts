@@ -14,6 +14,7 @@ import {
   updateThread,
 } from "../core/threads.ts";
 import { parse, readObject } from "./body.ts";
+import { idempotencyOf } from "./idempotency.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
@@ -24,6 +25,7 @@ import {
   ThreadCreate,
   ThreadPatch,
   ThreadPrune,
+  ThreadQuery,
   ThreadSearch,
 } from "./thread-schemas.ts";
 import { threadStateRoutes } from "./thread-states.ts";
@@ -51,19 +53,21 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
       handle: async ({ request }) =>
         json(await deps.threads.count(await parse(ThreadCount, await readObject(request, deps.limits)))),
     }),
-    route("POST /threads/prune", "Delete threads", {
+    route("POST /threads/prune", "Delete threads, or their histories", {
       body: ThreadPrune,
       answer: { description: "How many there were", schema: z.object({ pruned_count: z.int() }) },
       handle: async ({ request }) => {
-        const { thread_ids } = await parse(ThreadPrune, await readObject(request, deps.limits));
-        return json(await pruneThreads(deps, thread_ids));
+        const { thread_ids, strategy } = await parse(ThreadPrune, await readObject(request, deps.limits));
+        return json(await pruneThreads(deps, thread_ids, strategy));
       },
     }),
     route("GET /threads/{thread_id}", "Get a thread", {
       answer: aThread,
       handle: async (call) => {
-        await readQuery(call.request, z.strictObject({}));
-        return json(await getThread(deps, threadId(call)));
+        const { include } = await readQuery(call.request, ThreadQuery);
+        const thread = await getThread(deps, threadId(call));
+        if (include === undefined) return json(thread);
+        return json({ ...thread, ttl: await deps.threads.expiry(thread.thread_id) });
       },
     }),
     route("PATCH /threads/{thread_id}", "Add to a thread's metadata", {
@@ -90,13 +94,16 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
 const aThread: AnswerDocs = { description: "The thread", schema: ThreadAnswer };
 
 function create(deps: ThreadRouteDeps): Route["handle"] {
-  return async ({ request }) => {
-    const body = await parse(ThreadCreate, await readObject(request, deps.limits));
+  return async (call) => {
+    const sent = await readObject(call.request, deps.limits);
+    const body = await parse(ThreadCreate, sent);
     const thread_id = body.thread_id ?? undefined;
     const thread = {
       thread_id: thread_id === undefined ? undefined : checkThreadId(thread_id),
       metadata: body.metadata,
       if_exists: body.if_exists,
+      ttl: body.ttl,
+      idempotency: idempotencyOf(call, sent),
     };
     const { supersteps = [] } = body;
     return json(
@@ -121,8 +128,8 @@ function search(deps: ThreadRouteDeps): Route["handle"] {
 
 function update(deps: ThreadRouteDeps): Route["handle"] {
   return async (call) => {
-    const { metadata } = await parse(ThreadPatch, await readObject(call.request, deps.limits));
-    const thread = await updateThread(deps, threadId(call), metadata);
+    const changes = await parse(ThreadPatch, await readObject(call.request, deps.limits));
+    const thread = await updateThread(deps, threadId(call), changes);
     return prefersMinimal(call.request) ? noContent() : json(thread);
   };
 }

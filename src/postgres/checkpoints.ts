@@ -3,6 +3,7 @@
  * trips. Import it lazily: it loads LangChain.
  */
 
+import { randomInt } from "node:crypto";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import type {
   ChannelVersions,
@@ -43,6 +44,14 @@ export class Checkpointer extends PostgresSaver {
     this.#database = database;
     this.#lease = lease;
     this.#metadata = metadata;
+  }
+
+  /**
+   * Values are stored by their version, so two forks of one checkpoint must not count on to the same: the fraction is
+   * by chance. The stock saver counts on from it as from a whole number.
+   */
+  override getNextVersion(current: number | undefined): number {
+    return Math.floor(super.getNextVersion(current)) + randomInt(1, 1_000_000) / 1_000_000;
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {

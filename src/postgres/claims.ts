@@ -4,6 +4,7 @@ import sql, { type Sql } from "sql-template-tag";
 import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEvent } from "../core/ports.ts";
 import { appendEvents } from "./events.ts";
 import { isUniqueViolation, rows, type Db } from "./sql.ts";
+import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
 export function claimStore(db: Db): ClaimStore {
   return {
@@ -29,7 +30,8 @@ const claim =
         db,
         sql`
         update langgraph.runs r
-        set status = 'running', lease_id = ${lease_id}, lease_until = ${until}, attempt = attempt + 1, claims = claims + 1, updated_at = ${now}
+        set status = 'running', lease_id = ${lease_id}, lease_until = ${until}, attempt = attempt + 1, claims = claims + 1, updated_at = ${now},
+          started_at = coalesce(started_at, ${now})
         from langgraph.threads t
         where r.run_id = ${run_id} and r.status = 'pending' and r.due_at <= ${now} and t.thread_id = r.thread_id
           and not exists (
@@ -64,7 +66,7 @@ const beat =
 const finish =
   (db: Db): ClaimStore["finish"] =>
   async (run, end, now, events) => {
-    if (run.is_temporary) return leave(db, run, now, removal(run, now, events));
+    if (run.is_temporary) return leave(db, run, now, removal(run, now, { events, told: end }));
     const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
     const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
     const lastSeq = newestSeq(run, events);
@@ -77,8 +79,8 @@ const finish =
         update langgraph.runs
         set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
-        returning thread_id
-      ) ${appendEvents(run, now, events)}, thread as (
+        returning ${endColumns(run)}
+      ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, end)}, thread as (
         update langgraph.threads
         set status = case when active_runs > 1 then 'busy' else ${end.thread_status} end, active_runs = active_runs - 1,
           "values" = ${values}, interrupts = ${JSON.stringify(end.interrupts ?? {})}::jsonb,
@@ -92,14 +94,15 @@ const finish =
 const rollback =
   (db: Db): ClaimStore["rollback"] =>
   async (run, now, events) => {
-    if (run.is_temporary) return leave(db, run, now, removal(run, now, events));
+    const told = { status: "rollback" } as const;
+    if (run.is_temporary) return leave(db, run, now, removal(run, now, { events, told }));
     const mine = sql`thread_id in (select thread_id from held) and metadata ->> 'run_id' = ${run.run_id}`;
     return leave(
       db,
       run,
       now,
       sql`
-      with ${removeRun(run)} ${appendEvents(run, now, events)}, checkpoint as (
+      with ${removeRun(run)} ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)}, checkpoint as (
         delete from public.checkpoints where ${mine} returning thread_id, checkpoint_ns, checkpoint_id
       ), write as (
         delete from public.checkpoint_writes w using checkpoint c
@@ -127,13 +130,18 @@ function countEvents(threads: Sql, newest: Sql): Sql {
   return sql`update langgraph.threads t set last_seq = greatest(t.last_seq, ${newest}) where t.thread_id in (${threads})`;
 }
 
-function removeRun({ run_id, lease_id }: ClaimedRun): Sql {
-  return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning thread_id)`;
+function removeRun(run: ClaimedRun): Sql {
+  const { run_id, lease_id } = run;
+  return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning ${endColumns(run)})`;
 }
 
 /** Of a run whose thread was made for it alone. */
-function removal(run: ClaimedRun, now: Date, events: readonly RunEvent[]): Sql {
-  return sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${removeThread}`;
+function removal(
+  run: ClaimedRun,
+  now: Date,
+  { events, told }: { readonly events: readonly RunEvent[]; readonly told: ToldEnd },
+): Sql {
+  return sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)} ${removeThread}`;
 }
 
 /** A temporary thread goes with its only run, and all that was saved for it. */
@@ -205,8 +213,7 @@ const recover =
       db,
       sql`
       with lapsed as materialized (
-        select run_id, thread_id, attempt from langgraph.runs where status = 'running' and lease_until < ${now}
-        order by lease_until limit 100 for update skip locked
+        ${lapsedRuns(now)} order by r.lease_until limit ${SWEPT} for update skip locked
       ), waiting as (
         update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
         where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
@@ -214,7 +221,9 @@ const recover =
       ), thread as (
         ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
       ), forgotten as (
-        update langgraph.runs set woken_at = ${now} where run_id in (${forgotten(now, forgottenSince)}) returning run_id
+        update langgraph.runs set woken_at = ${now} where run_id in (
+          ${forgottenRuns(now, forgottenSince)} order by r.due_at limit ${SWEPT} for update skip locked)
+        returning run_id
       )
       select 'waiting' as what, run_id from waiting
       union all select 'exhausted', run_id from lapsed where attempt >= ${maxAttempts}
@@ -246,11 +255,18 @@ async function reclaim(
   );
 }
 
-const forgotten = (now: Date, since: Date): Sql => sql`
+/** Runs that are put back or woken again at a time. */
+const SWEPT = 100;
+
+/** Without order, limit and locks. */
+export const lapsedRuns = (now: Date): Sql => sql`
+  select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < ${now}`;
+
+/** Those that could have started `since`, and that nobody has claimed; without order, limit and locks. */
+export const forgottenRuns = (now: Date, since: Date): Sql => sql`
   select r.run_id from langgraph.runs r
   where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
     and not exists (
       select from langgraph.runs other
       where other.thread_id = r.thread_id and (other.status = 'running'
-        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
-  order by r.due_at limit 100 for update skip locked`;
+        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))`;

@@ -7,6 +7,9 @@ import { VERSION } from "../version.ts";
 import { threadsAndRuns } from "./migrations/0001_threads_and_runs.ts";
 import { checkpoints } from "./migrations/0002_checkpoints.ts";
 import { rateLimits } from "./migrations/0003_rate_limits.ts";
+import { crons } from "./migrations/0004_crons.ts";
+import { webhooks } from "./migrations/0005_webhooks.ts";
+import { lifetimes } from "./migrations/0006_lifetimes.ts";
 import { assistants } from "./migrations/0007_assistants.ts";
 import { store } from "./migrations/0008_store.ts";
 import { rows, translate, type Db } from "./sql.ts";
@@ -16,6 +19,9 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0001_threads_and_runs", statements: threadsAndRuns },
   { name: "0002_checkpoints", statements: checkpoints },
   { name: "0003_rate_limits", statements: rateLimits },
+  { name: "0004_crons", statements: crons },
+  { name: "0005_webhooks", statements: webhooks },
+  { name: "0006_lifetimes", statements: lifetimes },
   { name: "0007_assistants", statements: assistants },
   { name: "0008_store", statements: store },
 ];

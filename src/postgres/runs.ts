@@ -4,13 +4,16 @@ import sql, { empty, type Sql } from "sql-template-tag";
 import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
+import { makeOnce, remember } from "./idempotency.ts";
 import { rows, type Db } from "./sql.ts";
+import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export function runStore(db: Db): RunStore {
   return {
     admit: admit(db),
     get: get(db),
     list: list(db),
+    count: count(db),
     cancel: cancel(db),
     remove: remove(db),
     threadGraph: threadGraph(db),
@@ -21,25 +24,28 @@ const admit =
   (db: Db): RunStore["admit"] =>
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
-    const [admitted] = await rows<{ starts: boolean; last_seq: number }>(
-      db,
-      sql`
+    const made = { part: sql`decided`, thread_id: run.thread_id, run_id: run.run_id };
+    const insert = async () =>
+      rows<{ starts: boolean; last_seq: number }>(
+        db,
+        sql`
       with thread as (
         ${enterThread(run, now)}
       ), decided as (
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
-      )
+      ) ${remember(run.idempotency, now, made)}
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${run.due_at}::timestamptz, ${run.due_at}::timestamptz,
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end, case when starts then ${now}::timestamptz end
       from decided
       returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
-    );
+      );
+    const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]);
     if (admitted === undefined) throw await refusal(db, run);
     return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted.last_seq) : null;
   };
@@ -130,6 +136,18 @@ const list =
       order by position desc limit ${limit} offset ${offset}`,
     );
 
+const count =
+  (db: Db): RunStore["count"] =>
+  async (threadId, status) => {
+    const [found] = await rows<{ runs: number }>(
+      db,
+      sql`
+      select count(*)::float8 as runs from langgraph.runs
+      where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}`,
+    );
+    return found?.runs ?? 0;
+  };
+
 const cancel =
   (db: Db): RunStore["cancel"] =>
   async (which, action, now) => {
@@ -138,15 +156,18 @@ const cancel =
       db,
       sql`
       with target as (
-        select r.run_id from langgraph.runs r
+        select r.run_id as target_id from langgraph.runs r
         where r.status in ('pending', 'running') ${selected(which)}
         order by r.position for update
       ), stopped as (
         update langgraph.runs r
         set status = case when ${notBegun} then 'interrupted' else r.status end,
           cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
-        from target where r.run_id = target.run_id and r.status in ('pending', 'running')
-        returning r.run_id, r.thread_id, r.status = 'interrupted' as ended
+        from target where r.run_id = target_id and r.status in ('pending', 'running')
+        returning ${webhookColumns}, r.status = 'interrupted' as ended
+      ), webhook as (
+        ${deliveries(sql`stopped`, now, { status: action === "rollback" ? "rollback" : "interrupted" })} and ended
+        returning webhook_id
       ), ended as (
         select thread_id, count(*)::int as runs from stopped where ended group by thread_id
       ), thread as (
@@ -155,7 +176,7 @@ const cancel =
           when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
         from ended where t.thread_id = ended.thread_id
       )
-      select run_id, thread_id, ended, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
+      select run_id, thread_id, ended, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
         case when ended then (
           select w.run_id from langgraph.runs w
           where w.thread_id = stopped.thread_id and w.status = 'pending' and w.due_at <= ${now}

@@ -34,10 +34,18 @@ export function translate(error: unknown): unknown {
 }
 
 export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return violates(error, "23505", constraint);
+}
+
+export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
+  return violates(error, "23503", constraint);
+}
+
+function violates(error: unknown, code: string, constraint: string): boolean {
   return (
     error instanceof Error &&
     "code" in error &&
-    error.code === "23505" &&
+    error.code === code &&
     "constraint" in error &&
     error.constraint === constraint
   );

@@ -3,15 +3,23 @@
 import sql, { empty, join, type Sql } from "sql-template-tag";
 import type { Thread } from "../core/model.ts";
 import type {
+  FoundThread,
+  ThreadChanges,
+  ThreadExpiry,
+  ThreadPath,
   ThreadField,
   ThreadFilter,
   ThreadPage,
   ThreadStateStore,
   ThreadStore,
+  ThreadTtl,
+  StoredThread,
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
+import { makeOnce, remember } from "./idempotency.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
+import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
 const COLUMNS: Readonly<Record<ThreadField, Sql>> = {
@@ -29,22 +37,21 @@ const columns = join(Object.values(COLUMNS));
 
 export function threadStore(database: Database): ThreadStore {
   return {
-    create: async (thread_id, metadata, now) => insert(database, { thread_id, metadata }, now),
-    get: async (thread_id) =>
+    create: async (thread, now) =>
+      (await makeOnce(database, thread.idempotency, now, async () => insert(database, thread, now))) ?? null,
+    get: async (thread_id) => first(rows<Thread>(database, byId(thread_id))),
+    expiry: async (thread_id) =>
       first(
-        rows<Thread>(database, sql`select ${columns} from langgraph.threads where thread_id = ${thread_id}`),
-      ),
-    update: async (thread_id, metadata, now) =>
-      first(
-        rows<Thread>(
+        rows<ThreadExpiry>(
           database,
           sql`
-          update langgraph.threads set metadata = metadata || ${JSON.stringify(metadata)}::jsonb, updated_at = ${now}
-          where thread_id = ${thread_id} returning ${columns}`,
+          select ttl_strategy as strategy, ttl_minutes, expires_at from langgraph.threads
+          where thread_id = ${thread_id} and expires_at is not null`,
         ),
       ),
+    update: async (thread_id, changes, now) => first(rows<Thread>(database, update(thread_id, changes, now))),
     remove: async (thread_ids) => transaction(database, async (tx) => remove(tx, thread_ids)),
-    search: async (filter, page) => rows<Partial<Thread>>(database, search(filter, page)),
+    search: async (filter, page) => rows<FoundThread>(database, search(filter, page)),
     count: async (filter) => {
       const [found] = await rows<{ count: number }>(
         database,
@@ -59,19 +66,19 @@ export function threadStateStore(database: Database): ThreadStateStore {
   return {
     edit: async (thread_id, now, work) =>
       transaction(database, async (tx) => edit(tx, await lock(tx, thread_id), now, work)),
-    createWith: async (thread, now, work) =>
-      transaction(database, async (tx) => {
-        const created = await insert(tx, thread, now);
-        if (created === null) return null;
-        await edit(tx, created, now, work);
-        return first(
-          rows<Thread>(
-            tx,
-            sql`select ${columns} from langgraph.threads where thread_id = ${thread.thread_id}`,
-          ),
-        );
-      }),
+    createWith: async (thread, now, work) => {
+      const make = async () =>
+        transaction(database, async (tx) => {
+          const created = await insert(tx, thread, now);
+          if (created === undefined) return undefined;
+          await edit(tx, created, now, work);
+          return (await first(rows<Thread>(tx, byId(thread.thread_id)))) ?? undefined;
+        });
+      return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
+    },
     copy: async (from, to, now) => first(rows<Thread>(database, copy(from, to, now))),
+    prune: async (thread_ids) => transaction(database, async (tx) => pruneIdle(tx, thread_ids)),
+    expire: async (now, limit) => transaction(database, async (tx) => expireIdle(tx, now, limit)),
   };
 }
 
@@ -79,47 +86,64 @@ async function first<T>(found: Promise<readonly T[]>): Promise<T | null> {
   return (await found)[0] ?? null;
 }
 
+function update(thread_id: string, { metadata, ttl }: ThreadChanges, now: Date): Sql {
+  const lifetime =
+    ttl === undefined
+      ? empty
+      : sql`, ttl_minutes = ${ttl.ttl_minutes}, ttl_strategy = ${ttl.strategy}, expires_at = ${expiry(ttl, now)}`;
+  return sql`
+    update langgraph.threads
+    set metadata = metadata || ${JSON.stringify(metadata)}::jsonb, updated_at = ${now} ${lifetime}
+    where thread_id = ${thread_id} returning ${columns}`;
+}
+
+function byId(thread_id: string): Sql {
+  return sql`select ${columns} from langgraph.threads where thread_id = ${thread_id}`;
+}
+
+/** Undefined when there is one of this id. */
 async function insert(
   db: Db,
-  { thread_id, metadata }: Pick<Thread, "thread_id" | "metadata">,
+  { thread_id, metadata, ttl, idempotency }: StoredThread,
   now: Date,
-): Promise<Thread | null> {
-  const inserted = rows<Thread>(
+): Promise<Thread | undefined> {
+  const [inserted] = await rows<Thread>(
     db,
     sql`
-    insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at)
-    values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now})
-    on conflict (thread_id) do nothing returning ${columns}`,
+    with thread as (
+      insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
+        ttl_minutes, ttl_strategy, expires_at)
+      values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now},
+        ${ttl?.ttl_minutes ?? null}, ${ttl?.strategy ?? null}, ${expiry(ttl, now)})
+      on conflict (thread_id) do nothing returning ${columns}
+    ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
+    select ${columns} from thread`,
   );
-  return first(inserted);
+  return inserted;
 }
 
-/**
- * Runs go first: their executors lock a run before its thread, too. Checkpoints go last and in statements of their own,
- * which see what an executor has written until its run was gone; after that, its lease lets it write nothing more.
- */
-async function remove(db: Db, thread_ids: readonly string[]): Promise<number> {
-  const theirs = sql`thread_id = any(${thread_ids}::text[])`;
-  await rows(db, sql`delete from langgraph.runs where ${theirs}`);
-  const removed = await rows(db, sql`delete from langgraph.threads where ${theirs} returning thread_id`);
-  await rows(
-    db,
-    sql`
-    with event as (delete from langgraph.events where ${theirs}),
-      blob as (delete from public.checkpoint_blobs where ${theirs}),
-      write as (delete from public.checkpoint_writes where ${theirs})
-    delete from public.checkpoints where ${theirs}`,
-  );
-  return removed.length;
+function expiry(ttl: ThreadTtl | undefined, now: Date): Date | null {
+  return ttl === undefined ? null : new Date(now.getTime() + ttl.ttl_minutes * 60_000);
 }
 
-function search(filter: ThreadFilter, { select, sort_by, sort_order, limit, offset }: ThreadPage): Sql {
+function search(
+  filter: ThreadFilter,
+  { select, extract, sort_by, sort_order, limit, offset }: ThreadPage,
+): Sql {
+  const shown = select.map((field) => COLUMNS[field]);
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
   const byId = sort_by === "thread_id" ? empty : sql`, thread_id ${direction}`;
   return sql`
-    select ${join(select.map((field) => COLUMNS[field]))} from langgraph.threads
+    select ${join(extract === undefined ? shown : [...shown, extracted(extract)])} from langgraph.threads
     where ${matches(filter)}
     order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
+}
+
+function extracted(extract: Readonly<Record<string, ThreadPath>>): Sql {
+  const pairs = Object.entries(extract).map(
+    ([alias, { field, path }]) => sql`${alias}::text, ${COLUMNS[field]} #> ${path}::text[]`,
+  );
+  return sql`jsonb_build_object(${join(pairs)}) as extracted`;
 }
 
 function matches({ metadata, values, status, ids }: ThreadFilter): Sql {

@@ -136,7 +136,7 @@ test("the schedule wakes a worker for a run whose message was lost", async () =>
     [runId],
   );
   const report = JSON.parse(await schedule.invoke({ source: "langgraph.tick" }));
-  expect(report).toEqual({ recovered: 0, resent: 1 });
+  expect(report).toEqual({ recovered: 0, resent: 1, fired: 0, expired: 0 });
   expect(await deliver()).toEqual({ came: 1, failed: 0 });
   expect(await getRun(runId)).toMatchObject({ status: "success", output: { text: "lost!" } });
 });

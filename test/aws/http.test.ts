@@ -42,7 +42,7 @@ function doorThat(respond: () => Response): {
       return respond();
     },
     work: async () => undefined,
-    tick: async () => ({ recovered: 0, resent: 0 }),
+    tick: async () => ({ recovered: 0, resent: 0, fired: 0, expired: 0 }),
   };
   const door = {
     doors: () => doors,

@@ -69,16 +69,3 @@ test("of ticks at the same instant, each lapsed run goes to one", async () => {
   expect(new Set([...waiting, ...exhausted]).size).toBe(RUNS);
   expect(found.flatMap(({ forgotten }) => forgotten)).toEqual([]);
 });
-
-test("a tick that finds nothing due costs one query", async () => {
-  await using database = await testDatabase();
-  await using opened = openDatabase({ url: database.url, poolSize: 1, migrate: false });
-  const query = vi.spyOn(opened.pool, "query");
-  const now = new Date();
-  await claimStore(opened).recover(
-    crypto.randomUUID(),
-    { now, until: now },
-    { maxAttempts: 3, forgottenSince: now },
-  );
-  expect(query).toHaveBeenCalledTimes(1);
-});

@@ -41,9 +41,9 @@ test("the ids of a thread's second run go on from those of its first", async () 
 
 test.each([
   [{ surprise: 1 }, "surprise"],
-  [{ webhook: "https://example.com" }, "webhook"],
+  [{ webhook: "/internal" }, "webhook"],
   [{ feedback_keys: ["a"] }, "feedback_keys"],
-  [{ langsmith_tracer: {} }, "langsmith_tracer"],
+  [{ langsmith_tracer: { project: "a" } }, "langsmith_tracer"],
   [{ stream_mode: "surprise" }, "stream_mode"],
   [{ multitask_strategy: "surprise" }, "multitask_strategy"],
   [{ config: { surprise: 1 } }, "config"],

@@ -26,11 +26,13 @@ const send = async (server: TestServer, method: string, path: string, body?: unk
 test("what is not known is refused by name", async () => {
   await using server = await startServer({ graphs });
   await server.post("/threads", { thread_id: "t" });
+  const eleven = Object.fromEntries(Array.from({ length: 11 }, (_, index) => [`a${index}`, "values.a"]));
   const refused: [string, string, unknown, string][] = [
     ["POST", "/threads", { colour: 1 }, "colour"],
     ["POST", "/threads", { if_exists: "replace" }, "if_exists"],
     ["POST", "/threads", { metadata: [] }, "metadata"],
-    ["POST", "/threads", { ttl: 5 }, "ttl: threads cannot be made to expire yet"],
+    ["POST", "/threads", { ttl: { ttl: 0 } }, "ttl.ttl"],
+    ["POST", "/threads", { ttl: { ttl: 5, strategy: "forget" } }, "ttl.strategy"],
     ["POST", "/threads", { supersteps: [{ updates: [] }] }, "supersteps.0.updates"],
     ["POST", "/threads", { supersteps: [{ updates: [{ values: { text: "a" } }] }] }, "has no graph"],
     ["PATCH", "/threads/t", { metadata: {}, status: "idle" }, "status"],
@@ -41,10 +43,12 @@ test("what is not known is refused by name", async () => {
     ["POST", "/threads/search", { sort_by: "colour" }, "sort_by"],
     ["POST", "/threads/search", { sort_order: "up" }, "sort_order"],
     ["POST", "/threads/search", { select: ["secret"] }, "select"],
-    ["POST", "/threads/search", { extract: { a: "values.a" } }, "extract"],
+    ["POST", "/threads/search", { extract: { a: "secrets.a" } }, "extract.a: must be like values.messages"],
+    ["POST", "/threads/search", { extract: { a: "values.a'b[x]" } }, "extract.a: must be like"],
+    ["POST", "/threads/search", { extract: eleven }, "extract: 10 paths at most"],
     ["POST", "/threads/count", { limit: 1 }, "limit"],
-    ["POST", "/threads/prune", { thread_ids: ["t"], strategy: "keep_latest" }, "strategy: only delete"],
-    ["GET", "/threads/t?include=ttl", undefined, "include"],
+    ["POST", "/threads/prune", { thread_ids: ["t"], strategy: "rollback" }, "strategy"],
+    ["GET", "/threads/t?include=secrets", undefined, "include"],
     ["GET", "/threads/t/state?subgraphs=yes", undefined, "subgraphs"],
     ["GET", "/threads/t/state?subgraphs=true&subgraphs=false", undefined, "subgraphs"],
     ["GET", "/threads/t/history?limit=many", undefined, "limit"],

@@ -96,6 +96,27 @@ describe("a start", () => {
   });
 });
 
+test("what is due much later keeps no program from ending, and does not come at once", async () => {
+  await using database = await testDatabase();
+  await using program = await startProgram({ folder: used, env: { DATABASE_URL: database.url } });
+  const days = 30; // more than a timer of Node can wait
+  const created = await fetch(`${program.url}/runs`, {
+    method: "POST",
+    body: JSON.stringify({
+      assistant_id: "chat",
+      input: { messages: [{ role: "user", content: "Good morning." }] },
+      after_seconds: days * 86_400,
+    }),
+  });
+  expect(created.status).toBe(200);
+  program.kill("SIGINT");
+  expect(await program.exit).toBe(0);
+  expect(program.output()).not.toContain("Warning");
+  expect(await database.query("select status, claims from langgraph.runs")).toEqual([
+    { status: "pending", claims: 0 },
+  ]);
+});
+
 describe("a start that cannot be", () => {
   test("--help tells the options and variables, and starts nothing", async () => {
     const { code, output } = await runProgram({ folder: used, args: ["--help"] });

@@ -34,6 +34,29 @@ CREATE INDEX assistants_by_graph ON langgraph.assistants USING btree (graph_id, 
 CREATE INDEX assistants_by_metadata ON langgraph.assistants USING gin (metadata jsonb_path_ops);
 CREATE INDEX assistants_by_name ON langgraph.assistants USING btree (name, assistant_id);
 CREATE INDEX assistants_by_update ON langgraph.assistants USING btree (updated_at, assistant_id);
+create table langgraph.crons (
+  cron_id uuid not null,
+  assistant_id uuid not null,
+  thread_id text,
+  schedule text not null,
+  timezone text,
+  end_time timestamp with time zone,
+  enabled boolean not null,
+  on_run_completed text,
+  payload jsonb not null,
+  metadata jsonb not null default '{}'::jsonb,
+  user_id text,
+  next_run_date timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint crons_pkey PRIMARY KEY (cron_id),
+  constraint crons_on_run_completed_check CHECK ((on_run_completed = ANY (ARRAY['delete'::text, 'keep'::text])))
+);
+CREATE INDEX crons_by_creation ON langgraph.crons USING btree (created_at, cron_id);
+CREATE INDEX crons_by_metadata ON langgraph.crons USING gin (metadata jsonb_path_ops);
+CREATE INDEX crons_due ON langgraph.crons USING btree (next_run_date) WHERE (next_run_date IS NOT NULL);
+CREATE INDEX crons_of_assistant ON langgraph.crons USING btree (assistant_id, created_at);
+CREATE INDEX crons_of_thread ON langgraph.crons USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
 
 create table langgraph.events (
   thread_id text not null,
@@ -44,7 +67,17 @@ create table langgraph.events (
   created_at timestamp with time zone not null,
   constraint events_pkey PRIMARY KEY (thread_id, seq)
 );
-CREATE INDEX events_by_age ON langgraph.events USING brin (created_at);
+CREATE INDEX events_by_age ON langgraph.events USING btree (created_at);
+
+create table langgraph.idempotency_keys (
+  key text not null,
+  digest text not null,
+  thread_id text not null,
+  run_id uuid,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (key)
+);
+CREATE INDEX idempotency_keys_by_age ON langgraph.idempotency_keys USING btree (created_at);
 
 create table langgraph.migrations (
   version integer not null,
@@ -81,6 +114,7 @@ create table langgraph.runs (
   cancel_action text,
   error text,
   output jsonb,
+  started_at timestamp with time zone,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
@@ -120,15 +154,35 @@ create table langgraph.threads (
   active_runs integer not null default 0,
   last_seq bigint not null default 0,
   is_temporary boolean not null default false,
+  ttl_minutes double precision,
+  ttl_strategy text,
+  expires_at timestamp with time zone,
   constraint threads_pkey PRIMARY KEY (thread_id),
   constraint threads_active_runs_check CHECK ((active_runs >= 0)),
-  constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text])))
+  constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text]))),
+  constraint threads_ttl_minutes_check CHECK ((ttl_minutes > (0)::double precision)),
+  constraint threads_ttl_strategy_check CHECK ((ttl_strategy = ANY (ARRAY['delete'::text, 'keep_latest'::text])))
 );
 CREATE INDEX threads_by_creation ON langgraph.threads USING btree (created_at, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_by_expiry ON langgraph.threads USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX threads_by_metadata ON langgraph.threads USING gin (metadata jsonb_path_ops) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_state_update ON langgraph.threads USING btree (state_updated_at, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_status ON langgraph.threads USING btree (status, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_update ON langgraph.threads USING btree (updated_at, thread_id) WHERE (NOT is_temporary);
+
+create table langgraph.webhooks (
+  webhook_id uuid not null,
+  url text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  attempts integer not null default 0,
+  last_error text,
+  failed_at timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (webhook_id)
+);
+CREATE INDEX webhooks_due ON langgraph.webhooks USING btree (due_at) WHERE (failed_at IS NULL);
+CREATE INDEX webhooks_failed ON langgraph.webhooks USING btree (failed_at) WHERE (failed_at IS NOT NULL);
 
 create table public.checkpoint_blobs (
   thread_id text not null,
@@ -169,5 +223,6 @@ create table public.checkpoints (
 );
 
 alter table langgraph.assistant_versions add constraint assistant_versions_assistant_id_fkey FOREIGN KEY (assistant_id) REFERENCES langgraph.assistants(assistant_id) ON DELETE CASCADE;
+alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;

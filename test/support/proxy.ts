@@ -9,12 +9,19 @@ export interface Proxy extends AsyncDisposable {
   readonly cut: () => Promise<void>;
   /** Lets connections in again, at the same address. */
   readonly mend: () => Promise<void>;
+  /** How often clients have sent something; that they end a connection does not count. */
+  readonly asked: () => number;
 }
+
+/** With which a client of Postgres takes its leave. */
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
 
 export async function proxyTo(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  let asked = 0;
   const server = createServer((inner) => {
+    inner.on("data", (chunk: Buffer) => (asked += chunk.equals(TERMINATE) ? 0 : 1));
     const outer = connect(Number(port), hostname);
     for (const [socket, other] of [
       [inner, outer],
@@ -41,5 +48,11 @@ export async function proxyTo(target: string): Promise<Proxy> {
   const url = new URL(target);
   const ownPort = await listen(0);
   url.port = String(ownPort);
-  return { url: url.href, cut, mend: async () => void (await listen(ownPort)), [Symbol.asyncDispose]: cut };
+  return {
+    url: url.href,
+    cut,
+    mend: async () => void (await listen(ownPort)),
+    asked: () => asked,
+    [Symbol.asyncDispose]: cut,
+  };
 }

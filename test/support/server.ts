@@ -2,8 +2,8 @@ import { LangGraphApp, type AppOptions, type GraphOptions } from "langgraph-func
 import { serveLocally, type LocalOptions } from "langgraph-functions/local";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
-/** What the app logged as an error, for tests that look for it there. */
-export interface LoggedError {
+/** What the app logged, for tests that look for it there. */
+export interface LogEntry {
   readonly fields: object;
   readonly message: string;
 }
@@ -12,7 +12,8 @@ export interface TestServer extends AsyncDisposable {
   /** Ends with the prefix: `http://127.0.0.1:12345/api`. */
   readonly url: string;
   readonly database: TestDatabase;
-  readonly errors: readonly LoggedError[];
+  readonly errors: readonly LogEntry[];
+  readonly warnings: readonly LogEntry[];
   readonly get: (path: string, init?: RequestInit) => Promise<Answer>;
   /** Sends a string as it is, anything else as JSON. */
   readonly post: (path: string, body: unknown, init?: RequestInit) => Promise<Answer>;
@@ -35,10 +36,11 @@ export interface ServerOptions extends AppOptions {
 /** The local server on a free port and a database of its own, reached over real HTTP. */
 export async function startServer({ graphs, local, ...options }: ServerOptions): Promise<TestServer> {
   const database = await testDatabase();
-  const errors: LoggedError[] = [];
+  const errors: LogEntry[] = [];
+  const warnings: LogEntry[] = [];
   const logger = {
     info: () => undefined,
-    warn: () => undefined,
+    warn: (fields: object, message: string) => void warnings.push({ fields, message }),
     error: (fields: object, message: string) => void errors.push({ fields, message }),
   };
   const app = new LangGraphApp({ logger, ...options });
@@ -53,6 +55,7 @@ export async function startServer({ graphs, local, ...options }: ServerOptions):
     url: server.url,
     database,
     errors,
+    warnings,
     get: send,
     post: async (path, body, init) =>
       send(path, {

@@ -92,7 +92,7 @@ const sleeper = new StateGraph(State)
   .addEdge(START, "sleep")
   .compile();
 
-const app = new LangGraphApp();
+const app = new LangGraphApp({ webhooks: { allowPrivateAddresses: true } });
 for (const [name, graph] of Object.entries({ quick, fan, sleeper })) app.register({ name, graph });
 const server = await serveLocally(app, { port: 0, databaseUrl });
 console.log(`Serving on ${server.url}`);

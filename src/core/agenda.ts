@@ -1,0 +1,39 @@
+/** What falls due: a tick asks once, and then does only what there is to do. */
+
+/** Which kinds of things are due. */
+export interface Due {
+  /** Runs whose lease has lapsed, or whose message was lost. */
+  readonly runs: boolean;
+  readonly crons: boolean;
+  /** Events of runs that ended long ago. */
+  readonly events: boolean;
+  readonly rate_limits: boolean;
+  /** Deliveries whose message was lost, or that were given up long ago. */
+  readonly webhooks: boolean;
+  readonly keys: boolean;
+  /** Threads that were to be kept until now. */
+  readonly threads: boolean;
+}
+
+/** What counts as due. */
+export interface AgendaTerms {
+  /** Runs that could have started before this, and were not claimed; deliveries alike. */
+  readonly forgottenSince: Date;
+  /** Deliveries that were given up are kept until they are older than this. */
+  readonly failuresSince: Date;
+  /** Idempotency keys that are older mean nothing any more. */
+  readonly keysSince: Date;
+  /** Events are kept until the run's end is older than this. */
+  readonly eventsSince: Date;
+}
+
+export interface Agenda {
+  /** One query, whose cost does not grow with what is not due. */
+  readonly read: (now: Date, terms: AgendaTerms) => Promise<Due>;
+}
+
+/** Deletes what nobody needs any more, a batch at a time, and none that another process is deleting. @returns how many */
+export interface Retention {
+  readonly removeEvents: (since: Date, limit: number) => Promise<number>;
+  readonly removeRateLimits: (now: Date, limit: number) => Promise<number>;
+}

@@ -1,0 +1,252 @@
+/** The rules of crons: runs that are asked for again and again, at the times of a schedule. */
+
+import type { Clock } from "../clock.ts";
+import { AppError } from "../errors.ts";
+import type { JsonObject } from "./model.ts";
+import type { NewRun } from "./ports.ts";
+import type { WakeUpQueue } from "./wake-ups.ts";
+
+/** A cron as clients see it. */
+export interface Cron {
+  readonly cron_id: string;
+  readonly assistant_id: string;
+  /** Null when each run gets a thread of its own. */
+  readonly thread_id: string | null;
+  /** Five fields: minute, hour, day of the month, month, day of the week; a sixth is seconds. */
+  readonly schedule: string;
+  /** By its IANA name; null is UTC. */
+  readonly timezone: string | null;
+  /** Nothing is due after it. */
+  readonly end_time: Date | null;
+  readonly enabled: boolean;
+  /** What becomes of a run's own thread; null where runs have none. */
+  readonly on_run_completed: "delete" | "keep" | null;
+  /** The runs, as a client would ask for them; without metadata. */
+  readonly payload: JsonObject;
+  /** Of the cron, and of its runs. */
+  readonly metadata: JsonObject;
+  readonly user_id: string | null;
+  /** Null when nothing is due any more. */
+  readonly next_run_date: Date | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+/** When a cron is due. */
+export type Timing = Pick<Cron, "schedule" | "timezone" | "end_time" | "enabled">;
+/** What makes a new one. */
+export type NewCron = Omit<Cron, "cron_id" | "user_id" | "next_run_date" | "created_at" | "updated_at">;
+/** Undefined stays as it is; metadata and payload are laid over what is there. */
+export type CronPatch = {
+  readonly [Field in "schedule" | "timezone" | "end_time" | "enabled" | "on_run_completed"]?:
+    Cron[Field] | undefined;
+} & { readonly payload: JsonObject; readonly metadata: JsonObject };
+
+/** Which crons; a filter that is absent lets all pass. */
+export interface CronFilter {
+  readonly assistant_id?: string | undefined;
+  readonly thread_id?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  /** Contained in the cron's. */
+  readonly metadata?: JsonObject | undefined;
+}
+
+export interface CronPage {
+  readonly limit: number;
+  readonly offset: number;
+  readonly sort_by: "cron_id" | "assistant_id" | "thread_id" | "created_at" | "updated_at" | "next_run_date";
+  readonly sort_order: "asc" | "desc";
+  readonly select: readonly (keyof Cron)[];
+}
+
+/** The durable record of crons. They go with their thread. */
+export interface CronStore {
+  /** @throws AppError `not_found` when its thread does not exist */
+  readonly create: (cron: Cron) => Promise<void>;
+  readonly get: (cron_id: string) => Promise<Cron | null>;
+  /**
+   * Stores a changed cron, if nobody has changed it since `seen`; its next time only if there is another one, as the
+   * timer moves that on. Null when somebody has, or it is gone.
+   */
+  readonly update: (cron: Cron, seen: Date, next: Date | null | undefined) => Promise<Cron | null>;
+  readonly remove: (cron_id: string) => Promise<boolean>;
+  readonly search: (filter: CronFilter, page: CronPage) => Promise<readonly Partial<Cron>[]>;
+  readonly count: (filter: CronFilter) => Promise<number>;
+}
+
+/** A cron that is due, and was at that time. */
+export type DueCron = Cron & { readonly next_run_date: Date };
+
+export interface CronMove {
+  /** False when another process was first. */
+  readonly hasMoved: boolean;
+  /** Why it has moved on without a run. */
+  readonly refusal?: AppError;
+}
+
+/** What the timer asks of the record. */
+export interface CronCalendar {
+  /** The longest due first. */
+  readonly due: (now: Date, limit: number) => Promise<readonly DueCron[]>;
+  /** Moves a cron on to its next time and stores the run of the time that it was due at, if there is one: both or neither. */
+  readonly fire: (cron: DueCron, next: Date | null, now: Date, run: NewRun | null) => Promise<CronMove>;
+}
+
+export interface CronDeps {
+  readonly crons: CronStore;
+  readonly queue: WakeUpQueue;
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
+/** Stores a cron; its first run is at its first time. @throws AppError `invalid_request`, `not_found`, `unavailable` */
+export async function createCron(deps: CronDeps, wanted: NewCron): Promise<Cron> {
+  const now = deps.clock.now();
+  if (wanted.end_time !== null) checkEnd(wanted.end_time, now);
+  const next_run_date = await nextTime(wanted, now);
+  const cron = {
+    cron_id: deps.newId(),
+    user_id: null,
+    ...wanted,
+    next_run_date,
+    created_at: now,
+    updated_at: now,
+  };
+  if (next_run_date !== null) await wakeAt(deps, next_run_date);
+  await deps.crons.create(cron);
+  return cron;
+}
+
+/** @throws AppError `not_found` */
+export async function getCron({ crons }: Pick<CronDeps, "crons">, cronId: string): Promise<Cron> {
+  const cron = await crons.get(cronId);
+  if (cron === null) throw missing(cronId);
+  return cron;
+}
+
+/**
+ * Changes a cron; `check` is asked about what comes of it when its runs are others. Another schedule counts from now.
+ * @throws AppError `invalid_request`, `not_found`, `unavailable`
+ */
+export async function updateCron(
+  deps: CronDeps,
+  cronId: string,
+  patch: CronPatch,
+  check: (cron: Cron) => Promise<unknown>,
+): Promise<Cron> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const now = deps.clock.now();
+    const cron = await getCron(deps, cronId);
+    const changed = patched(cron, patch, now);
+    if (Object.keys(patch.payload).length > 0) await check(changed); // one whose graph is gone can still be stopped
+    const next = isTimed(patch) ? await nextTime(changed, now) : undefined;
+    if (next != null) await wakeAt(deps, next);
+    const stored = await deps.crons.update(changed, cron.updated_at, next);
+    if (stored !== null) return stored;
+  }
+  throw new AppError("unavailable", `Cron '${cronId}' is being changed by too many others`);
+}
+
+/** Another change, or the deletion, may come between reading and writing. */
+const ATTEMPTS = 5;
+
+/** @throws AppError `invalid_request` */
+function patched(cron: Cron, { payload, metadata, ...fields }: CronPatch, now: Date): Cron {
+  if (fields.end_time) checkEnd(fields.end_time, now);
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  return {
+    ...cron,
+    ...given,
+    payload: { ...cron.payload, ...payload },
+    metadata: { ...cron.metadata, ...metadata },
+    updated_at: new Date(Math.max(now.getTime(), cron.updated_at.getTime() + 1)), // tells versions apart
+  };
+}
+
+function isTimed(patch: CronPatch): boolean {
+  const { schedule, timezone, end_time, enabled } = patch;
+  return [schedule, timezone, end_time, enabled].some((value) => value !== undefined);
+}
+
+/** @throws AppError `not_found` */
+export async function deleteCron({ crons }: Pick<CronDeps, "crons">, cronId: string): Promise<void> {
+  if (!(await crons.remove(cronId))) throw missing(cronId);
+}
+
+export interface FoundCrons {
+  readonly crons: readonly Partial<Cron>[];
+  /** Of all that match, on whichever page. */
+  readonly total: number;
+  /** Where the next page starts, if there is one. */
+  readonly next: number | null;
+}
+
+export async function searchCrons(
+  { crons }: Pick<CronDeps, "crons">,
+  filter: CronFilter,
+  page: CronPage,
+): Promise<FoundCrons> {
+  const [found, total] = await Promise.all([crons.search(filter, page), crons.count(filter)]);
+  const end = page.offset + page.limit;
+  return { crons: found, total, next: total > end ? end : null };
+}
+
+/**
+ * The first time after `after`; null when the cron is not enabled.
+ * @throws AppError `invalid_request` for a schedule or a time zone that is none, and when nothing would ever be due
+ */
+async function nextTime(timing: Timing, after: Date): Promise<Date | null> {
+  const next = await timeAfter(timing, after);
+  if (next === null) throw new AppError("invalid_request", `schedule: '${timing.schedule}' never comes`);
+  if (!timing.enabled) return null;
+  if (timing.end_time === null || next <= timing.end_time) return next;
+  const [first, end] = [next.toISOString(), timing.end_time.toISOString()];
+  throw new AppError("invalid_request", `end_time: ${end} is before the next time of the schedule, ${first}`);
+}
+
+/** The schedule's first time after `after`, whether or not the cron goes on until then. @throws AppError `invalid_request` */
+export async function timeAfter(
+  { schedule, timezone }: Pick<Timing, "schedule" | "timezone">,
+  after: Date,
+): Promise<Date | null> {
+  checkTimezone(timezone);
+  const { Cron: Schedule } = await import("croner");
+  try {
+    return new Schedule(secondsFirst(schedule), { timezone: timezone ?? "UTC" }).nextRun(after);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/^\w+: /, "") : String(error);
+    throw new AppError("invalid_request", `schedule: '${schedule}' is no cron expression: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+/** On the Platform a sixth field is seconds and comes last; in most of JavaScript it comes first. */
+function secondsFirst(schedule: string): string {
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length > 6) throw new TypeError("it has more than six fields");
+  return fields.length === 6 ? [fields[5], ...fields.slice(0, 5)].join(" ") : schedule;
+}
+
+function checkTimezone(timezone: string | null): void {
+  if (timezone === null) return;
+  try {
+    Intl.DateTimeFormat("en", { timeZone: timezone });
+  } catch (error) {
+    const message = `timezone: '${timezone}' is no time zone; give an IANA name, like Europe/Berlin`;
+    throw new AppError("invalid_request", message, { cause: error });
+  }
+}
+
+function checkEnd(end: Date, now: Date): void {
+  if (end <= now) throw new AppError("invalid_request", `end_time: ${end.toISOString()} has passed`);
+}
+
+/** Before the cron is stored: a wake-up too many finds nothing, one too few would let the cron wait for the timer. */
+async function wakeAt({ queue }: Pick<CronDeps, "queue">, notBefore: Date): Promise<void> {
+  await queue.send({ tick: true }, { notBefore });
+}
+
+function missing(cronId: string): AppError {
+  return new AppError("not_found", `Cron '${cronId}' not found`);
+}

@@ -1,0 +1,135 @@
+/** The third door: what has fallen due is done, and nothing but one query where nothing has. */
+
+import type { Agenda, Due, Retention } from "./agenda.ts";
+import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
+import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
+import type { Invocation, TickReport } from "./model.ts";
+import type { Logger } from "./ports.ts";
+import { FORGOTTEN_MS, sweepRuns } from "./runs.ts";
+import { sweepThreads, type ThreadDeps } from "./threads.ts";
+import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
+
+export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDeps {
+  readonly logger: Logger;
+  readonly agenda: Agenda;
+  readonly retention: Retention;
+  /** How long the events of a run are kept after its end. */
+  readonly eventRetentionMs: number;
+}
+
+/** What is done at a time; where there was as much, there may be more. */
+const BATCH = 100;
+const REMOVED = 1_000;
+/** Then the next tick goes on. */
+const MAX_ROUNDS = 100;
+/** What a round needs of an invocation's time. */
+const ROUND_MS = 10_000;
+
+interface Done extends Partial<TickReport> {
+  readonly hasMore: boolean;
+}
+
+interface Step {
+  readonly name: string;
+  readonly isDue: boolean;
+  readonly perform: () => Promise<Done>;
+}
+
+/** Rejects when a step has failed, after the others have done what they have to. */
+export async function tick(deps: TickDeps, { deadline, signal }: Invocation): Promise<TickReport> {
+  let report: TickReport = { recovered: 0, resent: 0, fired: 0, expired: 0 };
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    const done = await doWhatIsDue(deps);
+    report = done.reduce(sum, report);
+    const enough = new Date(deps.clock.now().getTime() + ROUND_MS);
+    const isOutOfTime = signal.aborted || (deadline !== undefined && deadline < enough);
+    if (isOutOfTime || !done.some(({ hasMore }) => hasMore)) break;
+  }
+  return report;
+}
+
+/** A step that fails does not keep the others from theirs. */
+async function doWhatIsDue(deps: TickDeps): Promise<readonly Done[]> {
+  const done: Done[] = [];
+  const failures: unknown[] = [];
+  for (const { name, perform } of (await steps(deps)).filter(({ isDue }) => isDue)) {
+    try {
+      done.push(await perform());
+    } catch (error) {
+      deps.logger.error({ step: name, err: error }, "A step of the tick failed; the next tick tries again");
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  return done;
+}
+
+function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired = 0 }: Done): TickReport {
+  return {
+    recovered: report.recovered + recovered,
+    resent: report.resent + resent,
+    fired: report.fired + fired,
+    expired: report.expired + expired,
+  };
+}
+
+/** Another kind of thing that falls due is a field of `Due` and a step here. */
+async function steps(deps: TickDeps): Promise<readonly Step[]> {
+  const now = deps.clock.now();
+  const forgottenSince = new Date(now.getTime() - FORGOTTEN_MS);
+  const eventsSince = new Date(now.getTime() - deps.eventRetentionMs);
+  const failuresSince = new Date(now.getTime() - FAILURES_KEPT_MS);
+  const keysSince = new Date(now.getTime() - KEY_LIFE_MS);
+  const terms = { forgottenSince, eventsSince, failuresSince, keysSince };
+  const due: Due = await deps.agenda.read(now, terms);
+  const removed = (expired: number) => ({ expired, hasMore: expired === REMOVED });
+  return [
+    {
+      name: "runs",
+      isDue: due.runs,
+      perform: async () => {
+        const swept = await sweepRuns(deps);
+        return { ...swept, hasMore: Math.max(swept.recovered, swept.resent) >= BATCH };
+      },
+    },
+    {
+      name: "crons",
+      isDue: due.crons,
+      perform: async () => {
+        const { fired, seen } = await fireCrons(deps, BATCH);
+        return { fired, hasMore: seen === BATCH };
+      },
+    },
+    {
+      name: "events",
+      isDue: due.events,
+      perform: async () => removed(await deps.retention.removeEvents(eventsSince, REMOVED)),
+    },
+    {
+      name: "rate limits",
+      isDue: due.rate_limits,
+      perform: async () => removed(await deps.retention.removeRateLimits(now, REMOVED)),
+    },
+    {
+      name: "webhooks",
+      isDue: due.webhooks,
+      perform: async () => ({ resent: await sweepWebhooks(deps, terms), hasMore: false }),
+    },
+    {
+      name: "idempotency keys",
+      isDue: due.keys,
+      perform: async () => {
+        await sweepKeys(deps);
+        return { hasMore: false };
+      },
+    },
+    {
+      name: "threads",
+      isDue: due.threads,
+      perform: async () => {
+        const expired = await sweepThreads(deps, BATCH);
+        return { expired, hasMore: expired === BATCH };
+      },
+    },
+  ];
+}

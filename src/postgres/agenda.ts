@@ -1,0 +1,72 @@
+/** The SQL of ticks: what is due, and the removal of what has expired. */
+
+import sql, { type Sql } from "sql-template-tag";
+import type { Agenda, Due, Retention } from "../core/agenda.ts";
+import { forgottenRuns, lapsedRuns } from "./claims.ts";
+import { rows, type Db } from "./sql.ts";
+
+export function agenda(db: Db): Agenda {
+  return {
+    read: async (now, { forgottenSince, eventsSince, failuresSince, keysSince }) => {
+      const [due] = await rows<Due>(
+        db,
+        sql`
+        select
+          exists (${lapsedRuns(now)} limit 1) or exists (${forgottenRuns(now, forgottenSince)} limit 1) as runs,
+          exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
+          (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
+          exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits,
+          exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null)
+            or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
+          exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
+          exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads`,
+      );
+      return due ?? NOTHING;
+    },
+  };
+}
+
+const NOTHING: Due = {
+  runs: false,
+  crons: false,
+  events: false,
+  rate_limits: false,
+  webhooks: false,
+  keys: false,
+  threads: false,
+};
+
+export function retention(db: Db): Retention {
+  return {
+    removeEvents: async (since, limit) =>
+      count(
+        db,
+        sql`
+        delete from langgraph.events e using (
+          select e.thread_id, e.seq from langgraph.events e where ${expired(since)}
+          order by e.created_at limit ${limit} for update skip locked
+        ) old
+        where e.thread_id = old.thread_id and e.seq = old.seq returning 1`,
+      ),
+    removeRateLimits: async (now, limit) =>
+      count(
+        db,
+        sql`
+        delete from langgraph.rate_limits r using (
+          select key from langgraph.rate_limits where expire < ${now.getTime()}
+          order by expire limit ${limit} for update skip locked
+        ) old
+        where r.key = old.key returning 1`,
+      ),
+  };
+}
+
+/** Of runs that ended before this, or that are gone. A subquery for each event, as a join would read all runs. */
+const expired = (since: Date): Sql => sql`
+  e.created_at < ${since} and not coalesce((
+    select r.status in ('pending', 'running') or r.updated_at >= ${since}
+    from langgraph.runs r where r.run_id = e.run_id), false)`;
+
+async function count(db: Db, statement: Sql): Promise<number> {
+  return (await rows(db, sql`with removed as (${statement}) select from removed`)).length;
+}

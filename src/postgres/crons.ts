@@ -1,0 +1,142 @@
+/** The SQL of crons. */
+
+import sql, { empty, join, type Sql } from "sql-template-tag";
+import type { Cron, CronCalendar, CronFilter, CronPage, CronStore, DueCron } from "../core/crons.ts";
+import { AppError } from "../errors.ts";
+import type { Database } from "./pool.ts";
+import { runStore } from "./runs.ts";
+import { isForeignKeyViolation, rows, type Db } from "./sql.ts";
+import { transaction } from "./transaction.ts";
+
+const COLUMNS: Readonly<Record<keyof Cron, Sql>> = {
+  cron_id: sql`cron_id`,
+  assistant_id: sql`assistant_id`,
+  thread_id: sql`thread_id`,
+  schedule: sql`schedule`,
+  timezone: sql`timezone`,
+  end_time: sql`end_time`,
+  enabled: sql`enabled`,
+  on_run_completed: sql`on_run_completed`,
+  payload: sql`payload`,
+  metadata: sql`metadata`,
+  user_id: sql`user_id`,
+  next_run_date: sql`next_run_date`,
+  created_at: sql`created_at`,
+  updated_at: sql`updated_at`,
+};
+const columns = join(Object.values(COLUMNS));
+
+export function cronStore(database: Database): CronStore {
+  return {
+    create: create(database),
+    get: async (cron_id) => {
+      const [cron] = await rows<Cron>(
+        database,
+        sql`select ${columns} from langgraph.crons where cron_id = ${cron_id}`,
+      );
+      return cron ?? null;
+    },
+    update: update(database),
+    remove: async (cron_id) => {
+      const statement = sql`delete from langgraph.crons where cron_id = ${cron_id} returning cron_id`;
+      return (await rows(database, statement)).length > 0;
+    },
+    search: async (filter, page) => rows<Partial<Cron>>(database, search(filter, page)),
+    count: async (filter) => {
+      const statement = sql`select count(*)::float8 as count from langgraph.crons where ${matches(filter)}`;
+      const [found] = await rows<{ count: number }>(database, statement);
+      return found?.count ?? 0;
+    },
+  };
+}
+
+const create =
+  (db: Db): CronStore["create"] =>
+  async (cron) => {
+    try {
+      await rows(
+        db,
+        sql`
+        insert into langgraph.crons (${columns})
+        values (${cron.cron_id}, ${cron.assistant_id}, ${cron.thread_id}, ${cron.schedule}, ${cron.timezone},
+          ${cron.end_time}, ${cron.enabled}, ${cron.on_run_completed}, ${JSON.stringify(cron.payload)}::jsonb,
+          ${JSON.stringify(cron.metadata)}::jsonb, ${cron.user_id}, ${cron.next_run_date}, ${cron.created_at}, ${cron.updated_at})`,
+      );
+    } catch (error) {
+      if (!isForeignKeyViolation(error, "crons_thread_id_fkey")) throw error;
+      throw new AppError("not_found", `Thread '${cron.thread_id}' not found`, { cause: error });
+    }
+  };
+
+const update =
+  (db: Db): CronStore["update"] =>
+  async (cron, seen, next) => {
+    const [updated] = await rows<Cron>(
+      db,
+      sql`
+      update langgraph.crons
+      set schedule = ${cron.schedule}, timezone = ${cron.timezone}, end_time = ${cron.end_time}, enabled = ${cron.enabled},
+        on_run_completed = ${cron.on_run_completed}, payload = ${JSON.stringify(cron.payload)}::jsonb,
+        metadata = ${JSON.stringify(cron.metadata)}::jsonb, updated_at = ${cron.updated_at}
+        ${next === undefined ? empty : sql`, next_run_date = ${next}`}
+      where cron_id = ${cron.cron_id} and date_trunc('milliseconds', updated_at) = ${seen} returning ${columns}`,
+    );
+    return updated ?? null;
+  };
+
+function search(filter: CronFilter, { select, sort_by, sort_order, limit, offset }: CronPage): Sql {
+  const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
+  const byId = sort_by === "cron_id" ? empty : sql`, cron_id ${direction}`;
+  return sql`
+    select ${join(select.map((field) => COLUMNS[field]))} from langgraph.crons
+    where ${matches(filter)}
+    order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
+}
+
+function matches({ assistant_id, thread_id, enabled, metadata }: CronFilter): Sql {
+  return join(
+    [
+      sql`true`,
+      ...(assistant_id === undefined ? [] : [sql`assistant_id = ${assistant_id}`]),
+      ...(thread_id === undefined ? [] : [sql`thread_id = ${thread_id}`]),
+      ...(enabled === undefined ? [] : [sql`enabled = ${enabled}`]),
+      ...(metadata === undefined ? [] : [sql`metadata @> ${JSON.stringify(metadata)}::jsonb`]),
+    ],
+    " and ",
+  );
+}
+
+export function cronCalendar(database: Database): CronCalendar {
+  return {
+    due: async (now, limit) =>
+      rows<DueCron>(
+        database,
+        sql`
+        select ${columns} from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
+      ),
+    fire: async ({ cron_id, next_run_date }, next, now, run) =>
+      transaction(database, async (tx) => {
+        const moved = await rows(
+          tx,
+          sql`
+          update langgraph.crons set next_run_date = ${next}
+          where cron_id = ${cron_id} and date_trunc('milliseconds', next_run_date) = ${next_run_date} returning cron_id`,
+        );
+        if (moved.length === 0) return { hasMoved: false };
+        const refusal = run === null ? undefined : await refusalOf(runStore(tx).admit(run, now));
+        return { hasMoved: true, ...(refusal === undefined ? {} : { refusal }) };
+      }),
+  };
+}
+
+/** Why a run is not admitted, if there is a reason that another try would not mend. */
+async function refusalOf(admission: Promise<unknown>): Promise<AppError | undefined> {
+  try {
+    await admission;
+    return undefined;
+  } catch (error) {
+    const isMended = error instanceof AppError && ["unavailable", "assistant_changed"].includes(error.code);
+    if (error instanceof AppError && !isMended) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,167 @@
+import { randomUUID } from "node:crypto";
+import { LangGraphApp, type AppOptions } from "langgraph-functions";
+import { Client } from "pg";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { assistantIdOf } from "../../src/core/assistants.ts";
+import type { WakeUp } from "../../src/core/wake-ups.ts";
+import type { Doors } from "../../src/core/model.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { shout } from "../support/graphs.ts";
+
+interface Sent {
+  readonly wakeUp: WakeUp;
+  readonly notBefore: Date | undefined;
+}
+
+interface Ticked extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly tick: Doors["tick"];
+  readonly sent: Sent[];
+}
+
+const invocation = { signal: new AbortController().signal, authLevel: "admin" } as const;
+const nothing = { recovered: 0, resent: 0, fired: 0, expired: 0 };
+
+/** An app whose queue keeps what it is sent, or refuses all. */
+async function open({
+  refuses = false,
+  ...options
+}: AppOptions & { refuses?: boolean } = {}): Promise<Ticked> {
+  const database = await testDatabase();
+  const sent: Sent[] = [];
+  const queue = {
+    send: async (wakeUp: WakeUp, { notBefore }: { notBefore?: Date | undefined } = {}) => {
+      if (refuses) throw new Error("The queue is away");
+      sent.push({ wakeUp, notBefore });
+    },
+    outlivesProcess: () => true,
+  };
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const app = new LangGraphApp({ logger: silent, ...options }).register({ name: "shout", graph: shout });
+  const settings = {
+    database: { url: database.url, poolSize: 2, migrate: false },
+    logLevel: "silent",
+  } as const;
+  const doors = app.doors({ settings, queue });
+  return {
+    database,
+    sent,
+    tick: doors.tick,
+    [Symbol.asyncDispose]: async () => {
+      await app[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A run on a thread of its own, with as many events, all of it as old as that. */
+async function store({ query }: TestDatabase, status: string, ago: string, events = 1): Promise<string> {
+  const id = randomUUID();
+  await query(
+    `with thread as (
+       insert into langgraph.threads (thread_id, status, created_at, updated_at, state_updated_at, active_runs)
+       select $1::text, 'idle', now(), now(), now(), 1)
+     insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, kwargs, multitask_strategy, created_at,
+       updated_at, due_at, woken_at, claims, attempt, lease_id, lease_until)
+     select $1::text::uuid, $1::text, $1::text::uuid, 'shout', $2::text, '{"config": {}, "stream_mode": ["values"]}', 'enqueue', now() - $3::text::interval,
+       now() - $3::text::interval, now() - $3::text::interval, now(), 1, 1,
+       case when $2::text = 'running' then $1::text::uuid end, case when $2::text = 'running' then now() - $3::text::interval end`,
+    [id, status, ago],
+  );
+  await storeEvents({ query }, id, ago, events);
+  return id;
+}
+
+async function storeEvents({ query }: Pick<TestDatabase, "query">, id: string, ago: string, events: number) {
+  await query(
+    `insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)
+     select $1::text, n, $1::text::uuid, 'values', '{}', now() - $2::interval from generate_series(1, $3::int) n`,
+    [id, ago, events],
+  );
+}
+
+async function idsWithEvents({ query }: TestDatabase): Promise<readonly string[]> {
+  const found = await query("select distinct thread_id from langgraph.events");
+  return found.map(({ thread_id }) => String(thread_id));
+}
+
+test("a tick that finds nothing due costs one query", async () => {
+  await using app = await open();
+  await store(app.database, "success", "1 hour");
+  await app.tick(invocation); // it has connected by now
+  const query = vi.spyOn(Client.prototype, "query");
+  onTestFinished(() => query.mockRestore());
+  expect(await app.tick(invocation)).toEqual(nothing);
+  expect(query).toHaveBeenCalledTimes(1);
+});
+
+test("a tick removes the events of runs that ended a day ago, and of temporary ones that are gone; all others stay", async () => {
+  await using app = await open();
+  const { database } = app;
+  await store(database, "success", "25 hours", 3);
+  await storeEvents(database, randomUUID(), "25 hours", 2);
+  const kept = [
+    await store(database, "success", "23 hours"),
+    await store(database, "pending", "25 hours"),
+    await store(database, "interrupted", "1 second", 0), // it took more than a day
+  ];
+  await storeEvents(database, kept[2] ?? "", "25 hours", 1);
+  expect(await app.tick(invocation)).toEqual({ ...nothing, expired: 5 });
+  expect((await idsWithEvents(database)).toSorted()).toEqual(kept.toSorted());
+  expect(await database.query("select count(*)::int as runs from langgraph.runs")).toEqual([{ runs: 4 }]);
+});
+
+test("however much has expired, one tick that has the time removes all of it", async () => {
+  await using app = await open();
+  await store(app.database, "success", "2 days", 3_500);
+  expect(await app.tick(invocation)).toEqual({ ...nothing, expired: 3_500 });
+});
+
+test("a tick that is short of time leaves the rest to the next one", async () => {
+  await using app = await open();
+  await store(app.database, "success", "2 days", 3_500);
+  const deadline = new Date(Date.now() + 1_000);
+  expect((await app.tick({ ...invocation, deadline })).expired).toBe(1_000);
+  expect((await app.tick(invocation)).expired).toBe(2_500);
+});
+
+test("a tick removes the counters of rate limits that have run out", async () => {
+  await using app = await open();
+  await app.database.query("insert into langgraph.rate_limits values ('old', 1, $1), ('new', 1, $2)", [
+    Date.now() - 1_000,
+    Date.now() + 60_000,
+  ]);
+  expect(await app.tick(invocation)).toEqual({ ...nothing, expired: 1 });
+  expect(await app.database.query("select key from langgraph.rate_limits")).toEqual([{ key: "new" }]);
+});
+
+test("a step that fails keeps no other from what it has to do, and the tick says that one has failed", async () => {
+  await using app = await open({ refuses: true });
+  const { database } = app;
+  const lapsed = await store(database, "running", "1 minute", 0);
+  const expired = await store(database, "success", "2 days");
+  await expect(app.tick(invocation)).rejects.toThrow("The queue is away");
+  expect(await database.query("select status from langgraph.runs where run_id = $1", [lapsed])).toEqual([
+    { status: "pending" },
+  ]);
+  expect(await idsWithEvents(database)).not.toContain(expired);
+});
+
+test("a tick that fires crons sends one wake-up for each of their next times", async () => {
+  await using app = await open();
+  const { query } = app.database;
+  await query(
+    `insert into langgraph.crons (cron_id, assistant_id, schedule, enabled, on_run_completed, payload, next_run_date, created_at, updated_at)
+     select gen_random_uuid(), $1, '0 0 1 ' || (n % 2 + 1) || ' *', true, 'keep', '{"input": {"text": "a"}}', now(), now(), now()
+     from generate_series(1, 6) n`,
+    [assistantIdOf("shout")],
+  );
+  expect(await app.tick(invocation)).toEqual({ ...nothing, fired: 6 });
+  const times = app.sent.flatMap(({ wakeUp, notBefore }) => ("tick" in wakeUp ? [notBefore?.getTime()] : []));
+  const next = await query(
+    "select distinct extract(epoch from next_run_date)::float8 * 1000 as time from langgraph.crons",
+  );
+  expect(new Set(times)).toEqual(new Set(next.map(({ time }) => time)));
+  expect(times).toHaveLength(2);
+  expect(app.sent.filter(({ wakeUp }) => "run_id" in wakeUp)).toHaveLength(6);
+});
