@@ -12,6 +12,7 @@ const Environment = z.object({
   }),
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
+  DATABASE_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
@@ -40,10 +41,16 @@ function toSettings({
   DATABASE_URL,
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
+  DATABASE_TIMEOUT_SECONDS,
   LOG_LEVEL,
 }: z.output<typeof Environment>): Settings {
   return {
-    database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
+    database: {
+      url: DATABASE_URL,
+      poolSize: DATABASE_POOL_SIZE,
+      migrate: DATABASE_MIGRATE,
+      timeoutMs: DATABASE_TIMEOUT_SECONDS * 1000,
+    },
     logLevel: LOG_LEVEL,
   };
 }

@@ -42,9 +42,9 @@ export function isUniqueViolation(error: unknown, constraint: string): boolean {
 const UNAVAILABLE =
   /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
 const LOST_CONNECTION =
-  /Connection terminated|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
+  /Connection terminated|Query read timeout|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && UNAVAILABLE.test(error.code)) return true;

@@ -1,3 +1,4 @@
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { allEvents } from "../support/events.ts";
@@ -5,6 +6,7 @@ import { gated, shout } from "../support/graphs.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { startServer } from "../support/server.ts";
 
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const graphs = [{ name: "shout", graph: shout }];
 const config = { configurable: { thread_id: "t" } };
 const unavailable = {
@@ -72,3 +74,23 @@ test.each(["invoke", "stream"])(
     }
   },
 );
+
+test("a database that no longer answers costs a request bounded time, and the next one nothing", async () => {
+  await using database = await testDatabase();
+  await using proxy = await proxyTo(database.url);
+  await using app = new LangGraphApp({ authLevel: "anonymous", logger: silent });
+  app.register({ name: "shout", graph: shout });
+  const opened = { url: proxy.url, poolSize: 4, migrate: false, timeoutMs: 1_000 };
+  app.doors({ settings: { database: opened, logLevel: "silent" } });
+  const invoke = async (text: string): Promise<number> => {
+    const body = JSON.stringify({ input: { text }, config: { configurable: { thread_id: text } } });
+    return (await app.fetch(new Request("http://here/api/graphs/shout/invoke", { method: "POST", body })))
+      .status;
+  };
+  const several = ["a", "b", "c", "d"];
+  expect(await Promise.all(several.map(invoke))).toEqual([200, 200, 200, 200]); // on each connection of the pool
+  proxy.swallow();
+  expect(await invoke("e")).toBe(503);
+  await proxy.mend();
+  expect(await invoke("f")).toBe(200);
+});
