@@ -6,9 +6,9 @@ import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
 import type { Lease, RateLimiter } from "./core/ports.ts";
-import { LEASE_MS, sweepRuns } from "./core/runs.ts";
+import { LEASE_MS, sweepRuns, type RunDeps } from "./core/runs.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
-import { workMessage, type WorkDeps } from "./core/work.ts";
+import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
@@ -161,7 +161,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
   const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
   const following = { events: eventLog(database), clock: systemClock, journals };
-  const deps: WorkDeps & typeof shared = {
+  const deps: RunDeps & typeof shared = {
     ...shared,
     queue,
     runs: runStore(database),

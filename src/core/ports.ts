@@ -9,6 +9,7 @@ export interface Lease {
   readonly lease_id: string;
 }
 
+/** How long a lease is good for. Of both, only the difference counts: instances' clocks may be off, the database's decides. */
 export interface LeaseTerm {
   readonly now: Date;
   readonly until: Date;
@@ -39,11 +40,13 @@ export interface ClaimedRun extends Lease {
   readonly kwargs: RunKwargs;
   /** This one included; 1 when nobody has executed it before. */
   readonly claims: number;
-  /** Claims since the run last got anywhere. */
+  /** Claims since the run last got anywhere, which a new checkpoint shows. */
   readonly attempt: number;
   /** The thread's newest event so far. */
   readonly last_seq: number;
   readonly is_temporary: boolean;
+  /** Somebody asked it to stop before this claim. */
+  readonly cancel_action: CancelAction | null;
 }
 
 /** How a run ended, and what its thread is left with. */
@@ -99,15 +102,6 @@ export interface RunSelection {
   readonly before?: string | undefined;
 }
 
-export interface CancelledRun {
-  readonly run_id: string;
-  readonly thread_id: string;
-  /** True when it had not begun, and will not. */
-  readonly ended: boolean;
-  /** The run of the thread that waits next, if that one ended. */
-  readonly next: string | null;
-}
-
 /** The durable record of runs: what the API asks of it. Every promise holds across processes. */
 export interface RunStore {
   /**
@@ -123,8 +117,11 @@ export interface RunStore {
   readonly get: (runId: string) => Promise<RunRecord | null>;
   /** The thread's runs, the newest first. */
   readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
-  /** Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are. */
-  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly CancelledRun[]>;
+  /**
+   * Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are.
+   * @returns the runs to wake: that come after those which ended, and that an executor must still stop
+   */
+  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly string[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
   readonly remove: (run: { readonly run_id: string; readonly thread_id: string }) => Promise<boolean>;
   /** The graph that the thread last ran; null for a thread that we have no record of. */
@@ -176,11 +173,6 @@ export interface EventLog {
     run: { readonly thread_id: string; readonly run_id: string },
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
-}
-
-/** Wakes a worker for a run. At least once, in no order: whether the run may start is not the message's to say. */
-export interface RunQueue {
-  readonly send: (runId: string, options?: { readonly notBefore?: Date }) => Promise<void>;
 }
 
 /** Counts requests across all instances. */

@@ -6,9 +6,18 @@ import { assistantIdOf } from "./assistants.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
+import type {
+  ClaimedRun,
+  ClaimStore,
+  Logger,
+  NewRun,
+  RunPage,
+  RunRecord,
+  RunSelection,
+  RunStore,
+} from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
-import type { WakeUpQueue } from "./wake-ups.ts";
+import { wake, type WakeUpQueue } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life. */
 export const LEASE_MS = 30_000;
@@ -24,6 +33,7 @@ export interface RunDeps {
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly newId: () => string;
+  readonly logger: Logger;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
 }
@@ -46,12 +56,13 @@ export interface RunRequest {
   readonly afterSeconds?: number;
 }
 
-/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
+/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
+  await deps.queue.check();
   await deps.runs.admit(run, deps.clock.now());
   await makeWay(deps, run);
-  await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
+  await wake(deps, { run_id: run.run_id }, run.due_at);
   return run;
 }
 
@@ -67,11 +78,12 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
   const until = new Date(now.getTime() + LEASE_MS);
+  if (run.due_at > now) await deps.queue.check();
   const claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
-    await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
+    await wake(deps, { run_id: run.run_id }, run.due_at);
     return { run, claim: null };
   }
   return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
@@ -126,7 +138,7 @@ export async function listRuns(
   return { runs: found.slice(0, page.limit), hasMore: found.length > page.limit };
 }
 
-type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock">;
+type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
 
 /** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
 export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): Promise<RunRecord> {
@@ -135,15 +147,9 @@ export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): 
   return run;
 }
 
-/** Asks active runs to stop, and wakes what waited behind those that had not begun. */
-export async function cancelRuns(
-  { runs, queue, clock }: CancelDeps,
-  which: RunSelection,
-  action: CancelAction,
-): Promise<void> {
-  const cancelled = await runs.cancel(which, action, clock.now());
-  const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
-  for (const run_id of next) await queue.send({ run_id });
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
+export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
+  for (const run_id of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, { run_id });
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
@@ -187,29 +193,28 @@ export interface SweepReport {
 
 /** Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. */
 export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
-  const { claims, clock, newId, queue } = deps;
+  const { claims, clock, newId } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + LEASE_MS) };
   const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
   });
-  for (const run_id of [...waiting, ...forgotten]) await queue.send({ run_id });
+  for (const run_id of [...waiting, ...forgotten]) await wake(deps, { run_id });
   for (const run of exhausted) await giveUp(deps, run);
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 
-async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promise<void> {
+async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
   const error = `Given up after ${run.attempt} attempts: the executor vanished or ran out of time in each`;
   const event = {
     seq: run.last_seq + GIVEN_UP_GAP,
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
-  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
-    event,
-  ]);
-  if (next !== undefined) await queue.send({ run_id: next });
+  const end = { status: "error", thread_status: "error", error } as const;
+  const { next } = await deps.claims.finish(run, end, deps.clock.now(), [event]);
+  if (next !== undefined) await wake(deps, { run_id: next });
 }
 
 /** Beyond what the vanished executors may have numbered. */

@@ -17,7 +17,7 @@ import {
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import type { WakeUpQueue } from "../core/wake-ups.ts";
+import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
@@ -92,6 +92,7 @@ class RunExecution {
 
   async perform(): Promise<Executed> {
     try {
+      this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
@@ -248,14 +249,7 @@ class RunExecution {
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await this.#wakeOther(next);
-  }
-
-  /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
-  async #wakeOther(run_id: string): Promise<void> {
-    await this.#deps.queue.send({ run_id }).catch((error: unknown) => {
-      this.#deps.logger.warn({ run_id, err: error }, "A run could not be woken; the timer will do it");
-    });
+    if (next !== undefined) await wake(this.#deps, { run_id: next });
   }
 
   /** Puts the run back, for an invocation that has time. */
@@ -266,7 +260,7 @@ class RunExecution {
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
-    if (held) await this.#wakeOther(run.run_id);
+    if (held) await wake(this.#deps, { run_id: run.run_id });
     return { kind: "elsewhere" };
   }
 

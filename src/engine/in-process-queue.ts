@@ -25,6 +25,7 @@ export function inProcessQueue(
     if (working < CONCURRENCY) void next();
   };
   return {
+    check: async () => undefined,
     send: async (wakeUp, { notBefore } = {}) => {
       const message = messageOf(wakeUp, notBefore);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);

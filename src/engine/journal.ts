@@ -64,6 +64,7 @@ export class Journal {
     this.run = run;
     this.#lastSeq = run.last_seq + (run.attempt > 1 ? LOST_EVENTS : 0);
     this.#validUntil = deps.clock.now().getTime() + deps.leaseMs;
+    if (run.cancel_action !== null) this.#stop.abort(new RunCancelled(run.cancel_action));
     this.#beats = deps.clock.every(BEAT_MS, async () => {
       this.#checkLease();
       void this.#flush(); // not awaited: a database that never answers must not stop the check

@@ -1,9 +1,9 @@
 /** The SQL of runs, as the API asks for them. One statement decides each race. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
-import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
+import type { ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
-import { rows, type Db } from "./sql.ts";
+import { fromNow, rows, type Db } from "./sql.ts";
 
 export function runStore(db: Db): RunStore {
   return {
@@ -20,6 +20,7 @@ const admit =
   (db: Db): RunStore["admit"] =>
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
+    const due = fromNow(Math.max(0, run.due_at.getTime() - now.getTime()));
     const [admitted] = await rows<{ starts: boolean; last_seq: number }>(
       db,
       sql`
@@ -33,9 +34,9 @@ const admit =
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
-        ${now}::timestamptz, ${now}::timestamptz, ${run.due_at}::timestamptz, ${run.due_at}::timestamptz,
+        ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${fromNow((claim?.until ?? now).getTime() - now.getTime())} end
       from decided
       returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
     );
@@ -84,6 +85,7 @@ function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun
     claims: 1,
     last_seq,
     is_temporary,
+    cancel_action: null,
   };
 }
 
@@ -115,7 +117,7 @@ const cancel =
   (db: Db): RunStore["cancel"] =>
   async (which, action, now) => {
     const notBegun = sql`r.status = 'pending' and r.claims = 0`;
-    const cancelled = await rows<CancelledRun & { readonly is_temporary: boolean }>(
+    const cancelled = await rows<CancelledRun>(
       db,
       sql`
       with target as (
@@ -127,29 +129,47 @@ const cancel =
         set status = case when ${notBegun} then 'interrupted' else r.status end,
           cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
         from target where r.run_id = target.run_id and r.status in ('pending', 'running')
-        returning r.run_id, r.thread_id, r.status = 'interrupted' as ended
+        returning r.run_id, r.thread_id, r.status
       ), ended as (
-        select thread_id, count(*)::int as runs from stopped where ended group by thread_id
+        select thread_id, count(*)::int as runs from stopped where status = 'interrupted' group by thread_id
       ), thread as (
         update langgraph.threads t
         set active_runs = t.active_runs - ended.runs, updated_at = ${now}, status = case
           when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
         from ended where t.thread_id = ended.thread_id
       )
-      select run_id, thread_id, ended, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
-        case when ended then (
-          select w.run_id from langgraph.runs w
-          where w.thread_id = stopped.thread_id and w.status = 'pending' and w.due_at <= ${now}
-            and w.run_id not in (select run_id from stopped where ended)
-          order by w.position limit 1) end as next
+      select run_id, thread_id, status, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id)
       from stopped`,
     );
-    const gone = cancelled.filter(
-      ({ ended, is_temporary }) => ended && (is_temporary || action === "rollback"),
-    );
+    const ended = cancelled.filter(({ status }) => status === "interrupted");
+    const gone = ended.filter(({ is_temporary }) => is_temporary || action === "rollback");
     if (gone.length > 0) await erase(db, gone);
-    return cancelled;
+    const between = cancelled.flatMap(({ status, run_id }) => (status === "pending" ? [run_id] : []));
+    return [...between, ...(await nextRuns(db, [...new Set(ended.map(({ thread_id }) => thread_id))]))];
   };
+
+interface CancelledRun {
+  readonly run_id: string;
+  readonly thread_id: string;
+  /** `interrupted` when it had not begun, and will not; `pending` when it is between two executors. */
+  readonly status: "interrupted" | "pending" | "running";
+  readonly is_temporary: boolean;
+}
+
+/**
+ * The run of each thread that waits first. A statement of its own, after the one that has ended a run: of two which end
+ * runs of a thread at once, the later one sees what the other has left.
+ */
+export async function nextRuns(db: Db, threadIds: readonly string[]): Promise<string[]> {
+  if (threadIds.length === 0) return [];
+  const found = await rows<{ run_id: string }>(
+    db,
+    sql`
+    select distinct on (thread_id) run_id from langgraph.runs
+    where thread_id = any(${threadIds}::text[]) and status = 'pending' and due_at <= now() order by thread_id, position`,
+  );
+  return found.map(({ run_id }) => run_id);
+}
 
 function selected({ runIds, threadId, status, before }: RunSelection): Sql {
   return sql`

@@ -1,12 +1,20 @@
 /** How SQL is sent: tagged templates, typed rows, and one meaning for a database that is not there. */
 
 import type { QueryResult, QueryResultRow } from "pg";
-import type { Sql } from "sql-template-tag";
+import sql, { type Sql } from "sql-template-tag";
 import { AppError } from "../errors.ts";
 
 /** A pool, a client of one, or a database that gets itself ready. */
 export interface Db {
   readonly query: <Row extends QueryResultRow>(statement: Sql) => Promise<QueryResult<Row>>;
+}
+
+/**
+ * A moment, so many milliseconds from now, by the database's clock: it decides what is due and what has lapsed, as an
+ * instance whose own clock is off would refuse what another one has just stored, or take over what is alive.
+ */
+export function fromNow(ms: number): Sql {
+  return sql`now() + ${ms}::float8 * interval '1 millisecond'`;
 }
 
 /** The rows of a statement. @throws AppError `unavailable` when the database cannot be reached */

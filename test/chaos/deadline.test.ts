@@ -9,7 +9,10 @@ import { log, unsettled } from "../support/processes.ts";
 /** Our host's queue: the test delivers its messages, each to an invocation of its own. */
 const messages = vi.hoisted(() => [] as object[]);
 vi.mock("../../src/engine/in-process-queue.ts", () => ({
-  inProcessQueue: () => ({ send: async (wakeUp: object) => void messages.push(wakeUp) }),
+  inProcessQueue: () => ({
+    check: async () => undefined,
+    send: async (wakeUp: object) => void messages.push(wakeUp),
+  }),
 }));
 
 const Count = Annotation.Root({

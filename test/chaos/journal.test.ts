@@ -15,6 +15,7 @@ const run: ClaimedRun = {
   attempt: 1,
   last_seq: 0,
   is_temporary: false,
+  cancel_action: null,
 };
 
 /** Goes on when the test says so. */

@@ -6,6 +6,7 @@ export const inProcessQueue: typeof goodQueue = (clock, work, stopped) => {
   const queue = goodQueue(clock, work, stopped);
   let messages = 0;
   return {
+    ...queue,
     send: async (wakeUp, options) => {
       messages += 1;
       if (messages % 5 === 0) return;
