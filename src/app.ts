@@ -166,6 +166,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     queue,
     runs: runStore(database),
     running: new Set(),
+    stopping: shutdown,
     engine: {
       execute: async (run, limits) => executeRun(executing, run, limits),
       follow: (run, after, signal) => follow(following, run, after, signal),

@@ -36,6 +36,8 @@ export interface RunDeps {
   readonly logger: Logger;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
+  /** Aborted when this process is about to end: what breaks off then is no client that has left. */
+  readonly stopping: AbortSignal;
 }
 
 export interface RunRequest {

@@ -105,13 +105,14 @@ class RunExecution {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
     const graph = await graphs.get(run.graph_id).load(this.#config());
-    const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
-    if (!needsOurs) return graph;
+    const { checkpointer } = graph;
+    if (checkpointer === false) return graph;
+    const stop = (reason: NotSaved): void => this.#journal.stop(reason);
+    if (isCheckpointer(checkpointer) && !run.is_temporary)
+      return withCheckpointer(graph, stoppingAtFailure(checkpointer, stop));
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
-    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), (reason) =>
-      this.#journal.stop(reason),
-    );
+    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), stop);
     return withCheckpointer(graph, this.#checkpointer);
   }
 
@@ -202,20 +203,24 @@ class RunExecution {
     const { shutdown } = this.#deps;
     if (error instanceof LeaseLost) return { kind: "elsewhere" };
     if (error instanceof NotSaved) return this.#failed(error.cause);
-    if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
-    if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
-    if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
-      await this.#finish({ status: "interrupted", thread_status: "interrupted" });
-      return { kind: "cancelled" };
-    }
+    if (error instanceof RunCancelled) return this.#cancelled(error);
+    // A host that stops, or that cuts an invocation short, is no client that has left, though it aborts the same signal.
+    if (error instanceof OutOfTime || shutdown.aborted || isUnavailable(error)) return this.#handOver();
+    if (this.#surroundings.signal.aborted) return this.#cancelled();
     return this.#failed(error);
+  }
+
+  async #cancelled(reason?: RunCancelled): Promise<Executed> {
+    if (reason?.action === "rollback") return this.#rollback();
+    await this.#finish({ status: "interrupted", thread_status: "interrupted" });
+    return { kind: "cancelled" };
   }
 
   async #failed(error: unknown): Promise<Executed> {
     const known =
       error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
     if (known.code === "invalid_request") await this.#checkpointer?.discard?.();
-    if (known.code === "unavailable") return this.#handOver();
+    if (isUnavailable(known)) return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
     await this.#finish({ status: "error", thread_status: "error", error: shown.message });
@@ -272,8 +277,8 @@ class RunExecution {
       try {
         return await write();
       } catch (error) {
-        const isAway = error instanceof AppError && error.code === "unavailable";
-        if (!isAway || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted) throw error;
+        if (!isUnavailable(error) || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted)
+          throw error;
         await clock.sleep(RETRY_MS);
       }
     }
@@ -325,6 +330,10 @@ function watchTime(clock: Clock, deadline: Date | undefined): WatchedTime {
 
 const SUPERSTEP_ROOM_MS = 30_000;
 const RECORD_ROOM_MS = 5_000;
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === "unavailable";
+}
 
 function isCheckpointer(value: unknown): value is Checkpointer {
   return isObject(value) && typeof value["getTuple"] === "function";

@@ -14,17 +14,17 @@ export class NotSaved extends Error {
 /**
  * LangGraph saves while it goes on, and looks at what became of it at the end of a run only: a write that is rejected
  * before that is an unhandled rejection, which ends the process and all else that it executes. So no write rejects;
- * the first that fails is told to `stop`, and none is made after it.
+ * the first that fails is told to `stop`, and none is made after it. The checkpointer itself stays as it was: one that a
+ * graph brings along serves other runs, too.
  */
 export function stoppingAtFailure<Saver extends Checkpointer>(
   checkpointer: Saver,
   stop: (reason: NotSaved) => void,
 ): Saver {
   let isStopped = false;
-  for (const name of ["put", "putWrites"] as const) {
-    const write: unknown = Reflect.get(checkpointer, name);
-    if (typeof write !== "function") continue;
-    const guarded = async (...values: readonly unknown[]): Promise<unknown> => {
+  const guarded =
+    (write: Method) =>
+    async (...values: readonly unknown[]): Promise<unknown> => {
       if (isStopped) return undefined;
       try {
         const written: unknown = await Reflect.apply(write, checkpointer, values);
@@ -35,7 +35,17 @@ export function stoppingAtFailure<Saver extends Checkpointer>(
         return undefined;
       }
     };
-    Object.defineProperty(checkpointer, name, { value: guarded });
-  }
-  return checkpointer;
+  return new Proxy(checkpointer, {
+    get: (target, name): unknown => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (!isMethod(value)) return value;
+      return name === "put" || name === "putWrites" ? guarded(value) : value.bind(target); // its private fields are its own
+    },
+  });
+}
+
+type Method = (...values: readonly unknown[]) => unknown;
+
+function isMethod(value: unknown): value is Method {
+  return typeof value === "function";
 }
