@@ -17,10 +17,8 @@ import { toPlain } from "./engine/plain.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
-import { runRoutes } from "./http/runs.ts";
 import { systemRoutes } from "./http/system.ts";
 import type { ThreadRouteDeps } from "./http/thread-route.ts";
-import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
@@ -171,14 +169,13 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
   const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
-  const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
     native,
     running: deps.running,
     doors: {
-      fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
+      fetch: createRouter({ routes: native, platform, prefix: options.routePrefix, logger, limiter }),
       work: async (runId, invocation) => workRun(deps, runId, invocation),
       tick: async () => sweepRuns(deps),
     },
@@ -190,20 +187,20 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates">,
-): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
+): { readonly native: readonly Route[]; readonly platform: () => Promise<readonly Route[]> } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
-  const platform = [
-    ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
-  ];
+  const platform = once(async () => {
+    const { platformRoutes } = await import("./http/platform.ts");
+    return platformRoutes({ ...serving, graphs, authLevel, toCommand }, () => graphs.list(), authLevel);
+  });
   const native: Route[] = graphs
     .list()
     .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
-    return openApiDocument({ title, description, version: VERSION }, [...native, ...platform]);
+    return openApiDocument({ title, description, version: VERSION }, [...native, ...(await platform())]);
   });
   native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
   return { native, platform };
