@@ -2,10 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
-import type { Checkpointer, Checkpointers } from "./core/execution.ts";
+import type { Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
-import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Lease, RateLimiter, RunQueue } from "./core/ports.ts";
+import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
+import type { RateLimiter, RunQueue } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
@@ -208,16 +208,25 @@ function makeRoutes(
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */
 function checkpointers(database: Database): Checkpointers {
-  const durable = async (lease?: Lease, metadata?: JsonObject): Promise<Checkpointer> => {
-    const [{ Checkpointer: PostgresCheckpointer }] = await Promise.all([
+  const load = once(async () => {
+    const [{ Checkpointer: PostgresCheckpointer }, { CheckpointWriter }] = await Promise.all([
       import("./postgres/checkpoints.ts"),
+      import("./postgres/checkpoint-writer.ts"),
       database.ready(),
     ]);
-    return new PostgresCheckpointer(database, lease, metadata);
-  };
+    return { PostgresCheckpointer, writer: new CheckpointWriter(database) };
+  });
   return {
-    forRun: durable,
-    forThread: async () => durable(),
+    forRun: async (run, metadata, onFailure) => {
+      const { PostgresCheckpointer, writer } = await load();
+      const isAsync = run.kwargs.durability !== "sync";
+      const options = { writer, onFailure, isAsync, isFresh: run.is_fresh };
+      return new PostgresCheckpointer(database, run, metadata, options);
+    },
+    forThread: async () => {
+      const { PostgresCheckpointer } = await load();
+      return new PostgresCheckpointer(database);
+    },
   };
 }
 

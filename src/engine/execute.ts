@@ -22,7 +22,7 @@ import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
-import { NotSaved, stoppingAtFailure } from "./saving.ts";
+import { NotSaved } from "./saving.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
@@ -93,6 +93,7 @@ class RunExecution {
     try {
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
+      await this.#saved();
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
     } catch (error) {
       return this.#stopped(error).catch((failure: unknown) => this.#unrecorded(failure));
@@ -107,10 +108,17 @@ class RunExecution {
     if (!needsOurs) return graph;
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
-    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), (reason) =>
-      this.#journal.stop(reason),
+    this.#checkpointer = await checkpointers.forRun(run, metadata, (reason) =>
+      this.#journal.stop(new NotSaved(reason)),
     );
     return withCheckpointer(graph, this.#checkpointer);
+  }
+
+  /** Nothing is told as finished before it is durable. @throws NotSaved */
+  async #saved(): Promise<void> {
+    await this.#checkpointer?.saved?.();
+    const { reason }: { readonly reason: unknown } = this.#journal.signal;
+    if (reason instanceof NotSaved) throw reason;
   }
 
   #config(): GraphConfig {
@@ -244,6 +252,7 @@ class RunExecution {
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
+    await this.#checkpointer?.saved?.();
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
@@ -261,6 +270,7 @@ class RunExecution {
   async #handOver(): Promise<Executed> {
     const { claims, clock } = this.#deps;
     const { run } = this.#journal;
+    await this.#checkpointer?.saved?.();
     const events = await this.#journal.takeRest();
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
