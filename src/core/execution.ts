@@ -3,7 +3,7 @@
 import type { AppError } from "../errors.ts";
 import type { CompiledGraph, GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
-import type { ClaimedRun, Lease, RunEvent } from "./ports.ts";
+import type { ClaimedRun, RunEvent } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 
 /** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */
@@ -61,8 +61,15 @@ export interface ExecutionLimits {
 
 /** Makes checkpointers for graphs that were compiled without one. */
 export interface Checkpointers {
-  /** Writes nothing once the lease is lost; `metadata` goes with each checkpoint. */
-  readonly forRun: (lease: Lease, metadata: JsonObject) => Promise<Checkpointer>;
+  /**
+   * Writes nothing once the lease is lost; `metadata` goes with each checkpoint. No write rejects: the first that fails
+   * is told to `onFailure`, and none is made after it.
+   */
+  readonly forRun: (
+    run: ClaimedRun,
+    metadata: JsonObject,
+    onFailure: (reason: unknown) => void,
+  ) => Promise<Checkpointer>;
   /** For reading a thread's state. */
   readonly forThread: () => Promise<Checkpointer>;
 }
@@ -71,5 +78,7 @@ export interface Checkpointers {
 export interface Checkpointer {
   /** Takes back all that the run has saved: an input that the graph cannot take would break each later read of the thread. */
   discard?(): Promise<void>;
+  /** Resolves when what was put is in the database, or has failed. */
+  saved?(): Promise<void>;
   getTuple(config: object): Promise<{ readonly metadata?: object | undefined } | undefined>;
 }

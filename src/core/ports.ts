@@ -44,6 +44,8 @@ export interface ClaimedRun extends Lease {
   readonly attempt: number;
   /** The thread's newest event so far. */
   readonly last_seq: number;
+  /** Whether nothing has been saved for the thread yet. */
+  readonly is_fresh: boolean;
   readonly is_temporary: boolean;
   /** Somebody asked it to stop before this claim. */
   readonly cancel_action: CancelAction | null;

@@ -95,6 +95,7 @@ class RunExecution {
       this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
+      await this.#saved();
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
     } catch (error) {
       return this.#stopped(error).catch((failure: unknown) => this.#unrecorded(failure));
@@ -112,8 +113,15 @@ class RunExecution {
       return withCheckpointer(graph, stoppingAtFailure(checkpointer, stop));
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
-    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), stop);
+    this.#checkpointer = await checkpointers.forRun(run, metadata, (reason) => stop(new NotSaved(reason)));
     return withCheckpointer(graph, this.#checkpointer);
+  }
+
+  /** Nothing is told as finished before it is durable. @throws NotSaved */
+  async #saved(): Promise<void> {
+    await this.#checkpointer?.saved?.();
+    const { reason }: { readonly reason: unknown } = this.#journal.signal;
+    if (reason instanceof NotSaved) throw reason;
   }
 
   #config(): GraphConfig {
@@ -251,6 +259,7 @@ class RunExecution {
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
+    await this.#checkpointer?.saved?.();
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
@@ -261,6 +270,7 @@ class RunExecution {
   async #handOver(): Promise<Executed> {
     const { claims, clock } = this.#deps;
     const { run } = this.#journal;
+    await this.#checkpointer?.saved?.();
     const events = await this.#journal.takeRest();
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),

@@ -1,4 +1,4 @@
-/** What a run does about state that could not be saved. */
+/** What a run does about state that could not be saved: it stops, and what was saved is gone on from. */
 
 import type { Checkpointer } from "../core/execution.ts";
 

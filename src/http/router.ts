@@ -49,6 +49,8 @@ export interface Route {
 
 export interface RouterOptions {
   readonly routes: readonly Route[];
+  /** Those that are asked for when no other fits: a cold function that answers `/health` never builds them. */
+  readonly platform: () => Promise<readonly Route[]>;
   /** Without slashes: `api`; empty for none. */
   readonly prefix: string;
   readonly logger: Logger;
@@ -63,16 +65,24 @@ interface Env {
 export function createRouter(
   options: RouterOptions,
 ): (request: Request, invocation: Invocation) => Promise<Response> {
-  const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
-  for (const route of options.routes)
-    hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
-  for (const path of new Set(options.routes.map((route) => route.path)))
-    hono.all(honoPath(path), refuseMethod(options, path));
-  hono.notFound((context) => {
-    throw new AppError("not_found", `There is nothing at ${context.req.method} ${context.req.path}`);
+  let platform: Hono<Env> | undefined;
+  const native = honoOf(options, options.routes).notFound(async ({ req, env }) => {
+    platform ??= honoOf(options, await options.platform()).notFound((context) => {
+      throw new AppError("not_found", `There is nothing at ${context.req.method} ${context.req.path}`);
+    });
+    return platform.fetch(req.raw, env);
   });
+  return async (request, invocation) => native.fetch(request, { invocation });
+}
+
+function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
+  const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
+  for (const route of routes)
+    hono.on(route.method, honoPath(route.path), (context) => serve(options, route, context));
+  for (const path of new Set(routes.map((route) => route.path)))
+    hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
   hono.onError((error) => errorResponse(error, options.logger));
-  return async (request, invocation) => hono.fetch(request, { invocation });
+  return hono;
 }
 
 async function serve(
@@ -89,7 +99,11 @@ async function serve(
   return route.handle({ request, path, params: context.req.param(), invocation });
 }
 
-function refuseMethod({ routes, logger }: RouterOptions, path: string): (context: Context<Env>) => Response {
+function refuseMethod(
+  logger: Logger,
+  routes: readonly Route[],
+  path: string,
+): (context: Context<Env>) => Response {
   const allowed = routes.filter((route) => route.path === path).map((route) => route.method);
   return (context) => {
     const response = errorResponse(

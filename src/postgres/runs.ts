@@ -21,7 +21,7 @@ const admit =
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
     const due = fromNow(Math.max(0, run.due_at.getTime() - now.getTime()));
-    const [admitted] = await rows<{ starts: boolean; last_seq: number }>(
+    const [admitted] = await rows<{ starts: boolean; last_seq: number; is_fresh: boolean }>(
       db,
       sql`
       with thread as (
@@ -38,10 +38,12 @@ const admit =
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${fromNow((claim?.until ?? now).getTime() - now.getTime())} end
       from decided
-      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
+      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq,
+        (select is_unused from thread) and not exists (
+          select from public.checkpoints c where c.thread_id = ${run.thread_id}) as is_fresh`,
     );
     if (admitted === undefined) throw await refusal(db, run);
-    return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted.last_seq) : null;
+    return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
   };
 
 /** Counts the run in, under the lock of the thread's row; no row when the thread is missing or the run is rejected. */
@@ -53,7 +55,9 @@ function enterThread(
   const update = sql`
     set status = 'busy', active_runs = t.active_runs + 1, metadata = t.metadata || ${binding}::jsonb, updated_at = ${now}::timestamptz
     where (${multitask_strategy} <> 'reject' or t.active_runs = 0)`;
-  const outcome = sql`returning t.active_runs, t.last_seq`;
+  // As the row is under the lock: what this statement sees of other tables may be older.
+  const outcome = sql`returning t.active_runs, t.last_seq, 
+    t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
     return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} ${outcome}`;
   return sql`
@@ -71,7 +75,11 @@ async function refusal(db: Db, { thread_id, creates_thread }: NewRun): Promise<A
   return new AppError("thread_busy", `Thread '${thread_id}' is currently in use by another request`);
 }
 
-function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun {
+function claimedRun(
+  run: NewRun,
+  lease_id: string,
+  { last_seq, is_fresh }: Pick<ClaimedRun, "last_seq" | "is_fresh">,
+): ClaimedRun {
   const { run_id, thread_id, graph_id, assistant_id, metadata, kwargs, is_temporary } = run;
   return {
     run_id,
@@ -84,6 +92,7 @@ function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun
     attempt: 1,
     claims: 1,
     last_seq,
+    is_fresh,
     is_temporary,
     cancel_action: null,
   };

@@ -14,6 +14,7 @@ const run: ClaimedRun = {
   claims: 1,
   attempt: 1,
   last_seq: 0,
+  is_fresh: false,
   is_temporary: false,
   cancel_action: null,
 };
