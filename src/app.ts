@@ -220,10 +220,10 @@ function checkpointers(database: Database): Checkpointers {
     return { PostgresCheckpointer, writer: new CheckpointWriter(database) };
   });
   return {
-    forRun: async (run, metadata, onFailure) => {
+    forRun: async (run, metadata, onFailure, unlogged) => {
       const { PostgresCheckpointer, writer } = await load();
       const isAsync = run.kwargs.durability !== "sync";
-      const options = { writer, onFailure, isAsync, isFresh: run.is_fresh };
+      const options = { writer, onFailure, unlogged, isAsync, isFresh: run.is_fresh };
       return new PostgresCheckpointer(database, run, metadata, options);
     },
     forThread: async () => {

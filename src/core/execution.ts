@@ -59,16 +59,25 @@ export interface ExecutionLimits {
   readonly context?: unknown;
 }
 
+/** What a run has streamed that may not be in its log yet. */
+export interface Unlogged {
+  readonly pending: () => readonly RunEvent[];
+  /** These are in the log now. */
+  readonly logged: (events: readonly RunEvent[]) => void;
+}
+
 /** Makes checkpointers for graphs that were compiled without one. */
 export interface Checkpointers {
   /**
    * Writes nothing once the lease is lost; `metadata` goes with each checkpoint. No write rejects: the first that fails
-   * is told to `onFailure`, and none is made after it.
+   * is told to `onFailure`, and none is made after it. What the run has streamed goes with its state, in one statement:
+   * who goes on from that state repeats nothing of it, so the log must not be behind.
    */
   readonly forRun: (
     run: ClaimedRun,
     metadata: JsonObject,
     onFailure: (reason: unknown) => void,
+    unlogged: Unlogged,
   ) => Promise<Checkpointer>;
   /** For reading a thread's state. */
   readonly forThread: () => Promise<Checkpointer>;

@@ -110,17 +110,21 @@ class RunExecution {
     if (checkpointer === false) return graph;
     const stop = (reason: NotSaved): void => this.#journal.stop(reason);
     if (isCheckpointer(checkpointer) && !run.is_temporary)
-      return withCheckpointer(graph, stoppingAtFailure(checkpointer, stop));
+      return withCheckpointer(
+        graph,
+        stoppingAtFailure(checkpointer, stop, async () => this.#journal.flush()),
+      );
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
-    this.#checkpointer = await checkpointers.forRun(run, metadata, (reason) => stop(new NotSaved(reason)));
+    const onFailure = (reason: unknown): void => stop(new NotSaved(reason));
+    this.#checkpointer = await checkpointers.forRun(run, metadata, onFailure, this.#journal);
     return withCheckpointer(graph, this.#checkpointer);
   }
 
   /** Nothing is told as finished before it is durable. @throws NotSaved */
   async #saved(): Promise<void> {
     await this.#checkpointer?.saved?.();
-    const { reason }: { readonly reason: unknown } = this.#journal.signal;
+    const reason: unknown = this.#journal.signal.reason;
     if (reason instanceof NotSaved) throw reason;
   }
 

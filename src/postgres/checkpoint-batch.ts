@@ -1,7 +1,7 @@
 /** What is written to the checkpoint tables in one statement: of one run, or of several that this process executes. */
 
 import sql, { type Sql } from "sql-template-tag";
-import type { Lease } from "../core/ports.ts";
+import type { ClaimedRun, RunEvent } from "../core/ports.ts";
 
 type CheckpointRow = readonly [
   thread_id: string,
@@ -30,15 +30,20 @@ type WriteRow = readonly [
   blob: Uint8Array,
 ];
 
+type EventRow = readonly [thread_id: string, seq: number, run_id: string, event: string, data: string];
+
+type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
+
 /** Gathers rows; of two with one key only that is kept which the database would end up with. */
 export class CheckpointBatch {
   /** Without one, the rows are written in any case. */
-  readonly lease: Lease | undefined;
+  readonly lease: HeldRun | undefined;
   readonly #checkpoints = new Map<string, CheckpointRow>();
   readonly #blobs = new Map<string, BlobRow>();
   readonly #writes = new Map<string, WriteRow>();
+  #events: readonly EventRow[] = [];
 
-  constructor(lease?: Lease) {
+  constructor(lease?: HeldRun) {
     this.lease = lease;
   }
 
@@ -58,6 +63,22 @@ export class CheckpointBatch {
       if (row[4] < 0) this.#writes.set(key, row);
       else addFirst(this.#writes, key, row);
     }
+  }
+
+  /** What the run has streamed until now. */
+  addEvents(events: readonly RunEvent[]): void {
+    const { lease } = this;
+    if (lease === undefined) return;
+    this.#events = events.map(({ seq, event, data }) => [lease.thread_id, seq, lease.run_id, event, data]);
+  }
+
+  get events(): readonly EventRow[] {
+    return this.#events;
+  }
+
+  /** A new checkpoint shows that the run has got further than the executors that vanished before. */
+  get isProgress(): boolean {
+    return this.#checkpoints.size > 0 && (this.lease?.attempt ?? 0) > 1;
   }
 
   get checkpoints(): readonly CheckpointRow[] {
@@ -91,7 +112,13 @@ export function writeBatches(batches: readonly CheckpointBatch[]): Sql {
   const checkpoints = numbered(batches, (batch) => batch.checkpoints);
   if (blobs.length > 0) parts.push(insertBlobs(blobs));
   if (writes.length > 0) parts.push(insertWrites(writes));
+  const events = numbered(batches, (batch) => batch.events);
   if (checkpoints.length > 0) parts.push(insertCheckpoints(checkpoints));
+  if (events.length > 0) parts.push(insertEvents(events));
+  const progress = batches.flatMap(({ isProgress, lease }) =>
+    isProgress && lease !== undefined ? [lease] : [],
+  );
+  if (progress.length > 0) parts.push(noteProgress(progress));
   return sql`${joined(parts)} select batch from fence`;
 }
 
@@ -175,4 +202,24 @@ function insertCheckpoints(rows: Numbered<CheckpointRow>): Sql {
     where batch in (select batch from fence)
     on conflict (thread_id, checkpoint_ns, checkpoint_id) do update
     set checkpoint = excluded.checkpoint, metadata = excluded.metadata)`;
+}
+
+/** Heartbeats log the same events, whichever comes first. */
+function insertEvents(rows: Numbered<EventRow>): Sql {
+  return sql`logged as (
+    insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)
+    select thread_id, seq, run_id, event, data, now() from unnest(
+      ${column(rows, 0)}::text[], ${column(rows, 1)}::bigint[], ${column(rows, 2)}::uuid[],
+      ${column(rows, 3)}::text[], ${column(rows, 4)}::text[], ${batchOf(rows)}::int[]
+    ) as logged (thread_id, seq, run_id, event, data, batch)
+    where batch in (select batch from fence)
+    on conflict do nothing)`;
+}
+
+/** The claim that got here counts as the first. */
+function noteProgress(leases: readonly HeldRun[]): Sql {
+  return sql`progress as (
+    update langgraph.runs r set attempt = 1
+    from unnest(${leases.map(({ run_id }) => run_id)}::uuid[], ${leases.map(({ lease_id }) => lease_id)}::uuid[]) as held (run_id, lease_id)
+    where r.run_id = held.run_id and r.lease_id = held.lease_id and r.attempt > 1)`;
 }

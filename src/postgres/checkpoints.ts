@@ -14,11 +14,15 @@ import type {
 } from "@langchain/langgraph-checkpoint";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import sql, { type Sql } from "sql-template-tag";
-import type { Lease } from "../core/ports.ts";
+import type { Unlogged } from "../core/execution.ts";
+import type { ClaimedRun, RunEvent } from "../core/ports.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
 import { rows, translate } from "./sql.ts";
+
+/** A run in our hands, which the thread's checkpoints are saved for. */
+type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
 
 export interface SavingOptions {
   /** What saves for other runs, too; by default one of its own. */
@@ -30,6 +34,8 @@ export interface SavingOptions {
    * became of its writes at the end of a run only, and an unhandled rejection would end the process.
    */
   readonly onFailure?: (reason: unknown) => void;
+  /** Goes with what is saved. */
+  readonly unlogged?: Unlogged;
   /** Whether a `put` or `putWrites` resolves as soon as it is on its way; `saved` tells when it is there. */
   readonly isAsync?: boolean;
 }
@@ -43,7 +49,7 @@ export interface SavingOptions {
 export class Checkpointer extends PostgresSaver {
   readonly #database: Database;
   readonly #writer: CheckpointWriter;
-  readonly #lease: Lease | undefined;
+  readonly #lease: HeldRun | undefined;
   readonly #metadata: object;
   readonly #options: SavingOptions;
   /** What this run has saved, for `discard`. */
@@ -55,7 +61,7 @@ export class Checkpointer extends PostgresSaver {
   #hasFailed = false;
 
   /** `metadata` is kept with each checkpoint: LangGraph.js itself leaves out what the run's config has. */
-  constructor(database: Database, lease?: Lease, metadata: object = {}, options: SavingOptions = {}) {
+  constructor(database: Database, lease?: HeldRun, metadata: object = {}, options: SavingOptions = {}) {
     super(database.pool);
     this.#database = database;
     this.#writer = options.writer ?? new CheckpointWriter(database);
@@ -168,13 +174,17 @@ export class Checkpointer extends PostgresSaver {
   }
 
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
-    const { onFailure } = this.#options;
+    const { onFailure, unlogged } = this.#options;
+    let events: readonly RunEvent[] = [];
     try {
       await previous;
       if (this.#hasFailed && onFailure !== undefined) return;
       await this.#writer.write(batch, () => {
         this.#gathering = undefined;
+        events = unlogged?.pending() ?? [];
+        batch.addEvents(events);
       });
+      unlogged?.logged(events);
     } catch (error) {
       if (onFailure === undefined) throw error;
       this.#hasFailed = true;

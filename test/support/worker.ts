@@ -92,8 +92,24 @@ const sleeper = new StateGraph(State)
   .addEdge(START, "sleep")
   .compile();
 
+/** Counts up, one short step after the other, as far as its text says. */
+const steps = new StateGraph(State)
+  .addNode(
+    "step",
+    noted("step", async ({ count }, signal) =>
+      delay(
+        Number(process.env["STEP_MS"] ?? 150),
+        { count: count + 1 },
+        signal === undefined ? {} : { signal },
+      ),
+    ),
+  )
+  .addEdge(START, "step")
+  .addConditionalEdges("step", ({ count, text }) => (count < Number(text) ? "step" : "__end__"))
+  .compile();
+
 const app = new LangGraphApp();
-for (const [name, graph] of Object.entries({ quick, fan, sleeper })) app.register({ name, graph });
+for (const [name, graph] of Object.entries({ quick, fan, sleeper, steps })) app.register({ name, graph });
 const server = await serveLocally(app, { port: 0, databaseUrl });
 console.log(`Serving on ${server.url}`);
 process.once("SIGTERM", () => void server[Symbol.asyncDispose]().then(() => process.exit(0)));
