@@ -53,7 +53,8 @@ test.each(["async", "sync"])(
     expect(saved).toHaveLength(STEPS);
     for (const { step, ...logged } of saved) {
       const steps = Number(step);
-      const least = { values: steps + 1, updates: steps, custom: steps, tasks: steps * 2, events: steps };
+      // Of the values, the newest may be missing: who goes on from the state streams it first.
+      const least = { values: steps, updates: steps, custom: steps, tasks: steps * 2, events: steps };
       for (const [event, count] of Object.entries(least))
         expect([step, event, Number(logged[event]) >= count]).toEqual([step, event, true]);
     }
