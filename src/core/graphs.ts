@@ -7,6 +7,8 @@ import type { AuthLevel } from "./model.ts";
 /** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
 export interface CompiledGraph {
   checkpointer?: unknown;
+  readonly nodes?: Readonly<Record<string, unknown>>;
+  readonly channels?: Readonly<Record<string, unknown>>;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   streamEvents(
     input: unknown,

@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import { checkCommand } from "./commands.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
@@ -61,11 +62,19 @@ export interface RunRequest {
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
+  await checkRun(request.graph, run);
   await deps.queue.check();
   await deps.runs.admit(run, deps.clock.now());
   await makeWay(deps, run);
   await wake(deps, { run_id: run.run_id }, run.due_at);
   return run;
+}
+
+/** Only a command that names something needs the graph. @throws AppError `invalid_request` */
+async function checkRun(graph: Graph, { kwargs: { command, config }, thread_id }: NewRun): Promise<void> {
+  if (command?.goto === undefined && command?.update === undefined) return;
+  const configurable = { ...config.configurable, thread_id };
+  checkCommand(await graph.load({ ...config, configurable }), command);
 }
 
 export interface StartedRun {
@@ -77,6 +86,7 @@ export interface StartedRun {
 /** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
 export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
   const run = newRun(deps, request);
+  await checkRun(request.graph, run);
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
   const until = new Date(now.getTime() + LEASE_MS);

@@ -1,6 +1,7 @@
 /** As `load.test.ts`, through SQS: the test plays the event source mapping of a worker function that runs four times at once. */
 
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { SQSBatchResponse } from "aws-lambda";
 import { expect, test, vi } from "vitest";
 import { buildApp } from "../support/build.ts";
@@ -10,6 +11,8 @@ import { diaryDatabase, forget, unsettled } from "../support/processes.ts";
 import { startSqs, type Sqs } from "../support/queues/sqs.ts";
 
 const WORKERS = 4;
+/** How long the mapping waits before it looks at an empty queue again. */
+const IDLE_MS = 100;
 
 /** Hands over batch by batch until it is disposed of; as a bad queue, loses one message in five and doubles the others. */
 function delivering(sqs: Sqs, worker: Lambda, schedule: Lambda, lossy: boolean): AsyncDisposable {
@@ -18,6 +21,7 @@ function delivering(sqs: Sqs, worker: Lambda, schedule: Lambda, lossy: boolean):
   const deliver = async (_: unknown, lane: number): Promise<void> => {
     while (!isOver) {
       const { Records } = await sqs.receive();
+      if (Records.length === 0) await delay(IDLE_MS);
       if (Records.length === 0 && lane === 0) await schedule.invoke({ source: "langgraph.tick" });
       const kept = Records.filter(() => !lossy || (messages += 1) % 5 !== 0);
       const event = { Records: lossy ? [...kept, ...kept] : kept };

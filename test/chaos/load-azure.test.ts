@@ -1,6 +1,7 @@
 /** As `load.test.ts`, through Azure Storage's queue: the test plays the Functions host of four workers. */
 
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { startAzureHost, type AzureHost } from "../support/azure-host/host.ts";
 import { buildApp } from "../support/build.ts";
@@ -10,6 +11,22 @@ import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
 
 const QUEUE = "langgraph-runs";
 const HOSTS = 4;
+/** How long a host waits before it looks at an empty queue again. */
+const IDLE_MS = 100;
+
+async function startHosts(
+  entry: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly AzureHost[] & AsyncDisposable> {
+  const hosts = await Promise.all(
+    Array.from({ length: HOSTS }, async () => startAzureHost({ entry, env, keys: false })),
+  );
+  return Object.assign(hosts, {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(hosts.map(async (host) => host[Symbol.asyncDispose]()));
+    },
+  });
+}
 
 /** Hands over what comes, host by host, until it is disposed of; as a bad queue, loses one in five and doubles the others. */
 function delivering(azurite: Azurite, hosts: readonly AzureHost[], lossy: boolean): AsyncDisposable {
@@ -19,7 +36,8 @@ function delivering(azurite: Azurite, hosts: readonly AzureHost[], lossy: boolea
     const [host, other] = [hosts[index], hosts[(index + 1) % hosts.length]];
     while (!isOver) {
       const received = await azurite.receive(QUEUE);
-      if (received.length === 0) await host?.invokeTimer("tick");
+      if (received.length === 0) await delay(IDLE_MS);
+      if (received.length === 0 && index === 0) await host?.invokeTimer("tick");
       await Promise.all(
         received.map(async ({ text, dequeueCount, remove }) => {
           messages += 1;
@@ -57,10 +75,7 @@ test.each([
       AzureWebJobsStorage: azurite.connectionString,
       LOG_LEVEL: "silent",
     };
-    await using stack = new AsyncDisposableStack();
-    const hosts: AzureHost[] = [];
-    for (let host = 0; host < HOSTS; host += 1)
-      hosts.push(stack.use(await startAzureHost({ entry: app.entry, env, keys: false })));
+    await using hosts = await startHosts(app.entry, env);
     {
       await using _delivering = delivering(azurite, hosts, lossy);
       const send = async (body: object, turn: number): Promise<number> => {

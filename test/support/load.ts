@@ -9,7 +9,7 @@ const isLong = process.env["CHAOS"] === "long";
 const THREADS = isLong ? 100 : 50;
 const ROUNDS = isLong ? 50 : 10;
 
-export const patience = { timeout: isLong ? 600_000 : 150_000, interval: 100 };
+export const patience = { timeout: isLong ? 900_000 : 240_000, interval: 100 };
 
 /**
  * Asks for the rounds of each thread one after the other, in so many lanes at once; each lane goes from server to server.
