@@ -16,6 +16,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
@@ -27,6 +28,7 @@ import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -171,14 +173,21 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const pingDatabase = async (): Promise<void> => ping(database);
+  const { native, info, platform } = makeRoutes(options, graphs, { ...deps, ...threads, pingDatabase });
   const limiter = once(async () => rateLimiter(database, options));
   return {
     database,
     native,
     running: deps.running,
     doors: {
-      fetch: createRouter({ routes: native, platform, prefix: options.routePrefix, logger, limiter }),
+      fetch: createRouter({
+        routes: [...native, ...info],
+        platform,
+        prefix: options.routePrefix,
+        logger,
+        limiter,
+      }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
       tick: async () => sweepRuns(deps),
     },
@@ -189,11 +198,17 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates">,
-): { readonly native: readonly Route[]; readonly platform: () => Promise<readonly Route[]> } {
+    Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    InfoDeps,
+): {
+  readonly native: readonly Route[];
+  readonly info: readonly Route[];
+  readonly platform: () => Promise<readonly Route[]>;
+} {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
   const serving = { ...deps, limits, streaming, maxStreamResponseBytes, toPlain };
+  const info = infoRoutes(deps);
   const platform = once(async () => {
     const { platformRoutes } = await import("./http/platform.ts");
     return platformRoutes({ ...serving, graphs, authLevel, toCommand }, () => graphs.list(), authLevel);
@@ -203,10 +218,14 @@ function makeRoutes(
     .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
-    return openApiDocument({ title, description, version: VERSION }, [...native, ...(await platform())]);
+    return openApiDocument({ title, description, version: VERSION }, [
+      ...native,
+      ...info,
+      ...(await platform()),
+    ]);
   });
   native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
-  return { native, platform };
+  return { native, info, platform };
 }
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */

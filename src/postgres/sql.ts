@@ -27,6 +27,11 @@ export async function rows<Row extends QueryResultRow>(db: Db, statement: Sql): 
   }
 }
 
+/** One query, which only says whether the database answers. @throws AppError `unavailable` */
+export async function ping(db: Db): Promise<void> {
+  await rows(db, sql`select`);
+}
+
 /** Errors that mean "no database" become `unavailable`; the rest stay what they are. */
 export function translate(error: unknown): unknown {
   if (!isUnavailable(error)) return error;
