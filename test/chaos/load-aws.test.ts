@@ -16,10 +16,10 @@ const IDLE_MS = 100;
 
 /** Hands over batch by batch until it is disposed of; as a bad queue, loses one message in five and doubles the others. */
 function delivering(sqs: Sqs, worker: Lambda, schedule: Lambda, lossy: boolean): AsyncDisposable {
-  let isOver = false;
+  const over = new AbortController();
   let messages = 0;
   const deliver = async (_: unknown, lane: number): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const { Records } = await sqs.receive();
       if (Records.length === 0) await delay(IDLE_MS);
       if (Records.length === 0 && lane === 0) await schedule.invoke({ source: "langgraph.tick" });
@@ -34,7 +34,7 @@ function delivering(sqs: Sqs, worker: Lambda, schedule: Lambda, lossy: boolean):
   const all = Array.from({ length: WORKERS }, deliver);
   return {
     [Symbol.asyncDispose]: async () => {
-      isOver = true;
+      over.abort();
       await Promise.all(all);
     },
   };

@@ -30,11 +30,11 @@ async function startHosts(
 
 /** Hands over what comes, host by host, until it is disposed of; as a bad queue, loses one in five and doubles the others. */
 function delivering(azurite: Azurite, hosts: readonly AzureHost[], lossy: boolean): AsyncDisposable {
-  let isOver = false;
+  const over = new AbortController();
   let messages = 0;
   const deliverTo = async (index: number): Promise<void> => {
     const [host, other] = [hosts[index], hosts[(index + 1) % hosts.length]];
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const received = await azurite.receive(QUEUE);
       if (received.length === 0) await delay(IDLE_MS);
       if (received.length === 0 && index === 0) await host?.invokeTimer("tick");
@@ -51,7 +51,7 @@ function delivering(azurite: Azurite, hosts: readonly AzureHost[], lossy: boolea
   const all = hosts.map(async (_, index) => deliverTo(index));
   return {
     [Symbol.asyncDispose]: async () => {
-      isOver = true;
+      over.abort();
       await Promise.all(all);
     },
   };

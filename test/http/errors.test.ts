@@ -299,28 +299,6 @@ test.each([
   }
 });
 
-test.each([
-  [{ goto: "nowhere" }, "command.goto: the graph has no node 'nowhere'"],
-  [{ goto: ["ask", { node: "nowhere", input: {} }] }, "command.goto: the graph has no node 'nowhere'"],
-  [{ update: { unknown: 1 } }, "command.update.unknown: the graph's state has no such field"],
-  [{ update: { "branch:to:ask": 1 } }, "command.update.branch:to:ask: the graph's state has no such field"],
-])(
-  "a command that names what the graph has not is refused, and nothing is stored: %j",
-  async (command, detail) => {
-    const runs = async () => (await server.database.query("select count(*)::int from langgraph.runs"))[0];
-    const before = await runs();
-    expectError(await server.post("/graphs/asking/invoke", { command }), 422, "invalid_request", detail);
-    expectError(await server.post("/graphs/asking/runs", { command }), 422, "invalid_request", detail);
-    for (const path of ["", "/wait", "/stream"]) {
-      const body = { assistant_id: "asking", command, if_not_exists: "create" };
-      const answer = await server.post(`/threads/unmade/runs${path}`, body);
-      expectError(answer, 422, "invalid_request", detail);
-    }
-    expect(await runs()).toEqual(before);
-    expect((await server.get("/threads/unmade")).status).toBe(404);
-  },
-);
-
 test("a graph that fails says no more than that, and where to look", async () => {
   const answer = await server.post("/graphs/failing/invoke", { input: { text: "a" } });
   expectError(
