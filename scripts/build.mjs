@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { build } from "esbuild";
+import { BUNDLE } from "./bundle.mjs";
 import { copyDocsAssets } from "./copy-docs-assets.mjs";
 
 rmSync("dist", { recursive: true, force: true });
@@ -20,4 +21,5 @@ await build({
   ...BUNDLE,
   entryPoints: ["functions/azure.ts", "functions/lambda.ts", "functions/local.ts"],
   outdir: "dist/functions",
+  legalComments: "external",
 });

@@ -33,6 +33,7 @@ const Environment = z.object({
   }),
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
+  DATABASE_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error", "silent"]).default("info"),
   LANGGRAPH_CONFIG: z
     .string()
@@ -90,6 +91,7 @@ function toSettings({
   DATABASE_URL,
   DATABASE_POOL_SIZE,
   DATABASE_MIGRATE,
+  DATABASE_TIMEOUT_SECONDS,
   LOG_LEVEL,
   LANGGRAPH_CONFIG,
   RUN_LEASE_SECONDS,
@@ -97,7 +99,12 @@ function toSettings({
   WEBHOOK_SECRETS,
 }: z.output<typeof Environment>): Settings {
   return {
-    database: { url: DATABASE_URL, poolSize: DATABASE_POOL_SIZE, migrate: DATABASE_MIGRATE },
+    database: {
+      url: DATABASE_URL,
+      poolSize: DATABASE_POOL_SIZE,
+      migrate: DATABASE_MIGRATE,
+      timeoutMs: DATABASE_TIMEOUT_SECONDS * 1000,
+    },
     logLevel: LOG_LEVEL,
     ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),
     leaseMs: RUN_LEASE_SECONDS * 1000,

@@ -6,6 +6,7 @@ const nothing = {
   DATABASE_URL: undefined,
   DATABASE_POOL_SIZE: undefined,
   DATABASE_MIGRATE: undefined,
+  DATABASE_TIMEOUT_SECONDS: undefined,
   LOG_LEVEL: undefined,
   LANGGRAPH_CONFIG: undefined,
   RUN_LEASE_SECONDS: undefined,
@@ -30,7 +31,7 @@ function problemsOf(read: () => unknown): string {
 describe("a deployed server", () => {
   test("needs a database, and nothing else", () => {
     expect(readSettings({ ...nothing, DATABASE_URL })).toEqual({
-      database: { url: DATABASE_URL, poolSize: 4, migrate: true },
+      database: { url: DATABASE_URL, poolSize: 4, migrate: true, timeoutMs: 15_000 },
       logLevel: "info",
       leaseMs: 30_000,
       eventRetentionMs: 86_400_000,
@@ -46,12 +47,13 @@ describe("a deployed server", () => {
       DATABASE_URL,
       DATABASE_POOL_SIZE: "9",
       DATABASE_MIGRATE: "false",
+      DATABASE_TIMEOUT_SECONDS: "30",
       LOG_LEVEL: "debug",
       RUN_LEASE_SECONDS: "60",
       EVENT_RETENTION_HOURS: "1",
     };
     expect(readSettings(variables)).toEqual({
-      database: { url: DATABASE_URL, poolSize: 9, migrate: false },
+      database: { url: DATABASE_URL, poolSize: 9, migrate: false, timeoutMs: 30_000 },
       logLevel: "debug",
       leaseMs: 60_000,
       eventRetentionMs: 3_600_000,
@@ -101,7 +103,7 @@ describe("the local server", () => {
   test("gives the app the settings of a deployed one, with the database that it has found", () => {
     const settings = readLocalSettings({ ...nothing, DATABASE_POOL_SIZE: "9", LOG_LEVEL: "silent" });
     expect(settings.app(DATABASE_URL)).toEqual({
-      database: { url: DATABASE_URL, poolSize: 9, migrate: true },
+      database: { url: DATABASE_URL, poolSize: 9, migrate: true, timeoutMs: 15_000 },
       logLevel: "silent",
       leaseMs: 30_000,
       eventRetentionMs: 86_400_000,

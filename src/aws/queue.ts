@@ -17,13 +17,17 @@ const CLIENT = {
 /** Nothing is loaded or connected until something is sent; `readUrl` tells which queue, if there is one. */
 export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeUpQueue {
   let client: SQSClient | undefined;
+  const open = async () => {
+    const url = readUrl();
+    if (url === undefined)
+      throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
+    return { url, ...(await import("@aws-sdk/client-sqs").catch(missing)) };
+  };
   return {
     outlivesProcess: () => readUrl() !== undefined,
+    check: async () => void (await open()),
     send: async (wakeUp, { notBefore } = {}) => {
-      const url = readUrl();
-      if (url === undefined)
-        throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
-      const { SendMessageCommand, SQSClient } = await import("@aws-sdk/client-sqs").catch(missing);
+      const { url, SendMessageCommand, SQSClient } = await open();
       client ??= new SQSClient(CLIENT);
       const command = new SendMessageCommand({
         QueueUrl: url,

@@ -13,13 +13,22 @@ const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, tr
 
 /** Nothing is loaded or connected until something is sent. */
 export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock): WakeUpQueue {
+  let connected: Promise<QueueServiceClient> | undefined;
   let opened: Promise<QueueClient> | undefined;
+  const connect = async (): Promise<QueueServiceClient> => {
+    connected ??= connectTo(storage).catch((error: unknown) => {
+      connected = undefined;
+      throw error;
+    });
+    return connected;
+  };
   return {
     outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
+    check: async () => void (await connect()),
     send: async (wakeUp, { notBefore } = {}) => {
       const message = JSON.stringify(messageOf(wakeUp, notBefore));
       try {
-        const queue = await (opened ??= openQueue(storage, queueName));
+        const queue = await (opened ??= openQueue(await connect(), queueName));
         await queue.sendMessage(Buffer.from(message).toString("base64"), {
           visibilityTimeout: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
           messageTimeToLive: -1, // it must be longer than the delay, and is seven days by default
@@ -34,13 +43,13 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
 }
 
 /** Makes the queue where it is missing; the host's trigger only waits for one. */
-async function openQueue(storage: StorageSettings, name: string): Promise<QueueClient> {
-  const queue = (await openService(storage)).getQueueClient(name);
+async function openQueue(service: QueueServiceClient, name: string): Promise<QueueClient> {
+  const queue = service.getQueueClient(name);
   await queue.createIfNotExists();
   return queue;
 }
 
-async function openService(storage: StorageSettings): Promise<QueueServiceClient> {
+async function connectTo(storage: StorageSettings): Promise<QueueServiceClient> {
   const { connectionString, queueServiceUri } = storage;
   if (connectionString === undefined && queueServiceUri === undefined) {
     throw new AppError(

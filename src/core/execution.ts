@@ -3,7 +3,7 @@
 import type { AppError } from "../errors.ts";
 import type { CompiledGraph, GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
-import type { ClaimedRun, Lease, RunEvent } from "./ports.ts";
+import type { ClaimedRun, RunEvent } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 
 /** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */
@@ -61,10 +61,26 @@ export interface ExecutionLimits {
   readonly context?: unknown;
 }
 
+/** What a run has streamed that may not be in its log yet. */
+export interface Unlogged {
+  readonly pending: () => readonly RunEvent[];
+  /** These are in the log now. */
+  readonly logged: (events: readonly RunEvent[]) => void;
+}
+
 /** Makes checkpointers for graphs that were compiled without one. */
 export interface Checkpointers {
-  /** Writes nothing once the lease is lost; `metadata` goes with each checkpoint. */
-  readonly forRun: (lease: Lease, metadata: JsonObject) => Promise<Checkpointer>;
+  /**
+   * Writes nothing once the lease is lost; `metadata` goes with each checkpoint. No write rejects: the first that fails
+   * is told to `onFailure`, and none is made after it. What the run has streamed goes with its state, in one statement:
+   * who goes on from that state repeats nothing of it, so the log must not be behind.
+   */
+  readonly forRun: (
+    run: ClaimedRun,
+    metadata: JsonObject,
+    onFailure: (reason: unknown) => void,
+    unlogged: Unlogged,
+  ) => Promise<Checkpointer>;
   /** For reading a thread's state. */
   readonly forThread: () => Promise<Checkpointer>;
 }
@@ -73,5 +89,7 @@ export interface Checkpointers {
 export interface Checkpointer {
   /** Takes back all that the run has saved: an input that the graph cannot take would break each later read of the thread. */
   discard?(): Promise<void>;
+  /** Resolves when what was put is in the database, or has failed. */
+  saved?(): Promise<void>;
   getTuple(config: object): Promise<{ readonly metadata?: object | undefined } | undefined>;
 }

@@ -9,6 +9,8 @@ import type { AuthLevel, JsonObject } from "./model.ts";
 export interface CompiledGraph {
   checkpointer?: unknown;
   store?: unknown;
+  readonly nodes?: Readonly<Record<string, unknown>>;
+  readonly channels?: Readonly<Record<string, unknown>>;
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   streamEvents(
     input: unknown,

@@ -10,6 +10,7 @@ export interface Lease {
   readonly lease_id: string;
 }
 
+/** How long a lease is good for. Of both, only the difference counts: instances' clocks may be off, the database's decides. */
 export interface LeaseTerm {
   readonly now: Date;
   readonly until: Date;
@@ -47,11 +48,15 @@ export interface ClaimedRun extends Lease {
   readonly kwargs: RunKwargs;
   /** This one included; 1 when nobody has executed it before. */
   readonly claims: number;
-  /** Claims since the run last got anywhere. */
+  /** Claims since the run last got anywhere, which a new checkpoint shows. */
   readonly attempt: number;
   /** The thread's newest event so far. */
   readonly last_seq: number;
+  /** Whether nothing has been saved for the thread yet. */
+  readonly is_fresh: boolean;
   readonly is_temporary: boolean;
+  /** Somebody asked it to stop before this claim. */
+  readonly cancel_action: CancelAction | null;
 }
 
 /** How a run ended, and what its thread is left with. */
@@ -107,17 +112,6 @@ export interface RunSelection {
   readonly before?: string | undefined;
 }
 
-export interface CancelledRun {
-  readonly run_id: string;
-  readonly thread_id: string;
-  /** True when it had not begun, and will not. */
-  readonly ended: boolean;
-  /** True when it ended, and its webhook is to be told of it. */
-  readonly is_told: boolean;
-  /** The run of the thread that waits next, if that one ended. */
-  readonly next: string | null;
-}
-
 /** The durable record of runs: what the API asks of it. Every promise holds across processes. */
 export interface RunStore {
   /**
@@ -135,8 +129,11 @@ export interface RunStore {
   readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
   /** The thread's runs, on all pages. */
   readonly count: (threadId: string, status: RunStatus | undefined) => Promise<number>;
-  /** Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are. */
-  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly CancelledRun[]>;
+  /**
+   * Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are.
+   * @returns whom to wake: runs that come after those which ended or that an executor must still stop, and webhooks
+   */
+  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
   readonly remove: (run: { readonly run_id: string; readonly thread_id: string }) => Promise<boolean>;
   /** The graph that the thread last ran; null for a thread that we have no record of. */

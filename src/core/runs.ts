@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import { checkCommand } from "./commands.ts";
 import { mergeConfigs } from "./config.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
@@ -10,9 +11,18 @@ import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
+import type {
+  ClaimedRun,
+  ClaimStore,
+  Logger,
+  NewRun,
+  RunPage,
+  RunRecord,
+  RunSelection,
+  RunStore,
+} from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
-import type { WakeUpQueue } from "./wake-ups.ts";
+import { wake, type WakeUpQueue } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
@@ -30,8 +40,11 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  readonly logger: Logger;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
+  /** Aborted when this process is about to end: what breaks off then is no client that has left. */
+  readonly stopping: AbortSignal;
 }
 
 export interface RunRequest {
@@ -59,17 +72,26 @@ export interface RunRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
+/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
   const run = newRun(deps, request);
+  await checkRun(request.graph, run);
+  await deps.queue.check();
   try {
     await deps.runs.admit(run, deps.clock.now());
   } catch (error) {
     return firstRun(deps, run, error);
   }
   await makeWay(deps, run);
-  await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
+  await wake(deps, { run_id: run.run_id }, run.due_at);
   return run;
+}
+
+/** Only a command that names something needs the graph. @throws AppError `invalid_request` */
+async function checkRun(graph: Graph, { kwargs: { command, config }, thread_id }: NewRun): Promise<void> {
+  if (command?.goto === undefined && command?.update === undefined) return;
+  const configurable = { ...config.configurable, thread_id };
+  checkCommand(await graph.load({ ...config, configurable }), command);
 }
 
 export interface StartedRun {
@@ -81,9 +103,11 @@ export interface StartedRun {
 /** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
 export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
   const run = newRun(deps, request);
+  await checkRun(request.graph, run);
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
   const until = new Date(now.getTime() + deps.leaseMs);
+  if (run.due_at > now) await deps.queue.check();
   let claim: ClaimedRun | null;
   try {
     claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
@@ -93,7 +117,7 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
-    await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
+    await wake(deps, { run_id: run.run_id }, run.due_at);
     return { run, claim: null };
   }
   return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
@@ -156,7 +180,7 @@ export async function listRuns(
   return { runs: found, total };
 }
 
-type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock">;
+type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
 
 /** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
 export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): Promise<RunRecord> {
@@ -165,16 +189,9 @@ export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): 
   return run;
 }
 
-/** Asks active runs to stop, and wakes what waited behind those that had not begun. */
-export async function cancelRuns(
-  { runs, queue, clock }: CancelDeps,
-  which: RunSelection,
-  action: CancelAction,
-): Promise<void> {
-  const cancelled = await runs.cancel(which, action, clock.now());
-  const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
-  for (const run_id of next) await queue.send({ run_id });
-  for (const { run_id, is_told } of cancelled) if (is_told) await queue.send({ webhook_id: run_id });
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
+export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
+  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, wakeUp);
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
@@ -221,37 +238,29 @@ export interface SweepReport {
  * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
  */
 export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
-  const { claims, clock, newId, queue } = deps;
+  const { claims, clock, newId } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
   const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
   });
-  const sent = await Promise.allSettled([
-    ...[...waiting, ...forgotten].map(async (run_id) => queue.send({ run_id })),
-    ...exhausted.map(async (run) => giveUp(deps, run)),
-  ]);
-  const failed = sent.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
+  for (const run_id of [...waiting, ...forgotten]) await wake(deps, { run_id });
+  for (const run of exhausted) await giveUp(deps, run);
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 
-async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promise<void> {
+async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
   const error = `Given up after ${run.attempt} attempts: the executor vanished or ran out of time in each`;
   const event = {
     seq: run.last_seq + GIVEN_UP_GAP,
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
-  const { held, next } = await claims.finish(
-    run,
-    { status: "error", thread_status: "error", error },
-    clock.now(),
-    [event],
-  );
-  if (next !== undefined) await queue.send({ run_id: next });
-  if (held && run.kwargs.webhook !== undefined) await queue.send({ webhook_id: run.run_id });
+  const end = { status: "error", thread_status: "error", error } as const;
+  const { held, next } = await deps.claims.finish(run, end, deps.clock.now(), [event]);
+  if (next !== undefined) await wake(deps, { run_id: next });
+  if (held && run.kwargs.webhook !== undefined) await wake(deps, { webhook_id: run.run_id });
 }
 
 /** Beyond what the vanished executors may have numbered. */

@@ -1,6 +1,7 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
+import { checkUpdate } from "./commands.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, withStore, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
@@ -91,6 +92,8 @@ export async function updateState(
 ): Promise<{ readonly checkpoint: JsonObject }> {
   const thread = await getThread(deps, threadId);
   const compiled = await loadEditable(deps, thread);
+  // A subgraph has nodes and fields of its own.
+  if ((checkpoint.checkpoint_ns ?? "") === "") checkUpdate(compiled, update);
   let saved: StateSnapshot["config"] = {};
   await deps.threadStates.edit(threadId, deps.clock.now(), async (checkpointer, { metadata }) => {
     if (metadata["graph_id"] !== thread.metadata["graph_id"])
@@ -111,6 +114,9 @@ export async function createThreadWith(
   supersteps: readonly Superstep[],
 ): Promise<Thread> {
   const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
+  for (const [step, { updates }] of supersteps.entries())
+    for (const [index, update] of updates.entries())
+      checkUpdate(compiled, update, `supersteps.${step}.updates.${index}.`);
   return createThread(deps, { ...thread, thread_id }, async (stored, now) =>
     deps.threadStates.createWith(stored, now, async (checkpointer) => {
       const graph = keeping(compiled, checkpointer);

@@ -1,6 +1,7 @@
 /** What wakes a worker: the messages of the queue, which say where to look and never what is true there. */
 
 import { z } from "zod";
+import type { Logger } from "./ports.ts";
 
 /** A run to execute, a webhook to deliver, or a look at what is due. */
 export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };
@@ -11,6 +12,19 @@ export interface WakeUpQueue {
   readonly send: (wakeUp: WakeUp, options?: { readonly notBefore?: Date | undefined }) => Promise<void>;
   /** Whether what is sent reaches a worker when this process is dead. False where no queue is set up, too. */
   readonly outlivesProcess: () => boolean;
+  /** Looks whether there is a queue at all, and asks nobody. @throws AppError `unavailable` that says what is missing */
+  readonly check: () => Promise<void>;
+}
+
+/** For what the database has already, which a message that is not sent must not undo: a timer finds it, too. */
+export async function wake(
+  { queue, logger }: { readonly queue: WakeUpQueue; readonly logger: Logger },
+  wakeUp: WakeUp,
+  notBefore?: Date,
+): Promise<void> {
+  await queue.send(wakeUp, { notBefore }).catch((error: unknown) => {
+    logger.warn({ ...wakeUp, err: error }, "A worker could not be woken; the timer will do it");
+  });
 }
 
 const Time = { not_before: z.coerce.date().optional() };

@@ -18,7 +18,7 @@ import {
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import type { WakeUp, WakeUpQueue } from "../core/wake-ups.ts";
+import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
@@ -95,8 +95,10 @@ class RunExecution {
 
   async perform(): Promise<Executed> {
     try {
+      this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
+      await this.#saved();
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
     } catch (error) {
       return this.#stopped(error).catch((failure: unknown) => this.#unrecorded(failure));
@@ -111,14 +113,26 @@ class RunExecution {
       executionRuntime: { context: this.#context() },
     });
     const graph = withStore(loaded, await this.#deps.graphStore());
-    const needsOurs = graph.checkpointer === undefined || (run.is_temporary && graph.checkpointer !== false);
-    if (!needsOurs) return graph;
+    const { checkpointer } = graph;
+    if (checkpointer === false) return graph;
+    const stop = (reason: NotSaved): void => this.#journal.stop(reason);
+    if (isCheckpointer(checkpointer) && !run.is_temporary)
+      return withCheckpointer(
+        graph,
+        stoppingAtFailure(checkpointer, stop, async () => this.#journal.flush()),
+      );
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
-    this.#checkpointer = stoppingAtFailure(await checkpointers.forRun(run, metadata), (reason) =>
-      this.#journal.stop(reason),
-    );
+    const onFailure = (reason: unknown): void => stop(new NotSaved(reason));
+    this.#checkpointer = await checkpointers.forRun(run, metadata, onFailure, this.#journal);
     return withCheckpointer(graph, this.#checkpointer);
+  }
+
+  /** Nothing is told as finished before it is durable. @throws NotSaved */
+  async #saved(): Promise<void> {
+    await this.#checkpointer?.saved?.();
+    const reason: unknown = this.#journal.signal.reason;
+    if (reason instanceof NotSaved) throw reason;
   }
 
   #config(): GraphConfig {
@@ -217,20 +231,24 @@ class RunExecution {
     const { shutdown } = this.#deps;
     if (error instanceof LeaseLost) return { kind: "elsewhere" };
     if (error instanceof NotSaved) return this.#failed(error.cause);
-    if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
-    if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
-    if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
-      await this.#finish({ status: "interrupted", thread_status: "interrupted" });
-      return { kind: "cancelled" };
-    }
+    if (error instanceof RunCancelled) return this.#cancelled(error);
+    // A host that stops, or that cuts an invocation short, is no client that has left, though it aborts the same signal.
+    if (error instanceof OutOfTime || shutdown.aborted || isUnavailable(error)) return this.#handOver();
+    if (this.#surroundings.signal.aborted) return this.#cancelled();
     return this.#failed(error);
+  }
+
+  async #cancelled(reason?: RunCancelled): Promise<Executed> {
+    if (reason?.action === "rollback") return this.#rollback();
+    await this.#finish({ status: "interrupted", thread_status: "interrupted" });
+    return { kind: "cancelled" };
   }
 
   async #failed(error: unknown): Promise<Executed> {
     const known =
       error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
     if (known.code === "invalid_request") await this.#checkpointer?.discard?.();
-    if (known.code === "unavailable") return this.#handOver();
+    if (isUnavailable(known)) return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
     await this.#finish({ status: "error", thread_status: "error", error: shown.message });
@@ -261,30 +279,25 @@ class RunExecution {
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
+    await this.#checkpointer?.saved?.();
     const rest = await this.#journal.takeRest();
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await this.#wake({ run_id: next });
+    if (next !== undefined) await wake(this.#deps, { run_id: next });
     const { run_id, kwargs } = this.#journal.run;
-    if (kwargs.webhook !== undefined) await this.#wake({ webhook_id: run_id });
-  }
-
-  /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
-  async #wake(wakeUp: WakeUp): Promise<void> {
-    await this.#deps.queue.send(wakeUp).catch((error: unknown) => {
-      this.#deps.logger.warn({ ...wakeUp, err: error }, "A message could not be sent; the timer will do it");
-    });
+    if (kwargs.webhook !== undefined) await wake(this.#deps, { webhook_id: run_id });
   }
 
   /** Puts the run back, for an invocation that has time. */
   async #handOver(): Promise<Executed> {
     const { claims, clock } = this.#deps;
     const { run } = this.#journal;
+    await this.#checkpointer?.saved?.();
     const events = await this.#journal.takeRest();
     const { held } = await this.#persist(async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
-    if (held) await this.#wake({ run_id: run.run_id });
+    if (held) await wake(this.#deps, { run_id: run.run_id });
     return { kind: "elsewhere" };
   }
 
@@ -296,8 +309,8 @@ class RunExecution {
       try {
         return await write();
       } catch (error) {
-        const isAway = error instanceof AppError && error.code === "unavailable";
-        if (!isAway || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted) throw error;
+        if (!isUnavailable(error) || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted)
+          throw error;
         await clock.sleep(RETRY_MS);
       }
     }
@@ -349,6 +362,10 @@ function watchTime(clock: Clock, deadline: Date | undefined): WatchedTime {
 
 const SUPERSTEP_ROOM_MS = 30_000;
 const RECORD_ROOM_MS = 5_000;
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === "unavailable";
+}
 
 function isCheckpointer(value: unknown): value is Checkpointer {
   return isObject(value) && typeof value["getTuple"] === "function";

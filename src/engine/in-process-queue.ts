@@ -27,6 +27,7 @@ export function inProcessQueue(
   };
   return {
     outlivesProcess: () => false,
+    check: async () => undefined,
     send: async (wakeUp, { notBefore } = {}) => {
       const message = messageOf(wakeUp, notBefore);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);

@@ -6,6 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { CancelAction } from "../core/model.ts";
+import type { Unlogged } from "../core/execution.ts";
 import type { ClaimedRun, ClaimStore, RunEvent } from "../core/ports.ts";
 
 export interface JournalDeps {
@@ -41,7 +42,7 @@ const LOST_EVENTS = 10_000;
 /** What may wait to be written before the graph waits too; never more than `LOST_EVENTS` either. */
 const UNWRITTEN_BYTES = 1_048_576;
 
-export class Journal {
+export class Journal implements Unlogged {
   readonly run: ClaimedRun;
   readonly #deps: JournalDeps;
   readonly #stop = new AbortController();
@@ -64,6 +65,7 @@ export class Journal {
     this.run = run;
     this.#lastSeq = run.last_seq + (run.attempt > 1 ? LOST_EVENTS : 0);
     this.#validUntil = deps.clock.now().getTime() + deps.leaseMs;
+    if (run.cancel_action !== null) this.#stop.abort(new RunCancelled(run.cancel_action));
     this.#beats = deps.clock.every(BEAT_MS, async () => {
       this.#checkLease();
       void this.#flush(); // not awaited: a database that never answers must not stop the check
@@ -117,6 +119,26 @@ export class Journal {
     return { [Symbol.dispose]: () => void this.#followers.delete(wake) };
   }
 
+  /** What is not known to be in the log. */
+  pending(): readonly RunEvent[] {
+    return [...this.#unwritten];
+  }
+
+  logged(events: readonly RunEvent[]): void {
+    const last = events.at(-1)?.seq ?? 0;
+    this.#unwritten = this.#unwritten.filter(({ seq }) => seq > last);
+    this.#unwrittenBytes = this.#unwritten.reduce((sum, { data }) => sum + data.length, 0);
+  }
+
+  /** Resolves when what was written until now is in the log, or the execution is stopped. */
+  async flush(): Promise<void> {
+    const last = this.#lastSeq;
+    while ((this.#unwritten[0]?.seq ?? Infinity) <= last && !this.#stop.signal.aborted) {
+      await this.#flush();
+      if ((this.#unwritten[0]?.seq ?? Infinity) <= last) await this.#deps.clock.sleep(BATCH_MS);
+    }
+  }
+
   /** Ends the heartbeats and gives what is still to be written, for the statement that ends the run. */
   async takeRest(): Promise<readonly RunEvent[]> {
     this.#beats[Symbol.dispose]();
@@ -138,7 +160,7 @@ export class Journal {
     await this.#deps.clock.sleep(BATCH_MS);
     await this.#flushing; // it began too early for what waits
     this.#isBatchWaiting = false;
-    if (!this.#isEnding && !this.#isClosed) await this.#flush();
+    if (!this.#isEnding && !this.#isClosed && this.#unwritten.length > 0) await this.#flush();
   }
 
   async #flush(): Promise<void> {
@@ -153,13 +175,12 @@ export class Journal {
     const { clock, claims, leaseMs } = this.#deps;
     const now = clock.now();
     const until = new Date(now.getTime() + leaseMs);
-    const events = [...this.#unwritten]; // more may come while these are on their way
+    const events = this.pending(); // more may come while these are on their way
     try {
       const { held, cancel } = await claims.beat(this.run, { now, until }, events);
       if (!held) return this.#stop.abort(new LeaseLost("The run was taken over by another executor"));
       this.#validUntil = until.getTime();
-      this.#unwritten = this.#unwritten.slice(events.length);
-      this.#unwrittenBytes = this.#unwritten.reduce((sum, { data }) => sum + data.length, 0);
+      this.logged(events);
       if (cancel !== null) this.#stop.abort(new RunCancelled(cancel));
     } catch (error) {
       if (clock.now().getTime() < this.#validUntil) return;

@@ -1,4 +1,4 @@
-/** What a run does about state that could not be saved. */
+/** What a run does about state that could not be saved: it stops, and what was saved is gone on from. */
 
 import type { Checkpointer } from "../core/execution.ts";
 
@@ -14,19 +14,22 @@ export class NotSaved extends Error {
 /**
  * LangGraph saves while it goes on, and looks at what became of it at the end of a run only: a write that is rejected
  * before that is an unhandled rejection, which ends the process and all else that it executes. So no write rejects;
- * the first that fails is told to `stop`, and none is made after it.
+ * the first that fails is told to `stop`, and none is made after it. The checkpointer itself stays as it was: one that a
+ * graph brings along serves other runs, too. What the run has streamed is `logged` before its state is saved: who goes
+ * on from that state repeats nothing of it.
  */
 export function stoppingAtFailure<Saver extends Checkpointer>(
   checkpointer: Saver,
   stop: (reason: NotSaved) => void,
+  logged: () => Promise<void>,
 ): Saver {
   let isStopped = false;
-  for (const name of ["put", "putWrites"] as const) {
-    const write: unknown = Reflect.get(checkpointer, name);
-    if (typeof write !== "function") continue;
-    const guarded = async (...values: readonly unknown[]): Promise<unknown> => {
+  const guarded =
+    (name: string, write: Method) =>
+    async (...values: readonly unknown[]): Promise<unknown> => {
       if (isStopped) return undefined;
       try {
+        if (name === "put") await everythingElse().then(logged);
         const written: unknown = await Reflect.apply(write, checkpointer, values);
         return written;
       } catch (error) {
@@ -35,7 +38,22 @@ export function stoppingAtFailure<Saver extends Checkpointer>(
         return undefined;
       }
     };
-    Object.defineProperty(checkpointer, name, { value: guarded });
-  }
-  return checkpointer;
+  return new Proxy(checkpointer, {
+    get: (target, name): unknown => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (!isMethod(value)) return value;
+      return name === "put" || name === "putWrites" ? guarded(name, value) : value.bind(target); // its private fields are its own
+    },
+  });
+}
+
+/** What the graph has emitted in the same moment is on its way to the journal by then. */
+async function everythingElse(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+type Method = (...values: readonly unknown[]) => unknown;
+
+function isMethod(value: unknown): value is Method {
+  return typeof value === "function";
 }

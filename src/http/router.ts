@@ -50,6 +50,8 @@ export interface Route {
 
 export interface RouterOptions {
   readonly routes: readonly Route[];
+  /** Those that are asked for when no other fits: a cold function that answers `/health` never builds them. */
+  readonly platform: () => Promise<readonly Route[]>;
   /** Without slashes: `api`; empty for none. */
   readonly prefix: string;
   readonly logger: Logger;
@@ -65,19 +67,29 @@ interface Env {
 export function createRouter(
   options: RouterOptions,
 ): (request: Request, invocation: Invocation) => Promise<Response> {
+  let platform: Hono<Env> | undefined;
+  const native = honoOf(options, options.routes).notFound(async ({ req, env }) => {
+    platform ??= honoOf({ ...options, custom: undefined }, await options.platform()).notFound(
+      async (context) => otherAnswer(options, context.req.raw, context.env.invocation),
+    );
+    return platform.fetch(req.raw, env);
+  });
+  return async (request, invocation) => native.fetch(request, { invocation });
+}
+
+function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
   const levels = new Map<unknown, AuthLevel>();
   if (options.custom !== undefined) addCustomRoutes(hono, options.custom, (handler) => levels.get(handler));
-  for (const route of options.routes) {
+  for (const route of routes) {
     const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
     levels.set(handler, route.authLevel);
     hono.on(route.method, honoPath(route.path), handler);
   }
-  for (const path of new Set(options.routes.map((route) => route.path)))
-    hono.all(honoPath(path), refuseMethod(options, path));
-  hono.notFound(async ({ req, env }) => otherAnswer(options, req.raw, env.invocation));
+  for (const path of new Set(routes.map((route) => route.path)))
+    hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
-  return async (request, invocation) => hono.fetch(request, { invocation });
+  return hono;
 }
 
 /** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
@@ -118,7 +130,11 @@ async function serve(
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
 
-function refuseMethod({ routes, logger }: RouterOptions, path: string): (context: Context<Env>) => Response {
+function refuseMethod(
+  logger: Logger,
+  routes: readonly Route[],
+  path: string,
+): (context: Context<Env>) => Response {
   const allowed = routes.filter((route) => route.path === path).map((route) => route.method);
   return (context) => {
     const response = errorResponse(

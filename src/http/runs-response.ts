@@ -102,8 +102,8 @@ export async function awaitEnd(deps: NativeDeps, run: Awaited, invocation: Invoc
  * @throws StreamCut when the invocation ends first, or the log cannot be read
  */
 async function untilEnd<T>(
-  { clock }: NativeDeps,
-  { invocation, executing }: Watched,
+  { clock, logger }: NativeDeps,
+  { run, invocation, executing }: Watched,
   gone: AbortSignal,
   read: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -120,7 +120,9 @@ async function untilEnd<T>(
     await executing;
     return answer;
   } catch (error) {
-    throw error instanceof StreamCut ? error : new StreamCut("The run cannot be followed", { cause: error });
+    if (error instanceof StreamCut) throw error;
+    logger.warn({ run_id: run.run_id, err: error }, "A run cannot be followed; its client comes back");
+    throw new StreamCut("The run cannot be followed", { cause: error });
   } finally {
     over.abort();
   }
@@ -130,7 +132,7 @@ async function untilEnd<T>(
 function onGone(deps: NativeDeps, { run, cancelOnDisconnect }: Watched, gone: AbortController): () => void {
   return () => {
     gone.abort();
-    if (!cancelOnDisconnect) return;
+    if (!cancelOnDisconnect || deps.stopping.aborted) return;
     cancelRuns(deps, { runIds: [run.run_id] }, "interrupt").catch((error: unknown) =>
       deps.logger.error({ run_id: run.run_id, err: error }, "A run without a client could not be cancelled"),
     );

@@ -12,7 +12,7 @@ export function agenda(db: Db): Agenda {
         db,
         sql`
         select
-          exists (${lapsedRuns(now)} limit 1) or exists (${forgottenRuns(now, forgottenSince)} limit 1) as runs,
+          exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1) as runs,
           exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
           exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits,

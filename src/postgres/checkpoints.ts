@@ -15,35 +15,60 @@ import type {
 } from "@langchain/langgraph-checkpoint";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import sql, { type Sql } from "sql-template-tag";
-import type { Lease } from "../core/ports.ts";
-import { AppError } from "../errors.ts";
+import type { Unlogged } from "../core/execution.ts";
+import type { ClaimedRun, RunEvent } from "../core/ports.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
+import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
 import { rows, translate } from "./sql.ts";
 
+/** A run in our hands, which the thread's checkpoints are saved for. */
+type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
+
+export interface SavingOptions {
+  /** What saves for other runs, too; by default one of its own. */
+  readonly writer?: CheckpointWriter;
+  /** Nothing has been saved for the thread before. */
+  readonly isFresh?: boolean;
+  /**
+   * Told of the first write that failed. No write rejects then, and none is made after it: LangGraph looks at what
+   * became of its writes at the end of a run only, and an unhandled rejection would end the process.
+   */
+  readonly onFailure?: (reason: unknown) => void;
+  /** Goes with what is saved. */
+  readonly unlogged?: Unlogged;
+  /** Whether a `put` or `putWrites` resolves as soon as it is on its way; `saved` tells when it is there. */
+  readonly isAsync?: boolean;
+}
+
 /**
  * One for each run. What LangGraph saves in the same moment, or while the last statement is still under way, goes in
- * one statement; each `put` and `putWrites` resolves when its statement has committed. With a lease, nothing is
- * written once the lease is no longer ours.
+ * one statement; each `put` and `putWrites` resolves when its statement has committed, unless `isAsync`. With a lease,
+ * nothing is written once the lease is no longer ours.
  * @throws AppError `unavailable` when the database cannot be reached, or the lease is lost
  */
 export class Checkpointer extends PostgresSaver {
   readonly #database: Database;
-  readonly #lease: Lease | undefined;
+  readonly #writer: CheckpointWriter;
+  readonly #lease: HeldRun | undefined;
   readonly #metadata: object;
+  readonly #options: SavingOptions;
   /** What this run has saved, for `discard`. */
   readonly #checkpoints: string[] = [];
   readonly #writes: { readonly checkpoint_id: string; readonly task_id: string }[] = [];
   #thread: string | undefined;
   #gathering: { readonly batch: CheckpointBatch; readonly written: Promise<void> } | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
+  #hasFailed = false;
 
   /** `metadata` is kept with each checkpoint: LangGraph.js itself leaves out what the run's config has. */
-  constructor(database: Database, lease?: Lease, metadata: object = {}) {
+  constructor(database: Database, lease?: HeldRun, metadata: object = {}, options: SavingOptions = {}) {
     super(database.pool);
     this.#database = database;
+    this.#writer = options.writer ?? new CheckpointWriter(database);
     this.#lease = lease;
     this.#metadata = metadata;
+    this.#options = options;
   }
 
   /**
@@ -55,7 +80,8 @@ export class Checkpointer extends PostgresSaver {
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
-    await this.#settled();
+    if (this.#options.isFresh === true && this.#thread === undefined) return undefined;
+    await this.saved();
     return super.getTuple(config).catch(rethrow);
   }
 
@@ -63,7 +89,7 @@ export class Checkpointer extends PostgresSaver {
     config: RunnableConfig,
     options?: CheckpointListOptions,
   ): AsyncGenerator<CheckpointTuple> {
-    await this.#settled();
+    await this.saved();
     try {
       yield* super.list(config, options);
     } catch (error) {
@@ -110,7 +136,7 @@ export class Checkpointer extends PostgresSaver {
   async discard(): Promise<void> {
     const thread_id = this.#thread;
     if (thread_id === undefined) return;
-    await this.#settled();
+    await this.saved();
     await rows(
       this.#database,
       sql`
@@ -127,7 +153,7 @@ export class Checkpointer extends PostgresSaver {
   }
 
   override async deleteThread(threadId: string): Promise<void> {
-    await this.#settled();
+    await this.saved();
     await rows(
       this.#database,
       sql`
@@ -137,39 +163,49 @@ export class Checkpointer extends PostgresSaver {
     );
   }
 
+  /** Resolves when what was written before is in the database, or has failed: that is told to its writer, not to readers. */
+  async saved(): Promise<void> {
+    await this.#lastWrite.catch(() => undefined);
+  }
+
   /** Adds to the batch that goes next; it goes when the event loop has turned and the one before it has arrived. */
   async #write(add: (batch: CheckpointBatch) => void): Promise<void> {
+    if (this.#hasFailed && this.#options.onFailure !== undefined) return;
     if (this.#gathering === undefined) {
-      const batch = new CheckpointBatch();
+      const batch = new CheckpointBatch(this.#lease);
       const written = this.#send(batch, this.#lastWrite);
       this.#gathering = { batch, written };
       this.#lastWrite = written;
     }
     const { batch, written } = this.#gathering;
     add(batch);
-    await written;
+    if (this.#options.isAsync !== true) await written;
   }
 
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
-    await Promise.all([previous, new Promise((resolve) => setImmediate(resolve))]);
-    this.#gathering = undefined;
-    const [{ held } = { held: true }] = await rows<{ held: boolean }>(
-      this.#database,
-      batch.statement(this.#fence()),
-    );
-    if (!held) throw new AppError("unavailable", "The run was taken over by another instance");
+    const { onFailure, unlogged } = this.#options;
+    let events: readonly RunEvent[] = [];
+    try {
+      await previous;
+      if (this.#hasFailed && onFailure !== undefined) return;
+      await this.#writer.write(batch, () => {
+        this.#gathering = undefined;
+        events = unlogged?.pending() ?? [];
+        batch.addEvents(events);
+      });
+      unlogged?.logged(events);
+    } catch (error) {
+      if (onFailure === undefined) throw error;
+      this.#hasFailed = true;
+      onFailure(error);
+    }
   }
 
-  /** True while the lease is ours; the row lock keeps a takeover waiting until this statement has committed. */
+  /** A row while the lease is ours; its lock keeps a takeover waiting until the statement has committed. */
   #fence(): Sql {
     if (this.#lease === undefined) return sql`select true as held`;
     const { run_id, lease_id } = this.#lease;
     return sql`select true as held from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} for share`;
-  }
-
-  /** Reads see what was written before them; a failed write is reported to its writer, not to readers. */
-  async #settled(): Promise<void> {
-    await this.#lastWrite.catch(() => undefined);
   }
 }
 

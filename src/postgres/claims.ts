@@ -3,7 +3,8 @@
 import sql, { type Sql } from "sql-template-tag";
 import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEvent } from "../core/ports.ts";
 import { appendEvents } from "./events.ts";
-import { isUniqueViolation, rows, type Db } from "./sql.ts";
+import { nextRuns } from "./runs.ts";
+import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
 export function claimStore(db: Db): ClaimStore {
@@ -19,25 +20,30 @@ export function claimStore(db: Db): ClaimStore {
 }
 
 /** The thread's newest event: in the log while or after a run was executing, else where the last run left it. */
-const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary,
-  greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq`;
+const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, r.cancel_action,
+  greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq,
+  not exists (select from public.checkpoints c where c.thread_id = r.thread_id) as is_fresh`;
+
+function endOf({ now, until }: LeaseTerm): Sql {
+  return fromNow(until.getTime() - now.getTime());
+}
 
 const claim =
   (db: Db): ClaimStore["claim"] =>
-  async ({ run_id, lease_id }, { now, until }) => {
+  async ({ run_id, lease_id }, term) => {
     try {
       const [claimed] = await rows<ClaimedRun>(
         db,
         sql`
         update langgraph.runs r
-        set status = 'running', lease_id = ${lease_id}, lease_until = ${until}, attempt = attempt + 1, claims = claims + 1, updated_at = ${now},
-          started_at = coalesce(started_at, ${now})
+        set status = 'running', lease_id = ${lease_id}, lease_until = ${endOf(term)}, attempt = attempt + 1, claims = claims + 1, updated_at = ${term.now},
+          started_at = coalesce(started_at, ${term.now})
         from langgraph.threads t
-        where r.run_id = ${run_id} and r.status = 'pending' and r.due_at <= ${now} and t.thread_id = r.thread_id
+        where r.run_id = ${run_id} and r.status = 'pending' and r.due_at <= ${fromNow(EARLY_MS)} and t.thread_id = r.thread_id
           and not exists (
             select from langgraph.runs other
             where other.thread_id = r.thread_id
-              and (other.status = 'running' or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))
+              and (other.status = 'running' or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))
         returning ${claimColumns}`,
       );
       return claimed ?? null;
@@ -47,17 +53,20 @@ const claim =
     }
   };
 
+/** A message for a later time may come a moment before the database's clock is there. */
+const EARLY_MS = 1_000;
+
 const beat =
   (db: Db): ClaimStore["beat"] =>
-  async (run, { now, until }, events) => {
+  async (run, term, events) => {
     const [held] = await rows<{ cancel: "interrupt" | "rollback" | null }>(
       db,
       sql`
       with held as (
-        update langgraph.runs set lease_until = ${until}
+        update langgraph.runs set lease_until = ${endOf(term)}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning cancel_action
-      ) ${appendEvents(run, now, events)}
+      ) ${appendEvents(run, term.now, events)}
       select cancel_action as cancel from held`,
     );
     return { held: held !== undefined, cancel: held?.cancel ?? null };
@@ -66,14 +75,13 @@ const beat =
 const finish =
   (db: Db): ClaimStore["finish"] =>
   async (run, end, now, events) => {
-    if (run.is_temporary) return leave(db, run, now, removal(run, now, { events, told: end }));
+    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told: end }));
     const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
     const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
     const lastSeq = newestSeq(run, events);
     return leave(
       db,
       run,
-      now,
       sql`
       with held as (
         update langgraph.runs
@@ -95,12 +103,11 @@ const rollback =
   (db: Db): ClaimStore["rollback"] =>
   async (run, now, events) => {
     const told = { status: "rollback" } as const;
-    if (run.is_temporary) return leave(db, run, now, removal(run, now, { events, told }));
+    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told }));
     const mine = sql`thread_id in (select thread_id from held) and metadata ->> 'run_id' = ${run.run_id}`;
     return leave(
       db,
       run,
-      now,
       sql`
       with ${removeRun(run)} ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)}, checkpoint as (
         delete from public.checkpoints where ${mine} returning thread_id, checkpoint_ns, checkpoint_id
@@ -156,19 +163,11 @@ const removeThread = sql`, blob as (
   )`;
 
 /** Runs a statement that ends a run, given up to its part `thread`, and finds the run that waits next. */
-async function leave(db: Db, { thread_id, run_id }: ClaimedRun, now: Date, statement: Sql): Promise<Ended> {
-  const next = sql`select run_id as next from langgraph.runs
-    where thread_id = ${thread_id} and status = 'pending' and due_at <= ${now} and run_id <> ${run_id} order by position limit 1`;
-  const [thread] = await rows<{ active_runs: number; next: string | null }>(
-    db,
-    sql`
-    ${statement} select active_runs, (${next}) as next from thread`,
-  );
+async function leave(db: Db, { thread_id }: ClaimedRun, statement: Sql): Promise<Ended> {
+  const [thread] = await rows<{ active_runs: number }>(db, sql`${statement} select active_runs from thread`);
   if (thread === undefined) return { held: false };
-  if (thread.next !== null) return { held: true, next: thread.next };
-  // A run that came while this statement waited for the thread's row is counted, but was not yet to be seen.
-  const [late] = thread.active_runs > 0 ? await rows<{ next: string }>(db, next) : [];
-  return { held: true, ...late };
+  const [next] = thread.active_runs > 0 ? await nextRuns(db, [thread_id]) : [];
+  return next === undefined ? { held: true } : { held: true, next };
 }
 
 const release =
@@ -179,7 +178,7 @@ const release =
       sql`
       with held as (
         update langgraph.runs
-        set status = 'pending', attempt = case when ${gotAnywhere} then 0 else attempt end, lease_id = null, lease_until = null, due_at = ${now}, woken_at = ${now}, updated_at = ${now}
+        set status = 'pending', attempt = case when ${gotAnywhere} then 0 else attempt end, lease_id = null, lease_until = null, due_at = now(), woken_at = now(), updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning thread_id
       ) ${appendEvents(run, now, events)}, thread as (
@@ -208,21 +207,22 @@ const LOGGED = 1_000;
 
 const recover =
   (db: Db): ClaimStore["recover"] =>
-  async (lease_id, { now, until }, { maxAttempts, forgottenSince }) => {
+  async (lease_id, term, { maxAttempts, forgottenSince }) => {
+    const { now } = term;
     const found = await rows<{ what: "waiting" | "exhausted" | "forgotten"; run_id: string }>(
       db,
       sql`
       with lapsed as materialized (
-        ${lapsedRuns(now)} order by r.lease_until limit ${SWEPT} for update skip locked
+        ${lapsedRuns} order by r.lease_until limit ${SWEPT} for update skip locked
       ), waiting as (
-        update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = ${now}, updated_at = ${now}
+        update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = now(), updated_at = ${now}
         where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
         returning run_id
       ), thread as (
         ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
       ), forgotten as (
-        update langgraph.runs set woken_at = ${now} where run_id in (
-          ${forgottenRuns(now, forgottenSince)} order by r.due_at limit ${SWEPT} for update skip locked)
+        update langgraph.runs set woken_at = now() where run_id in (
+          ${forgottenRuns(forgottenSince.getTime() - now.getTime())} order by r.due_at limit ${SWEPT} for update skip locked)
         returning run_id
       )
       select 'waiting' as what, run_id from waiting
@@ -235,7 +235,7 @@ const recover =
     return {
       waiting: ids("waiting"),
       forgotten: ids("forgotten"),
-      exhausted: exhausted.length === 0 ? [] : await reclaim(db, exhausted, { lease_id, now, until }),
+      exhausted: exhausted.length === 0 ? [] : await reclaim(db, exhausted, { ...term, lease_id }),
     };
   };
 
@@ -243,14 +243,14 @@ const recover =
 async function reclaim(
   db: Db,
   runIds: readonly string[],
-  { lease_id, now, until }: LeaseTerm & { readonly lease_id: string },
+  { lease_id, ...term }: LeaseTerm & { readonly lease_id: string },
 ): Promise<ClaimedRun[]> {
   return rows<ClaimedRun>(
     db,
     sql`
-    update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${until}, updated_at = ${now}
+    update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${endOf(term)}, updated_at = ${term.now}
     from langgraph.threads t
-    where t.thread_id = r.thread_id and r.run_id = any(${runIds}::uuid[]) and r.status = 'running' and r.lease_until < ${now}
+    where t.thread_id = r.thread_id and r.run_id = any(${runIds}::uuid[]) and r.status = 'running' and r.lease_until < now()
     returning ${claimColumns}`,
   );
 }
@@ -259,14 +259,14 @@ async function reclaim(
 const SWEPT = 100;
 
 /** Without order, limit and locks. */
-export const lapsedRuns = (now: Date): Sql => sql`
-  select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < ${now}`;
+export const lapsedRuns: Sql = sql`
+  select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < now()`;
 
-/** Those that could have started `since`, and that nobody has claimed; without order, limit and locks. */
-export const forgottenRuns = (now: Date, since: Date): Sql => sql`
+/** Those that could have started `sinceMs` from now, and that nobody has claimed; without order, limit and locks. */
+export const forgottenRuns = (sinceMs: number): Sql => sql`
   select r.run_id from langgraph.runs r
-  where r.status = 'pending' and r.due_at <= ${now} and r.woken_at < ${since}
+  where r.status = 'pending' and r.due_at <= now() and r.woken_at < ${fromNow(sinceMs)}
     and not exists (
       select from langgraph.runs other
       where other.thread_id = r.thread_id and (other.status = 'running'
-        or (other.status = 'pending' and other.position < r.position and other.due_at <= ${now})))`;
+        or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))`;

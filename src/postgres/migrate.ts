@@ -28,6 +28,8 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
 
 /** Any number that no other program uses for an advisory lock on this database. */
 const LOCK = 7_153_000_001;
+/** For a migration on much data, and for whoever waits until another instance is through with it. */
+const PATIENCE_MS = 3_600_000;
 
 /**
  * Applies what is missing, each migration in a transaction of its own; one query when there is nothing to do.
@@ -69,12 +71,14 @@ export async function migrationStatus(pool: Pool): Promise<MigrationStatus> {
 /** Applies the first missing migration under the lock, and tells its name; undefined when there is none. */
 async function applyNext(client: PoolClient): Promise<string | undefined> {
   await client.query("begin");
-  await client.query(sql`select pg_advisory_xact_lock(${LOCK})`);
+  const lock = { text: `select pg_advisory_xact_lock(${LOCK})`, query_timeout: PATIENCE_MS };
+  await client.query(lock);
   await client.query(BOOKKEEPING);
   const version = await appliedVersion(client);
   const migration = MIGRATIONS[version];
   if (migration !== undefined) {
-    await client.query(migration.statements).catch((error: unknown) => {
+    const statements = { text: migration.statements, query_timeout: PATIENCE_MS };
+    await client.query(statements).catch((error: unknown) => {
       throw failure(migration.name, error);
     });
     await client.query(sql`insert into langgraph.migrations (version) values (${version + 1})`);

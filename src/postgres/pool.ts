@@ -3,6 +3,7 @@
 import { Pool, type QueryResult, type QueryResultRow } from "pg";
 import type { Sql } from "sql-template-tag";
 import { migrate } from "./migrate.ts";
+import { isUnavailable } from "./sql.ts";
 
 export interface DatabaseSettings {
   readonly url: string;
@@ -10,7 +11,11 @@ export interface DatabaseSettings {
   readonly poolSize: number;
   /** Whether the first use brings the schema up to date; if not, somebody else must have. */
   readonly migrate: boolean;
+  /** How long a connection or a statement may take before the database counts as away; 15 s if absent. */
+  readonly timeoutMs?: number;
 }
+
+const TIMEOUT_MS = 15_000;
 
 /** A database that connects, and brings its schema up to date, when it is first asked something. */
 export interface Database extends AsyncDisposable {
@@ -20,10 +25,13 @@ export interface Database extends AsyncDisposable {
 }
 
 export function openDatabase(settings: DatabaseSettings): Database {
+  const { timeoutMs = TIMEOUT_MS } = settings;
   const pool = new Pool({
     connectionString: settings.url,
     max: settings.poolSize,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs, // here, as a session's `statement_timeout` is nothing that every pooler lets through
+    keepAlive: true,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
     application_name: "langgraph-functions",
@@ -42,8 +50,19 @@ export function openDatabase(settings: DatabaseSettings): Database {
     ready,
     query: async <Row extends QueryResultRow>(statement: Sql): Promise<QueryResult<Row>> => {
       await ready();
-      return pool.query<Row>(statement);
+      try {
+        return await pool.query<Row>(statement);
+      } catch (error) {
+        if (isUnavailable(error)) await dropIdle(pool);
+        throw error;
+      }
     },
     [Symbol.asyncDispose]: async () => pool.end(),
   };
+}
+
+/** Where one connection was dead, those that have been idle meanwhile are too: an instance was frozen, or the network is gone. */
+async function dropIdle(pool: Pool): Promise<void> {
+  const idle = Array.from({ length: pool.idleCount }, async () => (await pool.connect()).release(true));
+  await Promise.allSettled(idle);
 }

@@ -1,11 +1,11 @@
 /** The SQL of runs, as the API asks for them. One statement decides each race. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
-import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
+import type { ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
-import { rows, type Db } from "./sql.ts";
+import { fromNow, rows, type Db } from "./sql.ts";
 import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export function runStore(db: Db): RunStore {
@@ -25,8 +25,10 @@ const admit =
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
     const made = { part: sql`decided`, thread_id: run.thread_id, run_id: run.run_id };
+    const due = fromNow(Math.max(0, run.due_at.getTime() - now.getTime()));
+    const until = fromNow((claim?.until ?? now).getTime() - now.getTime());
     const insert = async () =>
-      rows<{ starts: boolean; last_seq: number }>(
+      rows<{ starts: boolean; last_seq: number; is_fresh: boolean }>(
         db,
         sql`
       with thread as (
@@ -39,15 +41,17 @@ const admit =
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
-        ${now}::timestamptz, ${now}::timestamptz, ${run.due_at}::timestamptz, ${run.due_at}::timestamptz,
+        ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end, case when starts then ${now}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end
       from decided
-      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
+      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq,
+        (select is_unused from thread) and not exists (
+          select from public.checkpoints c where c.thread_id = ${run.thread_id}) as is_fresh`,
       );
     const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]);
     if (admitted === undefined) throw await refusal(db, run);
-    return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted.last_seq) : null;
+    return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
   };
 
 /** Counts the run in, under the lock of the thread's row; no row when the thread is missing or the run is rejected. */
@@ -59,7 +63,9 @@ function enterThread(
   const update = sql`
     set status = 'busy', active_runs = t.active_runs + 1, metadata = t.metadata || ${binding}::jsonb, updated_at = ${now}::timestamptz
     where (${multitask_strategy} <> 'reject' or t.active_runs = 0)`;
-  const outcome = sql`returning t.active_runs, t.last_seq`;
+  // As the row is under the lock: what this statement sees of other tables may be older.
+  const outcome = sql`returning t.active_runs, t.last_seq, 
+    t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
     return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
   return sql`
@@ -95,7 +101,11 @@ async function refusal(db: Db, run: NewRun): Promise<AppError> {
   return new AppError("thread_busy", `Thread '${thread_id}' is currently in use by another request`);
 }
 
-function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun {
+function claimedRun(
+  run: NewRun,
+  lease_id: string,
+  { last_seq, is_fresh }: Pick<ClaimedRun, "last_seq" | "is_fresh">,
+): ClaimedRun {
   const { run_id, thread_id, graph_id, assistant_id, metadata, kwargs, is_temporary } = run;
   return {
     run_id,
@@ -108,7 +118,9 @@ function claimedRun(run: NewRun, lease_id: string, last_seq: number): ClaimedRun
     attempt: 1,
     claims: 1,
     last_seq,
+    is_fresh,
     is_temporary,
+    cancel_action: null,
   };
 }
 
@@ -152,7 +164,7 @@ const cancel =
   (db: Db): RunStore["cancel"] =>
   async (which, action, now) => {
     const notBegun = sql`r.status = 'pending' and r.claims = 0`;
-    const cancelled = await rows<CancelledRun & { readonly is_temporary: boolean }>(
+    const cancelled = await rows<CancelledRun>(
       db,
       sql`
       with target as (
@@ -164,32 +176,57 @@ const cancel =
         set status = case when ${notBegun} then 'interrupted' else r.status end,
           cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
         from target where r.run_id = target_id and r.status in ('pending', 'running')
-        returning ${webhookColumns}, r.status = 'interrupted' as ended
+        returning ${webhookColumns}, r.status
       ), webhook as (
-        ${deliveries(sql`stopped`, now, { status: action === "rollback" ? "rollback" : "interrupted" })} and ended
+        ${deliveries(sql`stopped`, now, { status: action === "rollback" ? "rollback" : "interrupted" })} and status = 'interrupted'
         returning webhook_id
       ), ended as (
-        select thread_id, count(*)::int as runs from stopped where ended group by thread_id
+        select thread_id, count(*)::int as runs from stopped where status = 'interrupted' group by thread_id
       ), thread as (
         update langgraph.threads t
         set active_runs = t.active_runs - ended.runs, updated_at = ${now}, status = case
           when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
         from ended where t.thread_id = ended.thread_id
       )
-      select run_id, thread_id, ended, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id),
-        case when ended then (
-          select w.run_id from langgraph.runs w
-          where w.thread_id = stopped.thread_id and w.status = 'pending' and w.due_at <= ${now}
-            and w.run_id not in (select run_id from stopped where ended)
-          order by w.position limit 1) end as next
+      select run_id, thread_id, status, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id)
       from stopped`,
     );
-    const gone = cancelled.filter(
-      ({ ended, is_temporary }) => ended && (is_temporary || action === "rollback"),
-    );
+    const ended = cancelled.filter(({ status }) => status === "interrupted");
+    const gone = ended.filter(({ is_temporary }) => is_temporary || action === "rollback");
     if (gone.length > 0) await erase(db, gone);
-    return cancelled;
+    const between = cancelled.flatMap(({ status, run_id }) => (status === "pending" ? [run_id] : []));
+    const next = await nextRuns(db, [...new Set(ended.map(({ thread_id }) => thread_id))]);
+    const told = cancelled.filter(({ is_told }) => is_told);
+    return [
+      ...[...between, ...next].map((run_id) => ({ run_id })),
+      ...told.map(({ run_id }) => ({ webhook_id: run_id })),
+    ];
   };
+
+interface CancelledRun {
+  readonly run_id: string;
+  readonly thread_id: string;
+  /** `interrupted` when it had not begun, and will not; `pending` when it is between two executors. */
+  readonly status: "interrupted" | "pending" | "running";
+  readonly is_temporary: boolean;
+  /** Whether its webhook is to be told. */
+  readonly is_told: boolean;
+}
+
+/**
+ * The run of each thread that waits first. A statement of its own, after the one that has ended a run: of two which end
+ * runs of a thread at once, the later one sees what the other has left.
+ */
+export async function nextRuns(db: Db, threadIds: readonly string[]): Promise<string[]> {
+  if (threadIds.length === 0) return [];
+  const found = await rows<{ run_id: string }>(
+    db,
+    sql`
+    select distinct on (thread_id) run_id from langgraph.runs
+    where thread_id = any(${threadIds}::text[]) and status = 'pending' and due_at <= now() order by thread_id, position`,
+  );
+  return found.map(({ run_id }) => run_id);
+}
 
 function selected({ runIds, threadId, status, before }: RunSelection): Sql {
   return sql`

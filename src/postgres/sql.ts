@@ -9,6 +9,14 @@ export interface Db {
   readonly query: <Row extends QueryResultRow>(statement: Sql) => Promise<QueryResult<Row>>;
 }
 
+/**
+ * A moment, so many milliseconds from now, by the database's clock: it decides what is due and what has lapsed, as an
+ * instance whose own clock is off would refuse what another one has just stored, or take over what is alive.
+ */
+export function fromNow(ms: number): Sql {
+  return sql`now() + ${ms}::float8 * interval '1 millisecond'`;
+}
+
 /** The rows of a statement. @throws AppError `unavailable` when the database cannot be reached */
 export async function rows<Row extends QueryResultRow>(db: Db, statement: Sql): Promise<Row[]> {
   try {
@@ -55,9 +63,9 @@ function violates(error: unknown, code: string, constraint: string): boolean {
 const UNAVAILABLE =
   /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
 const LOST_CONNECTION =
-  /Connection terminated|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
+  /Connection terminated|Query read timeout|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && UNAVAILABLE.test(error.code)) return true;

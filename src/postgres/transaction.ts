@@ -3,7 +3,7 @@
 import type { PoolClient, QueryResult, QueryResultRow } from "pg";
 import type { Sql } from "sql-template-tag";
 import type { Database } from "./pool.ts";
-import { translate } from "./sql.ts";
+import { isUnavailable, translate } from "./sql.ts";
 
 /** A process that freezes in the middle must not keep its locks: function hosts do that to instances. */
 const BEGIN = "begin; set local idle_in_transaction_session_timeout = '30s'";
@@ -41,10 +41,12 @@ async function attemptOnce<T>(database: Database, work: (transaction: Database) 
     await client.query("commit");
     return result;
   } catch (error) {
-    broken = await client.query("rollback").then(
-      () => false,
-      () => true,
-    );
+    broken =
+      isUnavailable(error) ||
+      (await client.query("rollback").then(
+        () => false,
+        () => true,
+      ));
     throw error;
   } finally {
     client.off("error", ignore);

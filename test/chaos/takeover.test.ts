@@ -100,6 +100,43 @@ test("after a kill -9 in the middle of a superstep another process goes on, and 
   expect(new Set(numbers).size).toBe(numbers.length);
 });
 
+test("a run that gets on in each of its lives is not given up, however often they end, and its log has each step once", async () => {
+  const STEPS = 12;
+  const LIVES = process.env["CHAOS"] === "long" ? 10 : 5;
+  await using database = await diaryDatabase();
+  const workers = [await startWorker(program, database.url)];
+  const thread_id = randomUUID();
+  const body = { assistant_id: "steps", input: { text: String(STEPS) }, stream_mode: ["values", "updates"] };
+  const created = await workers[0]?.post(`/threads/${thread_id}/runs`, { ...body, if_not_exists: "create" });
+  const run = { run_id: created?.runId ?? "", thread_id };
+  const following = followed(database, run);
+  const newest = async (): Promise<number> => {
+    const [row] = await database.query(
+      "select max((metadata ->> 'step')::int) as step from public.checkpoints",
+    );
+    return Number(row?.["step"] ?? -1);
+  };
+  for (let life = 1, seen = 0; life < LIVES; life += 1) {
+    await vi.waitFor(async () => expect(await newest()).toBeGreaterThan(seen), {
+      timeout: 20_000,
+      interval: 5,
+    });
+    await workers.at(-1)?.kill();
+    seen = await newest();
+    workers.push(await startWorker(program, database.url));
+    await lapse(database.query);
+  }
+  await untilStatus(database, run.run_id, "success");
+  const counts = Array.from({ length: STEPS + 1 }, (_, count) => count);
+  const events = await following;
+  const valuesOf = (name: string) => events.filter(({ event }) => event === name).map(({ data }) => data);
+  expect(valuesOf("values")).toMatchObject(counts.map((count) => ({ count })));
+  expect(valuesOf("updates")).toEqual(counts.slice(1).map((count) => ({ step: { count } })));
+  const claims = await database.query("select claims from langgraph.runs");
+  expect(claims).toEqual([{ claims: LIVES }]);
+  await Promise.all(workers.map(async (worker) => worker[Symbol.asyncDispose]()));
+});
+
 test("a cancel from another process stops a node that awaits a sleep with the signal", async () => {
   await using database = await diaryDatabase();
   await using first = await startWorker(program, database.url);

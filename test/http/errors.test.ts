@@ -289,8 +289,6 @@ test.each([
 });
 
 test.each([
-  { command: { goto: "nowhere" } },
-  { command: { update: { unknown: 1 } } },
   { command: { resume: "nobody asked" } },
   { input: { text: "a" }, config: { configurable: { checkpoint_id: "nonsense" } } },
   { input: { text: "a" }, config: { configurable: { checkpoint_ns: "non|sense:1" } } },

@@ -1,10 +1,8 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { getRequestListener } from "@hono/node-server";
 import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { Client } from "@langchain/langgraph-sdk";
 import { LangGraphApp, type GraphOptions } from "langgraph-functions";
 import { expect, test } from "vitest";
+import { listen } from "../../src/local/listener.ts";
 import { testDatabase } from "../support/database.ts";
 
 /** The app behind a host that gives each request so long. */
@@ -17,26 +15,25 @@ async function startHost(graphs: readonly GraphOptions[], requestMs: number) {
     logLevel: "silent",
   } as const;
   const doors = app.doors({ settings });
-  const listener = getRequestListener(
-    async (request) =>
-      doors.fetch(request, {
-        signal: request.signal,
-        authLevel: "anonymous",
-        deadline: new Date(Date.now() + requestMs),
-      }),
-    { overrideGlobalObjects: false },
-  );
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  const server = await listen({
+    port: 0,
+    host: "127.0.0.1",
+    databaseUrl: database.url,
+    keys: { function: undefined, admin: undefined },
+    app: () => settings,
+  });
+  server.serve({
+    ...doors,
+    fetch: async (request, invocation) =>
+      doors.fetch(request, { ...invocation, deadline: new Date(Date.now() + requestMs) }),
+  });
   return {
-    url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/api`,
+    url: `${server.origin}/api`,
     database,
     [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
+      server.refuse();
       await app[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };
@@ -117,3 +114,48 @@ test("a stream that is cut breaks its connection: a clean end would look complet
     expect(runs).toContainEqual({ cancel_action: null, went_on: true });
   }
 });
+
+test.each(["/threads/t/runs/stream", "/runs/stream"])(
+  "a host that stops hands its runs over, also where the client's leave would have ended them: %s",
+  async (path) => {
+    let enter = (): void => undefined;
+    const entered = new Promise<void>((resolve) => (enter = resolve));
+    const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
+      .addNode("wait", async (_state, { signal }) => {
+        enter();
+        await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+        return {};
+      })
+      .addEdge(START, "wait")
+      .compile();
+    await using database = await testDatabase();
+    const app = new LangGraphApp({ authLevel: "anonymous" }).register({ name: "waiting", graph });
+    const opened = { url: database.url, poolSize: 4, migrate: false };
+    const queue = { check: async () => undefined, send: async () => undefined };
+    const doors = app.doors({ settings: { database: opened, logLevel: "silent" }, queue });
+    const stop = new AbortController();
+    const body = {
+      assistant_id: "waiting",
+      input: { text: "a" },
+      on_disconnect: "cancel",
+      ...(path.startsWith("/threads") ? { if_not_exists: "create" } : {}),
+    };
+    const response = await doors.fetch(
+      new Request(`http://here/api${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+      { signal: stop.signal, authLevel: "anonymous" },
+    );
+    const reader = response.body?.getReader();
+    await entered;
+    stop.abort(new Error("The host is stopping"));
+    const disposed = app[Symbol.asyncDispose]();
+    await reader?.cancel(); // as the host drops its connections
+    await disposed;
+    expect(await database.query("select status, cancel_action from langgraph.runs")).toEqual([
+      { status: "pending", cancel_action: null },
+    ]);
+  },
+);

@@ -209,9 +209,12 @@ test("an edit that the graph cannot take says so and leaves the thread as it was
   const nowhere = await server.post("/threads/t/state", { values: { text: "b" }, as_node: "nowhere" });
   expect([nowhere.status, nowhere.body]).toEqual([
     422,
-    { error: "invalid_request", detail: 'values: Node "nowhere" does not exist' },
+    { error: "invalid_request", detail: "as_node: the graph has no node 'nowhere'" },
   ]);
-  expect((await server.post("/threads/t/state", { values: { colour: 1 } })).status).toBe(200);
+  expect(await server.post("/threads/t/state", { values: { colour: 1 } })).toMatchObject({
+    status: 422,
+    body: { detail: "values.colour: the graph's state has no such field" },
+  });
   expect((await server.post("/threads/t/state", { values: 7 })).status).toBe(422);
   expect((await server.get("/threads/t")).body).toMatchObject({ values: Object(before[0]).values });
   expect(server.errors).toEqual([]);

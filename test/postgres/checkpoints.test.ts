@@ -84,7 +84,7 @@ test("a run costs a fraction of the stock saver's queries", async () => {
   expect(ours).toBeLessThanOrEqual(stock / 4);
 });
 
-async function runningRun(test: TestDatabase): Promise<{ run_id: string; lease_id: string }> {
+async function runningRun(test: TestDatabase) {
   const [run] = await test.query(`
     with thread as (
       insert into langgraph.threads (thread_id, status, active_runs, created_at, updated_at, state_updated_at)
@@ -95,7 +95,7 @@ async function runningRun(test: TestDatabase): Promise<{ run_id: string; lease_i
     select gen_random_uuid(), thread_id, gen_random_uuid(), 'x', 'running', '{}', 'reject',
       now(), now(), now(), now(), gen_random_uuid(), now() from thread
     returning run_id, lease_id`);
-  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]) };
+  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]), thread_id: "t", attempt: 1 };
 }
 
 test("whoever has lost the lease writes nothing more", async () => {

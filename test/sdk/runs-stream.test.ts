@@ -151,3 +151,42 @@ test("a client whose connection breaks comes back by itself and gets every event
   ]);
   expect(new Set(seen.map(({ id }) => id)).size).toBe(3);
 });
+
+test("a client whose instance is gone takes its stream up on another one and gets every event once", async () => {
+  const { graph, entered, open } = gated();
+  const graphs = [{ name: "gated", graph }];
+  await using first = await startServer({ graphs });
+  await using second = await startServer({ graphs, local: { databaseUrl: first.database.url } });
+  await using proxy = await proxyTo(first.url);
+  const parts = clientOf(proxy).runs.stream("t", "gated", { input: text, streamMode: "values", ...fresh });
+  const seen: Part[] = [];
+  for await (const part of parts) {
+    seen.push(part);
+    if (seen.length !== 2) continue;
+    await entered;
+    proxy.pointTo(second.url);
+    await proxy.cut();
+    await proxy.mend();
+    open();
+  }
+  expect(seen.map(({ event, data }) => [event, data]).slice(1)).toEqual([
+    ["values", { text: "a" }],
+    ["values", { text: "a after all" }],
+  ]);
+  expect(new Set(seen.map(({ id }) => id)).size).toBe(3);
+});
+
+test("several clients follow one run at once, one of them slowly, and each gets every event once", async () => {
+  const chunks = Array.from({ length: 300 }, (_, index) => ({ index, text: "x".repeat(2_000) }));
+  await using server = await startServer({ graphs: [{ name: "telling", graph: telling(...chunks) }] });
+  const { runs } = clientOf(server);
+  const { run_id } = await runs.create("t", "telling", { input: text, streamMode: ["custom"], ...fresh });
+  const slow = runs.joinStream("t", run_id)[Symbol.asyncIterator]();
+  const first = await slow.next(); // and then it reads no more until all others have everything
+  const others = Array.from({ length: 5 }, async () => allParts(runs.joinStream("t", run_id)));
+  const joins = Array.from({ length: 5 }, async () => runs.join("t", run_id));
+  const all = await Promise.all(others);
+  await Promise.all(joins);
+  const seen = [first.value, ...(await allParts({ [Symbol.asyncIterator]: () => slow }))];
+  for (const parts of [...all, seen]) expect(parts.slice(1).map(({ data }) => data)).toEqual(chunks);
+});

@@ -34,7 +34,7 @@ export async function buildWorker({ lossy = false } = {}): Promise<WorkerProgram
       "langgraph-functions/local": here("../../src/local/index.ts"),
       "langgraph-functions": here("../../src/index.ts"),
     },
-    plugins: lossy ? [lossyQueue] : [],
+    plugins: [skewableClock, ...(lossy ? [lossyQueue] : [])],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -49,6 +49,16 @@ const lossyQueue: Plugin = {
   setup: (builder) => {
     builder.onResolve({ filter: /\/in-process-queue\.ts$/ }, ({ importer }) =>
       importer.endsWith("app.ts") ? { path: here("worker-lossy-queue.ts") } : undefined,
+    );
+  },
+};
+
+/** The processes' time can be off: see `worker-skewed-clock.ts`. */
+const skewableClock: Plugin = {
+  name: "skewable-clock",
+  setup: (builder) => {
+    builder.onResolve({ filter: /\/clock\.ts$/ }, ({ importer }) =>
+      importer.endsWith("worker-skewed-clock.ts") ? undefined : { path: here("worker-skewed-clock.ts") },
     );
   },
 };

@@ -7,29 +7,36 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Breaks every connection, and lets none in any more. */
   readonly cut: () => Promise<void>;
-  /** Lets connections in again, at the same address. */
+  /** Lets connections in again, at the same address; those that were swallowed stay dead. */
   readonly mend: () => Promise<void>;
   /** How often clients have sent something; that they end a connection does not count. */
   readonly asked: () => number;
+  /** Lets connections be, old ones and new ones, and carries nothing for them, as a network that loses every packet. */
+  readonly swallow: () => void;
+  /** Sends new connections to another server. */
+  readonly pointTo: (target: string) => void;
 }
 
 /** With which a client of Postgres takes its leave. */
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
 
 export async function proxyTo(target: string): Promise<Proxy> {
-  const { hostname, port } = new URL(target);
+  let goal = new URL(target);
+  let isSwallowing = false;
   const sockets = new Set<Socket>();
   let asked = 0;
   const server = createServer((inner) => {
     inner.on("data", (chunk: Buffer) => (asked += chunk.equals(TERMINATE) ? 0 : 1));
-    const outer = connect(Number(port), hostname);
+    const outer = connect(Number(goal.port), goal.hostname);
     for (const [socket, other] of [
       [inner, outer],
       [outer, inner],
     ] as const) {
       sockets.add(socket);
       socket.on("error", () => undefined).on("close", () => other.destroy());
-      socket.on("close", () => sockets.delete(socket)).pipe(other);
+      socket.on("close", () => sockets.delete(socket));
+      if (isSwallowing) socket.resume();
+      else socket.pipe(other);
     }
   });
   const listen = async (at: number): Promise<number> => {
@@ -51,7 +58,15 @@ export async function proxyTo(target: string): Promise<Proxy> {
   return {
     url: url.href,
     cut,
-    mend: async () => void (await listen(ownPort)),
+    mend: async () => {
+      isSwallowing = false;
+      if (!server.listening) await listen(ownPort);
+    },
+    swallow: () => {
+      isSwallowing = true;
+      for (const socket of sockets) socket.unpipe().resume();
+    },
+    pointTo: (other) => (goal = new URL(other)),
     asked: () => asked,
     [Symbol.asyncDispose]: cut,
   };

@@ -1,99 +1,11 @@
-/** A server process of the chaos tests: its graphs note in the database what they execute, and wait there for the test. */
+/** A server process of the chaos tests. */
 
-import { setTimeout as delay } from "node:timers/promises";
-import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp } from "langgraph-functions";
 import { serveLocally } from "langgraph-functions/local";
-import { Pool } from "pg";
-
-const databaseUrl = process.env["DATABASE_URL"] ?? "";
-const diary = new Pool({ connectionString: process.env["DIARY_URL"] ?? databaseUrl, max: 2 });
-diary.on("error", () => undefined);
-
-const State = Annotation.Root({
-  text: Annotation<string>,
-  texts: Annotation<string[]>({ reducer: (all, more) => [...all, ...more], default: () => [] }),
-  count: Annotation<number>({ reducer: (_, next) => next, default: () => 0 }),
-});
-
-/** What a node does, with its beginning and its end noted. */
-function noted<Update>(
-  node: string,
-  act: (state: typeof State.State, signal?: AbortSignal) => Promise<Update>,
-) {
-  return async (state: typeof State.State, { configurable, signal }: LangGraphRunnableConfig) => {
-    const { thread_id, run_id }: Record<string, unknown> = configurable ?? {};
-    const { rows } = await diary.query<{ id: number }>(
-      `insert into executions (thread_id, run_id, node, process, began) values ($1, $2, $3, $4, clock_timestamp()) returning id`,
-      [thread_id, run_id, node, process.pid],
-    );
-    const leave = async (how: string) =>
-      diary.query(`update executions set ended = clock_timestamp(), how = $2 where id = $1`, [
-        rows[0]?.id,
-        how,
-      ]);
-    try {
-      const update = await act(state, signal);
-      await leave("finished");
-      return update;
-    } catch (error) {
-      await leave("stopped");
-      throw error;
-    }
-  };
-}
-
-/** Waits until the test opens the gate. */
-async function gate(name: string, signal?: AbortSignal): Promise<void> {
-  for (;;) {
-    const { rowCount } = await diary.query("select from gates where name = $1", [name]);
-    if (rowCount === 1) return;
-    await delay(20, undefined, signal === undefined ? {} : { signal });
-  }
-}
-
-/** Adds its text, in one quick step. */
-const quick = new StateGraph(State)
-  .addNode(
-    "add",
-    noted("add", async ({ text }) => ({ texts: [text] })),
-  )
-  .addEdge(START, "add")
-  .compile();
-
-/** Two nodes at once, one of which waits at a gate that is named after the text; then one that joins them. */
-const fan = new StateGraph(State)
-  .addNode(
-    "fast",
-    noted("fast", async () => ({ texts: ["fast"] })),
-  )
-  .addNode(
-    "slow",
-    noted("slow", async ({ text }) => {
-      await gate(text);
-      return { texts: ["slow"] };
-    }),
-  )
-  .addNode(
-    "join",
-    noted("join", async ({ texts }) => ({ texts: [`${texts.length} joined`] })),
-  )
-  .addEdge(START, "fast")
-  .addEdge(START, "slow")
-  .addEdge(["fast", "slow"], "join")
-  .compile();
-
-/** Would sleep for a minute, if nobody stopped it. */
-const sleeper = new StateGraph(State)
-  .addNode(
-    "sleep",
-    noted("sleep", async (_, signal) => delay(60_000, {}, signal === undefined ? {} : { signal })),
-  )
-  .addEdge(START, "sleep")
-  .compile();
+import { graphs } from "./worker-graphs.ts";
 
 const app = new LangGraphApp({ webhooks: { allowPrivateAddresses: true } });
-for (const [name, graph] of Object.entries({ quick, fan, sleeper })) app.register({ name, graph });
-const server = await serveLocally(app, { port: 0, databaseUrl });
+for (const graph of graphs) app.register(graph);
+const server = await serveLocally(app, { port: 0 });
 console.log(`Serving on ${server.url}`);
 process.once("SIGTERM", () => void server[Symbol.asyncDispose]().then(() => process.exit(0)));

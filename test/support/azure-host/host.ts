@@ -108,7 +108,7 @@ export async function startAzureHost(options: AzureHostOptions): Promise<AzureHo
   const prefix = options.hostJson?.extensions?.http?.routePrefix ?? "api";
   const output: string[] = [];
   const worker = await startWorker(options, output);
-  const agent = new http.Agent({ keepAlive: true });
+  const agent = new http.Agent(); // none kept alive: a worker that closes one just as it is used would answer for nothing
   const server = http.createServer();
   try {
     server.on("request", serveHttp({ worker, prefix, keys, agent }));

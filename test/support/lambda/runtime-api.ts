@@ -37,6 +37,7 @@ const accepted = '{"status":"OK"}';
 
 export async function startRuntimeApi(): Promise<RuntimeApi> {
   const server = http.createServer();
+  server.keepAliveTimeout = 0; // a sandbox that was frozen for long goes on with the connection that it has
   server.requestTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
