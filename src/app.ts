@@ -147,13 +147,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
   const journals = new Map<string, Journal>();
-  const shared = {
-    claims,
-    clock: systemClock,
-    newId: randomUUID,
-    checkpointers: checkpointers(database),
-    logger,
-  };
+  const { preload, ...saving } = checkpointers(database);
+  const shared = { claims, clock: systemClock, newId: randomUUID, checkpointers: saving, logger };
   const work = async (message: object): Promise<void> =>
     workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
@@ -165,6 +160,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     runs: runStore(database),
     running: new Set(),
     engine: {
+      prepare: preload,
       execute: async (run, limits) => executeRun(executing, run, limits),
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
@@ -209,7 +205,7 @@ function makeRoutes(
 }
 
 /** LangChain is loaded, and the database made ready, when the first graph needs it. */
-function checkpointers(database: Database): Checkpointers {
+function checkpointers(database: Database): Checkpointers & { readonly preload: () => void } {
   const load = once(async () => {
     const [{ Checkpointer: PostgresCheckpointer }, { CheckpointWriter }] = await Promise.all([
       import("./postgres/checkpoints.ts"),
@@ -219,6 +215,7 @@ function checkpointers(database: Database): Checkpointers {
     return { PostgresCheckpointer, writer: new CheckpointWriter(database) };
   });
   return {
+    preload: () => void load().catch(() => undefined), // told to whoever needs one
     forRun: async (run, metadata, onFailure) => {
       const { PostgresCheckpointer, writer } = await load();
       const isAsync = run.kwargs.durability !== "sync";

@@ -118,7 +118,7 @@ class RunExecution {
   /** Nothing is told as finished before it is durable. @throws NotSaved */
   async #saved(): Promise<void> {
     await this.#checkpointer?.saved?.();
-    const { reason }: { readonly reason: unknown } = this.#journal.signal;
+    const reason: unknown = this.#journal.signal.reason;
     if (reason instanceof NotSaved) throw reason;
   }
 
