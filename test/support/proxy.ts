@@ -9,6 +9,8 @@ export interface Proxy extends AsyncDisposable {
   readonly cut: () => Promise<void>;
   /** Lets connections in again, at the same address. */
   readonly mend: () => Promise<void>;
+  /** Carries nothing more on the connections that there are, and tells nobody; new ones work. */
+  readonly forget: () => void;
 }
 
 export async function proxyTo(target: string): Promise<Proxy> {
@@ -38,8 +40,12 @@ export async function proxyTo(target: string): Promise<Proxy> {
     for (const socket of sockets) socket.destroy();
     await closed;
   };
+  const forget = (): void => {
+    for (const socket of sockets) socket.unpipe().pause();
+  };
   const url = new URL(target);
   const ownPort = await listen(0);
   url.port = String(ownPort);
-  return { url: url.href, cut, mend: async () => void (await listen(ownPort)), [Symbol.asyncDispose]: cut };
+  const mend = async (): Promise<void> => void (await listen(ownPort));
+  return { url: url.href, cut, mend, forget, [Symbol.asyncDispose]: cut };
 }
