@@ -16,6 +16,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import { infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { createRouter, type Route } from "./http/router.ts";
@@ -27,6 +28,7 @@ import { claimStore } from "./postgres/claims.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -166,14 +168,16 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const info = infoRoutes({ pingDatabase: async () => ping(database) });
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads }, info);
   const limiter = once(async () => rateLimiter(database, options));
+  const { routePrefix: prefix } = options;
   return {
     database,
     native,
     running: deps.running,
     doors: {
-      fetch: createRouter({ routes: native, platform, prefix: options.routePrefix, logger, limiter }),
+      fetch: createRouter({ routes: [...native, ...info], platform, prefix, logger, limiter }),
       work: async (message, invocation) => workMessage(deps, message, invocation),
       tick: async () => sweepRuns(deps),
     },
@@ -185,6 +189,7 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates">,
+  info: readonly Route[],
 ): { readonly native: readonly Route[]; readonly platform: () => Promise<readonly Route[]> } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -198,7 +203,11 @@ function makeRoutes(
     .flatMap((graph) => [...graphRoutes(serving, graph), ...backgroundRoutes(serving, graph)]);
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
-    return openApiDocument({ title, description, version: VERSION }, [...native, ...(await platform())]);
+    return openApiDocument({ title, description, version: VERSION }, [
+      ...native,
+      ...info,
+      ...(await platform()),
+    ]);
   });
   native.push(...systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi }));
   return { native, platform };
