@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
+import { searchThreads } from "../../src/core/threads.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
 import { claimStore } from "../../src/postgres/claims.ts";
 import { eventLog } from "../../src/postgres/events.ts";
@@ -120,7 +121,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
       sort_order: "desc",
       select: ["thread_id", "status", "metadata", "updated_at"],
     } as const;
-    return (await timed(async () => threadStore(database).search({}, page))).ms;
+    return (await timed(async () => searchThreads({ threads: threadStore(database) }, {}, page))).ms;
   },
   state: async (place) => {
     const saver = new Checkpointer(place.database);
