@@ -20,6 +20,9 @@ import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
 import { rows, translate } from "./sql.ts";
 
+/** What may wait to be written before the graph waits, too. */
+const WAITING_BYTES = 8_388_608;
+
 export interface SavingOptions {
   /** What saves for other runs, too; by default one of its own. */
   readonly writer?: CheckpointWriter;
@@ -30,7 +33,10 @@ export interface SavingOptions {
    * became of its writes at the end of a run only, and an unhandled rejection would end the process.
    */
   readonly onFailure?: (reason: unknown) => void;
-  /** Whether a `put` or `putWrites` resolves as soon as it is on its way; `saved` tells when it is there. */
+  /**
+   * Whether a `put` or `putWrites` resolves as soon as it is on its way, unless the database is far behind; `saved`
+   * tells when it is there.
+   */
   readonly isAsync?: boolean;
 }
 
@@ -164,7 +170,7 @@ export class Checkpointer extends PostgresSaver {
     }
     const { batch, written } = this.#gathering;
     add(batch);
-    if (this.#options.isAsync !== true) await written;
+    if (this.#options.isAsync !== true || batch.bytes > WAITING_BYTES) await written;
   }
 
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
