@@ -175,17 +175,17 @@ function graphLoader(name: string, source: GraphSource): Pick<Graph, "preload" |
     source.catch(() => undefined); // told to whoever asks for the graph
   else if (typeof source !== "function") known = unwrap(name, source);
   const resolved = async (): Promise<CompiledGraph | GraphFactory> => {
-    loaded ??= resolve(name, source).catch((error: unknown) => {
-      loaded = undefined; // an import or a promise that failed once may work the next time
-      throw error;
-    });
+    loaded ??= resolve(name, source);
     return loaded;
   };
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
     preload: () => void resolved().catch(() => undefined),
     load: async (config) => {
-      const found = await resolved();
+      const found = await resolved().catch((error: unknown) => {
+        loaded = undefined; // an import or a promise that failed once may work the next time
+        throw error;
+      });
       if (typeof found === "function") return unwrap(name, await found(config));
       known = found;
       return known;
