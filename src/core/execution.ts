@@ -42,6 +42,8 @@ export type Executed =
 
 /** Executes and follows runs. */
 export interface Engine {
+  /** Begins to load what executing takes, while the database decides whether the run may start. */
+  readonly prepare: () => void;
   /** Executes a claimed run to its end, or hands it over in time. Never rejects: what happens is recorded. */
   readonly execute: (run: ClaimedRun, invocation: ExecutionLimits) => Promise<Executed>;
   /** The run's events after `after`, in order, each once, wherever it executes, until it has ended. */

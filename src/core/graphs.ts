@@ -114,6 +114,8 @@ export interface Graph extends Omit<GraphOptions, "graph"> {
   readonly assistantContext?: JsonObject;
   /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
   readonly hasCheckpointer: () => boolean;
+  /** Begins to load what will be needed, if it has not been; whoever loads the graph is told if that fails. */
+  readonly preload: () => void;
   /** Loads the graph: once, unless it is a factory, which makes one for each config. */
   readonly load: (config: GraphConfig, runtime?: GraphRuntime) => Promise<CompiledGraph>;
 }
@@ -203,20 +205,24 @@ function parseOptions(options: GraphOptions): z.output<typeof Options> {
   throw new TypeError(`register(${JSON.stringify(options.name)}): ${problems.join("; ")}.`);
 }
 
-function graphLoader(name: string, source: GraphSource): Pick<Graph, "load" | "hasCheckpointer"> {
+function graphLoader(name: string, source: GraphSource): Pick<Graph, "preload" | "load" | "hasCheckpointer"> {
   let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
   let known: CompiledGraph | undefined;
   if (isPromise(source))
     source.catch(() => undefined); // told to whoever asks for the graph
   else if (typeof source !== "function") known = unwrap(name, source);
+  const resolved = async (): Promise<CompiledGraph | GraphFactory> => {
+    loaded ??= resolve(name, source);
+    return loaded;
+  };
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
+    preload: () => void resolved().catch(() => undefined),
     load: async (config, runtime = READING) => {
-      loaded ??= resolve(name, source).catch((error: unknown) => {
+      const found = await resolved().catch((error: unknown) => {
         loaded = undefined; // an import or a promise that failed once may work the next time
         throw error;
       });
-      const found = await loaded;
       if (typeof found === "function") return unwrap(name, await found(config, runtime));
       known = found;
       return known;

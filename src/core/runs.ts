@@ -103,6 +103,8 @@ export interface StartedRun {
 /** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
 export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
   const run = newRun(deps, request);
+  deps.engine.prepare();
+  request.graph.preload();
   await checkRun(request.graph, run);
   const now = deps.clock.now();
   const lease = { run_id: run.run_id, lease_id: deps.newId() };
@@ -217,6 +219,7 @@ export async function executeRun(
 
 /** A message has come for a run: executes it, unless it is not to be started, which is no error. */
 export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
+  deps.engine.prepare();
   const now = deps.clock.now();
   const claim = await deps.claims.claim(
     { run_id, lease_id: deps.newId() },

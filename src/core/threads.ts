@@ -178,21 +178,27 @@ export async function copyThread(deps: ThreadDeps, threadId: string): Promise<Th
   return existing(await threadStates.copy(threadId, newId(), clock.now()), threadId);
 }
 
+/** To count all would make a page of a large database slower the more there is in it. */
+const COUNTED = 1_000;
+
 export interface FoundThreads {
   readonly threads: readonly FoundThread[];
-  /** Of all that match, on whichever page. */
+  /** Of all that match, on whichever page; no more than `COUNTED` beyond this one are counted. */
   readonly total: number;
   /** Where the next page starts, if there is one. */
   readonly next: number | null;
 }
 
 export async function searchThreads(
-  { threads }: ThreadDeps,
+  { threads }: Pick<ThreadDeps, "threads">,
   filter: ThreadFilter,
   page: ThreadPage,
 ): Promise<FoundThreads> {
-  const [found, total] = await Promise.all([threads.search(filter, page), threads.count(filter)]);
   const end = page.offset + page.limit;
+  const [found, total] = await Promise.all([
+    threads.search(filter, page),
+    threads.count(filter, end + COUNTED),
+  ]);
   return { threads: found, total, next: total > end ? end : null };
 }
 
@@ -261,7 +267,8 @@ export interface ThreadStore {
   /** Also their runs, events and checkpoints; whoever executes one of the runs finds its lease void. @returns how many there were */
   readonly remove: (thread_ids: readonly string[]) => Promise<number>;
   readonly search: (filter: ThreadFilter, page: ThreadPage) => Promise<readonly FoundThread[]>;
-  readonly count: (filter: ThreadFilter) => Promise<number>;
+  /** Counts no further than `most`. */
+  readonly count: (filter: ThreadFilter, most?: number) => Promise<number>;
 }
 
 /** What a thread is left with when its state was edited. */

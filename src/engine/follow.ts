@@ -16,7 +16,10 @@ export interface Followed {
   readonly run_id: string;
 }
 
-/** How long a follower waits before it asks the log again: from the first figure, doubling, to the second. */
+/**
+ * How long a follower waits before it asks the log again: from the first figure, doubling, to the second. All of a
+ * process ask at the same moments, multiples of these, so that the log answers them together.
+ */
 const POLL_MS = [25, 500] as const;
 
 /**
@@ -48,7 +51,7 @@ export async function* follow(
     } else if (journal !== undefined && recent !== null) {
       await changed(journal, seq, signal);
     } else {
-      await deps.clock.sleep(pauseMs, signal);
+      await deps.clock.sleep(pauseMs - (deps.clock.now().getTime() % pauseMs), signal);
       pauseMs = Math.min(pauseMs * 2, POLL_MS[1]);
     }
   }

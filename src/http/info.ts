@@ -5,7 +5,7 @@ import { VERSION } from "../version.ts";
 import { parse } from "./body.ts";
 import { json } from "./respond.ts";
 import type { Route } from "./router.ts";
-import { queryOf } from "./runs-schemas.ts";
+import { queryOf } from "./query.ts";
 
 export interface InfoDeps {
   /** One query. @throws AppError `unavailable` */

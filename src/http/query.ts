@@ -17,3 +17,29 @@ export async function readQuery<Schema extends z.ZodType>(
   });
   return parse(schema, Object.fromEntries(fields), ["query"]);
 }
+
+/**
+ * The query's parameters: one that is repeated, or JSON text of a list, becomes a list. One that is empty is absent: the
+ * Python client sends what is None like that. `code` is a function key.
+ */
+export function queryOf(request: Request): Readonly<Record<string, unknown>> {
+  const { searchParams } = new URL(request.url);
+  const given = [...searchParams].filter(([name, value]) => name !== "code" && value !== "");
+  const names = new Set(given.map(([name]) => name));
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const values = searchParams.getAll(name);
+      const [first = ""] = values;
+      if (values.length > 1) return [name, values];
+      return [name, first.startsWith("[") ? parsedList(first) : first];
+    }),
+  );
+}
+
+function parsedList(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

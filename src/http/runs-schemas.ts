@@ -126,29 +126,3 @@ export const CancelMany = z
       status == null ? thread_id != null && run_ids != null : thread_id == null && run_ids == null,
     "needs either thread_id and run_ids, or status",
   );
-
-/**
- * The query's parameters: one that is repeated, or JSON text of a list, becomes a list. One that is empty is absent: the
- * Python client sends what is None like that. `code` is a function key.
- */
-export function queryOf(request: Request): Readonly<Record<string, unknown>> {
-  const { searchParams } = new URL(request.url);
-  const given = [...searchParams].filter(([name, value]) => name !== "code" && value !== "");
-  const names = new Set(given.map(([name]) => name));
-  return Object.fromEntries(
-    [...names].map((name) => {
-      const values = searchParams.getAll(name);
-      const [first = ""] = values;
-      if (values.length > 1) return [name, values];
-      return [name, first.startsWith("[") ? parsedList(first) : first];
-    }),
-  );
-}
-
-function parsedList(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}

@@ -10,6 +10,7 @@ import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
+import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
 import {
@@ -64,7 +65,7 @@ export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[
 
 function list(deps: RunsDeps): Route["handle"] {
   return async ({ params, request }) => {
-    const { limit, offset, status, select } = await parse(schemas.ListQuery, schemas.queryOf(request));
+    const { limit, offset, status, select } = await parse(schemas.ListQuery, queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
     const { runs, total } = await listRuns(deps, threadId, { limit, offset, status });
     const all = runs.map(shown);
@@ -86,7 +87,7 @@ function remove(deps: RunsDeps): Route["handle"] {
 
 function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { wait, action } = await parse(schemas.CancelQuery, schemas.queryOf(call.request));
+    const { wait, action } = await parse(schemas.CancelQuery, queryOf(call.request));
     const run = await find(deps, call);
     await cancelRuns(deps, { runIds: [run.run_id] }, action ?? "interrupt");
     if (wait !== true) return json({}, 202);
@@ -97,7 +98,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 
 function cancelMany(deps: RunsDeps): Route["handle"] {
   return async ({ request }) => {
-    const { action } = await parse(schemas.CancelQuery.omit({ wait: true }), schemas.queryOf(request));
+    const { action } = await parse(schemas.CancelQuery.omit({ wait: true }), queryOf(request));
     const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelRuns(
@@ -115,7 +116,7 @@ function cancelMany(deps: RunsDeps): Route["handle"] {
 
 function join(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { cancel_on_disconnect } = await parse(schemas.JoinQuery, schemas.queryOf(call.request));
+    const { cancel_on_disconnect } = await parse(schemas.JoinQuery, queryOf(call.request));
     const { graph, ...run } = await findLogged(deps, call);
     const watched = {
       run,
@@ -129,7 +130,7 @@ function join(deps: RunsDeps): Route["handle"] {
 
 function joinStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const query = await parse(schemas.JoinStreamQuery, schemas.queryOf(call.request));
+    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request));
     const run = await findLogged(deps, call);
     const lastId = await lastEventId(call.request);
     const attempt = Math.max(run.attempt, 1);

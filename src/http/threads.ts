@@ -42,7 +42,7 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
       body: ThreadSearch,
       answer: {
         description:
-          "A page of threads, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
+          "A page of threads, with the fields asked for; X-Pagination-Next tells where the next one starts, and -Total how many there are, as far as a thousand beyond this page.",
         schema: z.array(ThreadAnswer.partial()),
       },
       handle: search(deps),

@@ -42,23 +42,29 @@ export class CheckpointBatch {
   readonly #blobs = new Map<string, BlobRow>();
   readonly #writes = new Map<string, WriteRow>();
   #events: readonly EventRow[] = [];
+  #bytes = 0;
 
   constructor(lease?: HeldRun) {
     this.lease = lease;
   }
 
   addCheckpoint(row: CheckpointRow): void {
+    this.#bytes += row[4].length;
     this.#checkpoints.set(JSON.stringify(row.slice(0, 3)), row);
   }
 
   /** A version of a channel never changes, so the first one stays. */
   addBlobs(blobs: readonly BlobRow[]): void {
-    for (const row of blobs) addFirst(this.#blobs, JSON.stringify(row.slice(0, 4)), row);
+    for (const row of blobs) {
+      this.#bytes += row[5]?.length ?? 0;
+      addFirst(this.#blobs, JSON.stringify(row.slice(0, 4)), row);
+    }
   }
 
   /** A task's writes stay as they were first written; its marks (error, interrupt, resume: negative indexes) are replaced. */
   addWrites(writes: readonly WriteRow[]): void {
     for (const row of writes) {
+      this.#bytes += row[7].length;
       const key = JSON.stringify(row.slice(0, 5));
       if (row[4] < 0) this.#writes.set(key, row);
       else addFirst(this.#writes, key, row);
@@ -93,11 +99,9 @@ export class CheckpointBatch {
     return [...this.#writes.values()];
   }
 
-  /** About. */
+  /** About, of what was added. */
   get bytes(): number {
-    const blobs = [...this.#blobs.values()].reduce((sum, row) => sum + (row[5]?.length ?? 0), 0);
-    const writes = [...this.#writes.values()].reduce((sum, row) => sum + row[7].length, 0);
-    return [...this.#checkpoints.values()].reduce((sum, row) => sum + row[4].length, blobs + writes);
+    return this.#bytes;
   }
 }
 

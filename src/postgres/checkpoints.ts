@@ -25,6 +25,9 @@ import { rows, translate } from "./sql.ts";
 /** A run in our hands, which the thread's checkpoints are saved for. */
 type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
 
+/** What may wait to be written before the graph waits, too. */
+const WAITING_BYTES = 8_388_608;
+
 export interface SavingOptions {
   /** What saves for other runs, too; by default one of its own. */
   readonly writer?: CheckpointWriter;
@@ -37,7 +40,10 @@ export interface SavingOptions {
   readonly onFailure?: (reason: unknown) => void;
   /** Goes with what is saved. */
   readonly unlogged?: Unlogged;
-  /** Whether a `put` or `putWrites` resolves as soon as it is on its way; `saved` tells when it is there. */
+  /**
+   * Whether a `put` or `putWrites` resolves as soon as it is on its way, unless the database is far behind; `saved`
+   * tells when it is there.
+   */
   readonly isAsync?: boolean;
 }
 
@@ -179,7 +185,7 @@ export class Checkpointer extends PostgresSaver {
     }
     const { batch, written } = this.#gathering;
     add(batch);
-    if (this.#options.isAsync !== true) await written;
+    if (this.#options.isAsync !== true || batch.bytes > WAITING_BYTES) await written;
   }
 
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {

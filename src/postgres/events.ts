@@ -8,26 +8,73 @@ import { rows, type Db } from "./sql.ts";
 /** Events in one answer: what a follower that starts late catches up on at a time. */
 const PAGE = 500;
 
+/** Runs that one statement reads. */
+const RUNS = 50;
+
+type Read = Awaited<ReturnType<EventLog["read"]>>;
+
+interface Wanted {
+  readonly run: { readonly thread_id: string; readonly run_id: string };
+  readonly after: number;
+  readonly resolve: (read: Read) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** What is read in the same moment is read in one statement: a process follows any number of runs at the price of one. */
 export function eventLog(db: Db): EventLog {
-  return {
-    // One statement, so that a run which it sees ended has no event that it does not see.
-    read: async ({ thread_id, run_id }, after) => {
-      const found = await rows<{ status: RunStatus | null; seq: number | null; event: string; data: string }>(
-        db,
-        sql`
-        select run.status, logged.seq::float8 as seq, logged.event, logged.data
-        from (select (select status from langgraph.runs where run_id = ${run_id}) as status) run
-        left join lateral (
-          select seq, event, data from langgraph.events
-          where thread_id = ${thread_id} and seq > ${after} and run_id = ${run_id}
-          order by seq limit ${PAGE}
-        ) logged on true
-        order by logged.seq`,
+  let waiting: Wanted[] = [];
+  const readAll = async (): Promise<void> => {
+    const wanted = waiting;
+    waiting = [];
+    for (let start = 0; start < wanted.length; start += RUNS) {
+      const some = wanted.slice(start, start + RUNS);
+      await readTogether(db, some).then(
+        (found) => some.forEach(({ resolve }, number) => resolve(found(number))),
+        (error: unknown) => some.forEach(({ reject }) => reject(error)),
       );
-      const events = found.flatMap(({ seq, event, data }) => (seq === null ? [] : [{ seq, event, data }]));
-      const status = found[0]?.status ?? null; // gone with its temporary thread
-      return { events, ended: events.length < PAGE && (status === null || isFinal(status)) };
-    },
+    }
+  };
+  return {
+    read: async (run, after) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ run, after, resolve, reject });
+        if (waiting.length === 1) setImmediate(() => void readAll());
+      }),
+  };
+}
+
+interface LogRow {
+  readonly number: number;
+  readonly status: RunStatus | null;
+  readonly seq: number | null;
+  readonly event: string;
+  readonly data: string;
+}
+
+/** One statement, so that a run which it sees ended has no event that it does not see. */
+async function readTogether(db: Db, wanted: readonly Wanted[]): Promise<(number: number) => Read> {
+  const found = await rows<LogRow>(
+    db,
+    sql`
+    select wanted.number, (select status from langgraph.runs r where r.run_id = wanted.run_id) as status,
+      logged.seq::float8 as seq, logged.event, logged.data
+    from unnest(${wanted.map((_, number) => number)}::int[], ${wanted.map(({ run }) => run.thread_id)}::text[],
+      ${wanted.map(({ run }) => run.run_id)}::uuid[], ${wanted.map(({ after }) => after)}::bigint[]
+    ) as wanted (number, thread_id, run_id, after)
+    left join lateral (
+      select e.seq, e.event, e.data from langgraph.events e
+      where e.thread_id = wanted.thread_id and e.seq > wanted.after and e.run_id = wanted.run_id
+      order by e.seq limit ${PAGE}
+    ) logged on true
+    order by wanted.number, logged.seq`,
+  );
+  const byNumber = new Map<number, LogRow[]>(wanted.map((_, number) => [number, []]));
+  for (const row of found) byNumber.get(row.number)?.push(row);
+  return (number) => {
+    const mine = byNumber.get(number) ?? [];
+    const events = mine.flatMap(({ seq, event, data }) => (seq === null ? [] : [{ seq, event, data }]));
+    const status = mine[0]?.status ?? null; // gone with its temporary thread
+    return { events, ended: events.length < PAGE && (status === null || isFinal(status)) };
   };
 }
 

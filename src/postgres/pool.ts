@@ -2,6 +2,7 @@
 
 import { Pool, type QueryResult, type QueryResultRow } from "pg";
 import type { Sql } from "sql-template-tag";
+import { systemClock, type Clock } from "../clock.ts";
 import { migrate } from "./migrate.ts";
 import { isUnavailable } from "./sql.ts";
 
@@ -24,26 +25,46 @@ export interface Database extends AsyncDisposable {
   readonly query: <Row extends QueryResultRow>(statement: Sql) => Promise<QueryResult<Row>>;
 }
 
-export function openDatabase(settings: DatabaseSettings): Database {
+/**
+ * After this long without a statement, connections are tried before they are used: a host may have frozen the process,
+ * and its sockets be dead without anybody having told. Timers have not run meanwhile, so the pool does not know either.
+ */
+const DOUBTFUL_MS = 10_000;
+const PING = { text: "select 1", query_timeout: 1_000 };
+
+export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now"> = systemClock): Database {
   const { timeoutMs = TIMEOUT_MS } = settings;
   const pool = new Pool({
     connectionString: settings.url,
     max: settings.poolSize,
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs, // here, as a session's `statement_timeout` is nothing that every pooler lets through
-    keepAlive: true,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
+    keepAlive: true, // gateways forget connections over which nothing goes
     application_name: "langgraph-functions",
   });
   pool.on("error", () => undefined); // an idle connection broke: the pool has dropped it, the next query opens another
   let migrated: Promise<unknown> | undefined = settings.migrate ? undefined : Promise.resolve();
+  let lastUse = clock.now().getTime();
+  let tried: Promise<unknown> = Promise.resolve();
+  const tryDoubtful = async (): Promise<void> => {
+    const now = clock.now().getTime();
+    if (now - lastUse > DOUBTFUL_MS) {
+      // At the same time, so that each gets a connection of its own. One that fails is dropped by the pool.
+      const pings = Array.from({ length: pool.idleCount }, async () => pool.query(PING));
+      tried = Promise.allSettled(pings);
+    }
+    lastUse = now;
+    await tried;
+  };
   const ready = async (): Promise<void> => {
     migrated ??= migrate(pool).catch((error: unknown) => {
       migrated = undefined; // the database may be there the next time
       throw error;
     });
     await migrated;
+    await tryDoubtful();
   };
   return {
     pool,

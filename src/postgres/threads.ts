@@ -52,10 +52,13 @@ export function threadStore(database: Database): ThreadStore {
     update: async (thread_id, changes, now) => first(rows<Thread>(database, update(thread_id, changes, now))),
     remove: async (thread_ids) => transaction(database, async (tx) => remove(tx, thread_ids)),
     search: async (filter, page) => rows<FoundThread>(database, search(filter, page)),
-    count: async (filter) => {
+    count: async (filter, most) => {
       const [found] = await rows<{ count: number }>(
         database,
-        sql`select count(*)::float8 as count from langgraph.threads where ${matches(filter)}`,
+        sql`
+        select count(*)::float8 as count from (
+          select from langgraph.threads where ${matches(filter)} limit ${most ?? null}::bigint
+        ) as counted`,
       );
       return found?.count ?? 0;
     },

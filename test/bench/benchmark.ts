@@ -14,5 +14,7 @@ export interface BenchmarkDeps {
 export interface Benchmark {
   readonly name: string;
   readonly description: string;
+  /** Runs only when it is named. */
+  readonly isOnRequest?: boolean;
   readonly run: (deps: BenchmarkDeps) => Promise<readonly Row[]>;
 }

@@ -8,10 +8,11 @@ import { startEmbeddedPostgres } from "langgraph-functions/local";
 import type { Benchmark } from "./benchmark.ts";
 import { coldStart } from "./cold-start.ts";
 import { durable, roundTrips, stream } from "./durable.ts";
+import { history } from "./history.ts";
 import { official } from "./official.ts";
 import { table, type Row } from "./report.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [durable, roundTrips, official, stream, coldStart];
+const BENCHMARKS: readonly Benchmark[] = [durable, roundTrips, official, stream, coldStart, history];
 
 const HELP = `Measures our targets, side by side with what there is without us.
 
@@ -69,7 +70,7 @@ async function main(): Promise<number> {
 
 /** @throws Error that lists the names there are */
 function choose(only: string | undefined): readonly Benchmark[] {
-  if (only === undefined) return BENCHMARKS;
+  if (only === undefined) return BENCHMARKS.filter(({ isOnRequest }) => isOnRequest !== true);
   return only.split(",").map((wanted) => {
     const found = BENCHMARKS.find(({ name }) => name === wanted.trim());
     if (found !== undefined) return found;

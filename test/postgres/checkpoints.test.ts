@@ -1,8 +1,9 @@
 import { Annotation, END, interrupt, Command, Send, START, StateGraph } from "@langchain/langgraph";
-import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
+import { emptyCheckpoint, type BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import { validate } from "@langchain/langgraph-checkpoint-validation";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { CheckpointWriter } from "../../src/postgres/checkpoint-writer.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
 import { openDatabase, type Database } from "../../src/postgres/pool.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -84,18 +85,18 @@ test("a run costs a fraction of the stock saver's queries", async () => {
   expect(ours).toBeLessThanOrEqual(stock / 4);
 });
 
-async function runningRun(test: TestDatabase) {
+async function runningRun(test: TestDatabase, threadId = "t") {
   const [run] = await test.query(`
     with thread as (
       insert into langgraph.threads (thread_id, status, active_runs, created_at, updated_at, state_updated_at)
-      values ('t', 'busy', 1, now(), now(), now()) returning thread_id
+      values ('${threadId}', 'busy', 1, now(), now(), now()) returning thread_id
     )
     insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, kwargs, multitask_strategy,
       created_at, updated_at, due_at, woken_at, lease_id, lease_until)
     select gen_random_uuid(), thread_id, gen_random_uuid(), 'x', 'running', '{}', 'reject',
       now(), now(), now(), now(), gen_random_uuid(), now() from thread
     returning run_id, lease_id`);
-  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]), thread_id: "t", attempt: 1 };
+  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]), thread_id: threadId, attempt: 1 };
 }
 
 test("whoever has lost the lease writes nothing more", async () => {
@@ -110,4 +111,67 @@ test("whoever has lost the lease writes nothing more", async () => {
   const late = fanOut(new Checkpointer(database, lease)).invoke(new Command({ resume: "late" }), thread);
   await expect(late).rejects.toThrow("taken over");
   expect(await history(saver)).toEqual(before);
+});
+
+const THREADS = ["a", "b", "c"] as const;
+
+/** Three runs of one process, each with a thread and a lease of its own. */
+async function threeRuns(test: TestDatabase, database: Database) {
+  const writer = new CheckpointWriter(database);
+  const leases = await Promise.all(THREADS.map(async (thread) => runningRun(test, thread)));
+  const savers = leases.map((lease) => new Checkpointer(database, lease, {}, { writer }));
+  const save = async (sources: readonly string[]) =>
+    Promise.allSettled(
+      savers.map(async (saver, index) => {
+        const config = { configurable: { thread_id: THREADS[index] } };
+        const metadata = { source: "input", step: -1, parents: {}, from: sources[index] } as const;
+        return saver.put(config, emptyCheckpoint(), metadata, {});
+      }),
+    );
+  const saved = async () => test.query("select thread_id from checkpoints order by thread_id");
+  return { leases, save, saved };
+}
+
+test("what runs save at the same moment goes in one statement, and only for those that hold their lease", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const { leases, save, saved } = await threeRuns(test, database);
+  await test.query(
+    `update langgraph.runs set lease_id = gen_random_uuid() where run_id = '${leases[1]?.run_id}'`,
+  );
+  const asked = vi.spyOn(database, "query");
+  const results = await save(["x", "x", "x"]);
+  expect(asked).toHaveBeenCalledTimes(1);
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(await saved()).toEqual([{ thread_id: "a" }, { thread_id: "c" }]);
+});
+
+test("what one run cannot save does not keep others from saving theirs", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const { save, saved } = await threeRuns(test, database);
+  const results = await save(["x", "no text of Postgres' has this: \u0000", "x"]);
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(await saved()).toEqual([{ thread_id: "a" }, { thread_id: "c" }]);
+});
+
+test("a write that fails is told once, and what is saved later is durable or told, never thrown", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const lease = await runningRun(test);
+  const failures: unknown[] = [];
+  const onFailure = (reason: unknown): void => void failures.push(reason);
+  const saver = new Checkpointer(database, lease, {}, { onFailure, isAsync: true, isFresh: true });
+  await fanOut(saver).invoke({ items: [] }, thread);
+  await saver.saved();
+  expect(failures).toEqual([]);
+  const before = await history(new Checkpointer(database));
+  expect(before.length).toBeGreaterThan(1);
+
+  await test.query("update langgraph.runs set lease_id = gen_random_uuid()");
+  const late = new Checkpointer(database, lease, {}, { onFailure, isAsync: true });
+  await fanOut(late).invoke(new Command({ resume: "late" }), thread);
+  await late.saved();
+  expect(failures).toEqual([expect.objectContaining({ code: "unavailable" })]);
+  expect(await history(new Checkpointer(database))).toEqual(before);
 });

@@ -15,6 +15,8 @@ export interface Proxy extends AsyncDisposable {
   readonly swallow: () => void;
   /** Sends new connections to another server. */
   readonly pointTo: (target: string) => void;
+  /** Carries nothing more on the connections that there are, and tells nobody; new ones work. */
+  readonly forget: () => void;
 }
 
 /** With which a client of Postgres takes its leave. */
@@ -52,6 +54,9 @@ export async function proxyTo(target: string): Promise<Proxy> {
     for (const socket of sockets) socket.destroy();
     await closed;
   };
+  const forget = (): void => {
+    for (const socket of sockets) socket.unpipe().pause();
+  };
   const url = new URL(target);
   const ownPort = await listen(0);
   url.port = String(ownPort);
@@ -67,6 +72,7 @@ export async function proxyTo(target: string): Promise<Proxy> {
       for (const socket of sockets) socket.unpipe().resume();
     },
     pointTo: (other) => (goal = new URL(other)),
+    forget,
     asked: () => asked,
     [Symbol.asyncDispose]: cut,
   };
