@@ -102,9 +102,14 @@ describe("a change of a file", () => {
     await using program = await startDev({ folder: project, env: { DATABASE_URL: database.url } });
     await project.write({ "langgraph.json": { ...one, grahps: {} } });
     await printed(program, "grahps is not known");
-    await project.write({ "langgraph.json": { graphs: { three: "./src/one.ts:graph" } } });
+    const http = { mount_prefix: "/agents", disable_threads: true };
+    await project.write({ "langgraph.json": { graphs: { three: "./src/one.ts:graph" }, http } });
     await printed(program, /Serving again/);
-    expect(await clientOf(program).runs.wait(null, "three", { input })).toEqual(input);
+    const url = new URL("/agents", program.url).href;
+    expect(await clientOf({ url }).runs.wait(null, "three", { input })).toEqual(input);
+    await expect(clientOf({ url }).threads.create()).rejects.toThrow(
+      "There is nothing at POST /agents/threads",
+    );
   });
 });
 
