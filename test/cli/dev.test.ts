@@ -54,7 +54,7 @@ describe("a project of ten graphs of different kinds", () => {
 
 const one = { graphs: { one: "./src/one.ts:graph", two: "./src/two.ts:graph" } };
 
-describe("a change of a file", () => {
+describe("a change of a file", { timeout: 120_000 }, () => {
   test("is taken up, on the same port, with the state of the threads", async () => {
     await using database = await testDatabase();
     await using project = await testProject();
