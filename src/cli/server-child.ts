@@ -27,9 +27,8 @@ export interface ServerChildOptions {
 const STOP_MS = 8_000;
 
 export function startServerChild({ args, folder, env, tell }: ServerChildOptions): ServerChild {
-  const loader = import.meta.resolve("tsx");
   const entry = fileURLToPath(new URL(`./server-process${import.meta.url.slice(-3)}`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", loader, entry, ...args], {
+  const child = spawn(process.execPath, [entry, ...args], {
     cwd: folder,
     env,
     stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -1,5 +1,5 @@
 /**
- * The process that serves a project for `dev`. It is started with a loader for TypeScript, and ended to take up
+ * The process that serves a project for `dev`. It takes TypeScript, and is ended to take up
  * changed files. Ctrl-C reaches its parent, which ends it.
  */
 
@@ -20,6 +20,7 @@ async function tell(message: ServerMessage): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  await takeTypeScript();
   const { config, app } = parseArgs({ options: PROJECT_OPTIONS }).values;
   const project = await openProject(await findProject({ config, app })).catch(fail(true));
   if (project === undefined) return;
@@ -33,6 +34,13 @@ async function main(): Promise<void> {
   await Promise.race([checked, stopped]); // a file that never comes to its end keeps nobody from leaving
   await stopped;
   await server[Symbol.asyncDispose]();
+}
+
+/** From here on; what this program itself consists of has been loaded without the detour. */
+async function takeTypeScript(): Promise<void> {
+  const [commonJs, modules] = await Promise.all([import("tsx/cjs/api"), import("tsx/esm/api")]);
+  commonJs.register();
+  modules.register();
 }
 
 /** `isMendable` by a change of the project's files. */

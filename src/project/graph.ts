@@ -50,10 +50,20 @@ export async function loadExport(exported: ProjectExport): Promise<Exported> {
   if (typeof value === "function")
     return { make: (config, runtime): unknown => Reflect.apply(value, undefined, [config, runtime]) };
   if (value !== undefined) return { graph: compiled(exported, value) };
-  const names = Object.keys(module).filter((key) => key !== "module.exports" && key !== "__esModule");
+  const names = exportedNames(module);
   throw new TypeError(
     `${file} has no export "${name}"; it exports ${names.length === 0 ? "nothing" : names.join(", ")}.`,
   );
+}
+
+function exportedNames(module: object): readonly string[] {
+  const whole: unknown = Reflect.get(module, "default");
+  const isCommonJs = isObject(whole) && !isCompiled(whole);
+  const names = isCommonJs ? [...Object.keys(module), ...Object.keys(whole)] : Object.keys(module);
+  const shown = names.filter(
+    (name) => !["module.exports", "__esModule", ...(isCommonJs ? ["default"] : [])].includes(name),
+  );
+  return [...new Set(shown)];
 }
 
 /** What a CommonJS module exports is under `default` where Node could not tell the names. */

@@ -7,12 +7,13 @@ import { parseArgs } from "node:util";
 import { startEmbeddedPostgres } from "langgraph-functions/local";
 import type { Benchmark } from "./benchmark.ts";
 import { coldStart } from "./cold-start.ts";
+import { dev } from "./dev.ts";
 import { durable, roundTrips, stream } from "./durable.ts";
 import { history } from "./history.ts";
 import { official } from "./official.ts";
 import { table, type Row } from "./report.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [durable, roundTrips, official, stream, coldStart, history];
+const BENCHMARKS: readonly Benchmark[] = [durable, roundTrips, official, stream, coldStart, history, dev];
 
 const HELP = `Measures our targets, side by side with what there is without us.
 

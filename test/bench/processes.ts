@@ -18,14 +18,15 @@ export function program(name: string): string {
 }
 
 export interface StartOptions {
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly hasIpc?: boolean;
 }
 
-export function start(path: string, { env = {}, cwd, hasIpc = false }: StartOptions = {}): Child {
+export function start(path: string, { args = [], env = {}, cwd, hasIpc = false }: StartOptions = {}): Child {
   const { PATH = "" } = process.env;
-  const child: ChildProcess = spawn(process.execPath, ["--max-old-space-size=1024", path], {
+  const child: ChildProcess = spawn(process.execPath, ["--max-old-space-size=1024", path, ...args], {
     env: { PATH, NODE_ENV: "production", ...env },
     ...(cwd === undefined ? {} : { cwd }),
     stdio: hasIpc ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "pipe", "pipe"],

@@ -54,7 +54,7 @@ describe("a project of ten graphs of different kinds", () => {
 
 const one = { graphs: { one: "./src/one.ts:graph", two: "./src/two.ts:graph" } };
 
-describe("a change of a file", () => {
+describe("a change of a file", { timeout: 120_000 }, () => {
   test("is taken up, on the same port, with the state of the threads", async () => {
     await using database = await testDatabase();
     await using project = await testProject();
@@ -102,9 +102,14 @@ describe("a change of a file", () => {
     await using program = await startDev({ folder: project, env: { DATABASE_URL: database.url } });
     await project.write({ "langgraph.json": { ...one, grahps: {} } });
     await printed(program, "grahps is not known");
-    await project.write({ "langgraph.json": { graphs: { three: "./src/one.ts:graph" } } });
+    const http = { mount_prefix: "/agents", disable_threads: true };
+    await project.write({ "langgraph.json": { graphs: { three: "./src/one.ts:graph" }, http } });
     await printed(program, /Serving again/);
-    expect(await clientOf(program).runs.wait(null, "three", { input })).toEqual(input);
+    const url = new URL("/agents", program.url).href;
+    expect(await clientOf({ url }).runs.wait(null, "three", { input })).toEqual(input);
+    await expect(clientOf({ url }).threads.create()).rejects.toThrow(
+      "There is nothing at POST /agents/threads",
+    );
   });
 });
 
