@@ -16,10 +16,8 @@ if (tsc.status !== 0) process.exit(1); // it has said why
 for (const folder of ["src/http/assets", "dist/src/http/assets", "dist/functions/assets"])
   await copyDocsAssets(folder);
 
-const { BUNDLE } = await import("../dist/src/cli/bundle.js"); // as every deployment
 await build({
   ...BUNDLE,
   entryPoints: ["functions/azure.ts", "functions/lambda.ts", "functions/local.ts"],
   outdir: "dist/functions",
-  legalComments: "external",
 });

@@ -13,6 +13,8 @@ export interface Due {
   readonly keys: boolean;
   /** Threads that were to be kept until now. */
   readonly threads: boolean;
+  /** Items of the store that were to be kept until now. */
+  readonly items: boolean;
 }
 
 /** What counts as due. */

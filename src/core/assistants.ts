@@ -202,7 +202,7 @@ export async function updateAssistant(
 }
 
 /**
- * Runs keep their record: they have taken over what they need of it. A default assistant is there again, as registered:
+ * Its crons go with it. Runs keep their record: they have taken over what they need of it. A default assistant is there again, as registered:
  * the official server makes it anew when it starts, and we start all the time.
  * @throws AppError `not_found`
  */
@@ -225,7 +225,7 @@ async function deleteThreads(deps: AssistantDeps, assistant_id: string): Promise
       { ...page, select: ["thread_id"] },
     );
     const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
-    await pruneThreads(deps, ids);
+    await pruneThreads(deps, ids, "delete");
     if (ids.length < THREADS_AT_ONCE) return;
   }
 }

@@ -1,5 +1,6 @@
 /** What core needs of the outside for runs, in its own words: their record, their events, the queue; and what all need. */
 
+import type { WakeUp } from "./wake-ups.ts";
 import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";

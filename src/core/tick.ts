@@ -1,11 +1,12 @@
 /** The third door: what has fallen due is done, and nothing but one query where nothing has. */
 
-import type { Agenda, Due, Retention } from "./agenda.ts";
+import type { Agenda, AgendaTerms, Due, Retention } from "./agenda.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import { FORGOTTEN_MS, sweepRuns } from "./runs.ts";
+import { sweepStore, type StoreDeps } from "./store.ts";
 import { sweepThreads, type ThreadDeps } from "./threads.ts";
 import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
@@ -13,6 +14,7 @@ export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDe
   readonly logger: Logger;
   readonly agenda: Agenda;
   readonly retention: Retention;
+  readonly store: StoreDeps;
   /** How long the events of a run are kept after its end. */
   readonly eventRetentionMs: number;
 }
@@ -73,16 +75,21 @@ function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired
   };
 }
 
-/** Another kind of thing that falls due is a field of `Due` and a step here. */
+/** Another kind of thing that falls due is a field of `Due` and a step. */
 async function steps(deps: TickDeps): Promise<readonly Step[]> {
   const now = deps.clock.now();
-  const forgottenSince = new Date(now.getTime() - FORGOTTEN_MS);
-  const eventsSince = new Date(now.getTime() - deps.eventRetentionMs);
-  const failuresSince = new Date(now.getTime() - FAILURES_KEPT_MS);
-  const keysSince = new Date(now.getTime() - KEY_LIFE_MS);
-  const terms = { forgottenSince, eventsSince, failuresSince, keysSince };
-  const due: Due = await deps.agenda.read(now, terms);
-  const removed = (expired: number) => ({ expired, hasMore: expired === REMOVED });
+  const terms = {
+    forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
+    eventsSince: new Date(now.getTime() - deps.eventRetentionMs),
+    failuresSince: new Date(now.getTime() - FAILURES_KEPT_MS),
+    keysSince: new Date(now.getTime() - KEY_LIFE_MS),
+  };
+  const due = await deps.agenda.read(now, terms);
+  return [...workSteps(deps, due, terms), ...removalSteps(deps, due, { ...terms, now })];
+}
+
+/** What somebody waits for. */
+function workSteps(deps: TickDeps, due: Due, terms: AgendaTerms): readonly Step[] {
   return [
     {
       name: "runs",
@@ -101,34 +108,44 @@ async function steps(deps: TickDeps): Promise<readonly Step[]> {
       },
     },
     {
-      name: "events",
-      isDue: due.events,
-      perform: async () => removed(await deps.retention.removeEvents(eventsSince, REMOVED)),
-    },
-    {
-      name: "rate limits",
-      isDue: due.rate_limits,
-      perform: async () => removed(await deps.retention.removeRateLimits(now, REMOVED)),
-    },
-    {
       name: "webhooks",
       isDue: due.webhooks,
       perform: async () => ({ resent: await sweepWebhooks(deps, terms), hasMore: false }),
     },
+  ];
+}
+
+/** What nobody needs any more. */
+function removalSteps(
+  deps: TickDeps,
+  due: Due,
+  { eventsSince, now }: AgendaTerms & { readonly now: Date },
+): readonly Step[] {
+  const { retention, store } = deps;
+  const step = (
+    name: string,
+    isDue: boolean,
+    remove: () => Promise<number>,
+    batch: number | undefined,
+  ): Step => ({
+    name,
+    isDue,
+    perform: async () => {
+      const expired = await remove();
+      return { expired, hasMore: expired === batch };
+    },
+  });
+  return [
+    step("events", due.events, async () => retention.removeEvents(eventsSince, REMOVED), REMOVED),
+    step("rate limits", due.rate_limits, async () => retention.removeRateLimits(now, REMOVED), REMOVED),
+    step("threads", due.threads, async () => sweepThreads(deps, BATCH), BATCH),
+    step("store", due.items, async () => sweepStore(store), undefined),
     {
       name: "idempotency keys",
       isDue: due.keys,
       perform: async () => {
         await sweepKeys(deps);
         return { hasMore: false };
-      },
-    },
-    {
-      name: "threads",
-      isDue: due.threads,
-      perform: async () => {
-        const expired = await sweepThreads(deps, BATCH);
-        return { expired, hasMore: expired === BATCH };
       },
     },
   ];

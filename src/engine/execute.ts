@@ -22,6 +22,7 @@ import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
+import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
@@ -41,11 +42,6 @@ export interface ExecuteDeps {
   readonly journals: Map<string, Journal>;
   /** Aborted when this process is about to stop: what runs is handed over. */
   readonly shutdown: AbortSignal;
-}
-
-/** The invocation has no time left: what is not finished is done again by the next one. */
-class OutOfTime extends Error {
-  override readonly name = "OutOfTime";
 }
 
 /** Never rejects: what happens is recorded. */
@@ -336,41 +332,14 @@ function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfi
   return { ...config, configurable: rest };
 }
 
-interface WatchedTime extends Disposable {
-  /** Aborts when the graph should stop at its next superstep boundary. */
-  readonly short: AbortSignal;
-  /** Aborts when it must stop where it is. */
-  readonly up: AbortSignal;
-}
-
-/** Leaves room before the deadline: for a superstep to end, then for writing things down. */
-function watchTime(clock: Clock, deadline: Date | undefined): WatchedTime {
-  const short = new AbortController();
-  const up = new AbortController();
-  const over = new AbortController();
-  const abortIn = async (ms: number, controller: AbortController): Promise<void> => {
-    await clock.sleep(Math.max(0, ms), over.signal);
-    if (!over.signal.aborted) controller.abort(new OutOfTime("The invocation has no time left"));
-  };
-  if (deadline !== undefined) {
-    const remaining = deadline.getTime() - clock.now().getTime();
-    void abortIn(remaining - Math.min(SUPERSTEP_ROOM_MS, remaining * 0.4), short);
-    void abortIn(remaining - Math.min(RECORD_ROOM_MS, remaining * 0.1), up);
-  }
-  return { short: short.signal, up: up.signal, [Symbol.dispose]: () => over.abort() };
-}
-
-const SUPERSTEP_ROOM_MS = 30_000;
-const RECORD_ROOM_MS = 5_000;
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError && error.code === "unavailable";
-}
-
 function isCheckpointer(value: unknown): value is Checkpointer {
   return isObject(value) && typeof value["getTuple"] === "function";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === "unavailable";
 }

@@ -1,17 +1,24 @@
 /** The Platform API's routes. Import it lazily: their schemas take longer to build than a health check may. */
 
-import type { Graph } from "../core/graphs.ts";
-import type { AuthLevel } from "../core/model.ts";
-import type { NativeDeps } from "./native.ts";
+import type { AssistantRouteDeps } from "./assistant-route.ts";
+import { assistantRoutes } from "./assistants.ts";
+import { cronRoutes, type CronRouteDeps } from "./crons.ts";
 import type { Route } from "./router.ts";
+import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
+import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export function platformRoutes(
-  deps: NativeDeps & ThreadRouteDeps,
-  graphs: () => readonly Graph[],
-  authLevel: AuthLevel,
-): readonly Route[] {
-  return [...threadRoutes(deps), ...runRoutes({ ...deps, graphs }, authLevel)];
+export type PlatformDeps = AssistantRouteDeps & CronRouteDeps & RunsDeps & StoreRouteDeps & ThreadRouteDeps;
+
+export function platformRoutes(deps: PlatformDeps): readonly Route[] {
+  const { authLevel } = deps;
+  return [
+    ...assistantRoutes(deps),
+    ...threadRoutes(deps),
+    ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
+    ...runRoutes(deps, authLevel),
+    ...storeRoutes(deps),
+  ];
 }

@@ -56,7 +56,7 @@ export interface RouterOptions {
   readonly prefix: string;
   readonly logger: Logger;
   readonly limiter: () => Promise<RateLimiter | undefined>;
-  readonly custom?: CustomRoutes;
+  readonly custom?: CustomRoutes | undefined;
 }
 
 interface Env {

@@ -19,7 +19,8 @@ export function agenda(db: Db): Agenda {
           exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null)
             or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
           exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
-          exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads`,
+          exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads,
+          exists (select from langgraph.store_items where expires_at <= ${now}) as items`,
       );
       return due ?? NOTHING;
     },
@@ -34,6 +35,7 @@ const NOTHING: Due = {
   webhooks: false,
   keys: false,
   threads: false,
+  items: false,
 };
 
 export function retention(db: Db): Retention {

@@ -49,7 +49,13 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
       transaction(database, async (tx) => {
         const removed = await rows(
           tx,
-          sql`delete from langgraph.assistants where assistant_id = ${id}::uuid returning assistant_id`,
+          sql`
+          with removed as (
+            delete from langgraph.assistants where assistant_id = ${id}::uuid returning assistant_id
+          ), cron as (
+            delete from langgraph.crons where assistant_id in (select assistant_id from removed)
+          )
+          select assistant_id from removed`,
         );
         if (defaults.has(id)) await defaults.make(now, tx);
         return removed.length > 0;

@@ -155,6 +155,7 @@ function newRun(place: Place): NewRun {
     metadata: {},
     kwargs: { input: { messages: ["Hello"] }, config: {}, stream_mode: ["values"] },
     multitask_strategy: "enqueue",
+    created_at: new Date(),
     due_at: new Date(),
     is_temporary: false,
     creates_thread: true,

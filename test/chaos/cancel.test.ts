@@ -17,6 +17,7 @@ function makeRun(thread_id: string): NewRun {
     metadata: {},
     kwargs: { input: {}, config: {}, stream_mode: ["values"] },
     multitask_strategy: "enqueue",
+    created_at: new Date(),
     due_at: new Date(),
     is_temporary: false,
     creates_thread: true,

@@ -24,6 +24,7 @@ function testProcess({ outlivesProcess = true, refusesUntil = 0 } = {}) {
       every: () => ({ [Symbol.dispose]: () => undefined }),
     },
     queue: {
+      check: async () => undefined,
       outlivesProcess: () => outlivesProcess,
       send: async (_, { notBefore } = {}) => {
         if (now < refusesUntil) throw new Error("The queue is away");

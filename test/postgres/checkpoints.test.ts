@@ -96,7 +96,12 @@ async function runningRun(test: TestDatabase, threadId = "t") {
     select gen_random_uuid(), thread_id, gen_random_uuid(), 'x', 'running', '{}', 'reject',
       now(), now(), now(), now(), gen_random_uuid(), now() from thread
     returning run_id, lease_id`);
-  return { run_id: String(run?.["run_id"]), lease_id: String(run?.["lease_id"]), thread_id: threadId, attempt: 1 };
+  return {
+    run_id: String(run?.["run_id"]),
+    lease_id: String(run?.["lease_id"]),
+    thread_id: threadId,
+    attempt: 1,
+  };
 }
 
 test("whoever has lost the lease writes nothing more", async () => {

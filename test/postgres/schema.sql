@@ -34,6 +34,7 @@ CREATE INDEX assistants_by_graph ON langgraph.assistants USING btree (graph_id, 
 CREATE INDEX assistants_by_metadata ON langgraph.assistants USING gin (metadata jsonb_path_ops);
 CREATE INDEX assistants_by_name ON langgraph.assistants USING btree (name, assistant_id);
 CREATE INDEX assistants_by_update ON langgraph.assistants USING btree (updated_at, assistant_id);
+
 create table langgraph.crons (
   cron_id uuid not null,
   assistant_id uuid not null,
@@ -223,6 +224,7 @@ create table public.checkpoints (
 );
 
 alter table langgraph.assistant_versions add constraint assistant_versions_assistant_id_fkey FOREIGN KEY (assistant_id) REFERENCES langgraph.assistants(assistant_id) ON DELETE CASCADE;
+
 alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;

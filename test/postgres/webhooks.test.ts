@@ -17,7 +17,11 @@ function instance({ url }: TestDatabase) {
   const sent: WakeUp[] = [];
   const doors = app.doors({
     settings: { database: { url, poolSize: 2, migrate: false }, logLevel: "silent" },
-    queue: { send: async (wakeUp) => void sent.push(wakeUp), outlivesProcess: () => true },
+    queue: {
+      check: async () => undefined,
+      send: async (wakeUp) => void sent.push(wakeUp),
+      outlivesProcess: () => true,
+    },
   });
   return { ...doors, sent, [Symbol.asyncDispose]: async () => app[Symbol.asyncDispose]() };
 }

@@ -1,0 +1,202 @@
+/** The parts of an app, put together for the host that it runs on. */
+
+import { randomInt, randomUUID } from "node:crypto";
+import { systemClock } from "./clock.ts";
+import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
+import type { CronStore } from "./core/crons.ts";
+import type { Checkpointers } from "./core/execution.ts";
+import type { GraphRegistry } from "./core/graphs.ts";
+import type { RateLimiter } from "./core/ports.ts";
+import { LEASE_MS } from "./core/runs.ts";
+import type { StoreDeps } from "./core/store.ts";
+import type { TickDeps } from "./core/tick.ts";
+import type { WakeUpQueue } from "./core/wake-ups.ts";
+import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
+import { workMessage } from "./core/work.ts";
+import { isPublicAddress, literalAddress } from "./engine/addresses.ts";
+import { toCommand } from "./engine/command.ts";
+import { executeRun } from "./engine/execute.ts";
+import { follow } from "./engine/follow.ts";
+import { inProcessQueue } from "./engine/in-process-queue.ts";
+import type { Journal } from "./engine/journal.ts";
+import { toPlain } from "./engine/plain.ts";
+import { cronRequest } from "./http/crons.ts";
+import { openLogger } from "./logger.ts";
+import { once } from "./once.ts";
+import type { ParsedOptions } from "./options.ts";
+import { agenda, retention } from "./postgres/agenda.ts";
+import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts";
+import { claimStore } from "./postgres/claims.ts";
+import { cronCalendar, cronStore } from "./postgres/crons.ts";
+import { eventLog } from "./postgres/events.ts";
+import { keyStore } from "./postgres/idempotency.ts";
+import { openDatabase, type Database } from "./postgres/pool.ts";
+import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
+import { itemStore } from "./postgres/store.ts";
+import { threadStateStore, threadStore } from "./postgres/threads.ts";
+import { webhookStore } from "./postgres/webhooks.ts";
+import { readSettings, type Settings } from "./settings.ts";
+
+/** What a function host brings. */
+export interface Host {
+  /** By default those of the environment. */
+  readonly settings?: Settings;
+  /** By default one in this process, which is only good where the process lives on between requests. */
+  readonly queue?: WakeUpQueue;
+}
+
+/** If no setting says otherwise. */
+const EVENT_RETENTION_MS = 86_400_000;
+
+export interface AppParts extends TickDeps {
+  readonly database: Database;
+  readonly checkpointers: Checkpointers;
+  readonly graphStore: () => Promise<object>;
+  readonly crons: CronStore;
+  readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
+  readonly webhookPolicy: WebhookPolicy;
+  readonly limiter: () => Promise<RateLimiter | undefined>;
+  readonly pingDatabase: () => Promise<void>;
+  readonly toPlain: typeof toPlain;
+  readonly toCommand: typeof toCommand;
+}
+
+export function openParts(
+  options: ParsedOptions,
+  graphs: GraphRegistry,
+  { settings = readSettings(), queue: hostQueue }: Host,
+  shutdown: AbortSignal,
+): AppParts {
+  const logger = options.logger ?? openLogger(settings.logLevel);
+  const database = openDatabase(settings.database);
+  for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
+  const running = new Set<Promise<unknown>>();
+  const work = async (message: object): Promise<void> =>
+    workMessage(parts, message, { signal: shutdown, authLevel: "admin" });
+  const queue: WakeUpQueue = hostQueue ?? inProcessQueue(systemClock, work, shutdown);
+  const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
+  const isExecuting = (): boolean => running.size > 0;
+  const alarm = openAlarm({ queue, clock: systemClock, logger, leaseMs, isExecuting });
+  const { preload, ...checkpointers } = openCheckpointers(database);
+  const { ttl, index } = options.store;
+  const store: StoreDeps = { items: itemStore(database, index?.dims), clock: systemClock, ttl, index };
+  const shared = {
+    claims: claimsWithAlarm(claimStore(database), alarm),
+    queue,
+    leaseMs,
+    clock: systemClock,
+    newId: randomUUID,
+    checkpointers,
+    graphStore: graphStore(store),
+    logger,
+  };
+  const journals = new Map<string, Journal>();
+  const executing = { ...shared, graphs, journals, shutdown };
+  const following = { events: eventLog(database), clock: systemClock, journals };
+  const parts: AppParts = {
+    ...shared,
+    database,
+    running,
+    stopping: shutdown,
+    store,
+    engine: {
+      prepare: preload,
+      execute: async (run, limits) => executeRun(executing, run, limits),
+      follow: (run, after, signal) => follow(following, run, after, signal),
+    },
+    ...openStores(database, graphs),
+    runs: runsWithAlarm(runStore(database), alarm),
+    eventRetentionMs,
+    webhookPolicy: webhookPolicy(options),
+    sender: lazySender(options, settings),
+    chance: () => randomInt(1_000) / 1_000,
+    retrySeconds: options.webhooks.retrySeconds,
+    requestOf: async (cron) => cronRequest(parts, cron),
+    limiter: once(async () => rateLimiter(database, options)),
+    pingDatabase: async () => ping(database),
+    toPlain,
+    toCommand,
+  };
+  return parts;
+}
+
+function openStores(database: Database, graphs: GraphRegistry) {
+  return {
+    graphs,
+    keys: keyStore(database),
+    threads: threadStore(database),
+    threadStates: threadStateStore(database),
+    assistants: assistantStore(
+      database,
+      graphs.list().map(({ name }) => name),
+    ),
+    assistantVersions: assistantVersionStore(database),
+    changed: new Set<string>(),
+    crons: cronStore(database),
+    calendar: cronCalendar(database),
+    webhooks: webhookStore(database),
+    agenda: agenda(database),
+    retention: retention(database),
+  };
+}
+
+/** LangChain is loaded, and the database made ready, when the first graph needs it. */
+function openCheckpointers(database: Database): Checkpointers & { readonly preload: () => void } {
+  const load = once(async () => {
+    const [{ Checkpointer: PostgresCheckpointer }, { CheckpointWriter }] = await Promise.all([
+      import("./postgres/checkpoints.ts"),
+      import("./postgres/checkpoint-writer.ts"),
+      database.ready(),
+    ]);
+    return { PostgresCheckpointer, writer: new CheckpointWriter(database) };
+  });
+  return {
+    preload: () => void load().catch(() => undefined), // told to whoever needs one
+    forRun: async (run, metadata, onFailure, unlogged) => {
+      const { PostgresCheckpointer, writer } = await load();
+      const isAsync = run.kwargs.durability !== "sync";
+      const options = { writer, onFailure, unlogged, isAsync, isFresh: run.is_fresh };
+      return new PostgresCheckpointer(database, run, metadata, options);
+    },
+    forThread: async () => {
+      const { PostgresCheckpointer } = await load();
+      return new PostgresCheckpointer(database);
+    },
+  };
+}
+
+/** LangChain is loaded when the first graph needs it. */
+function graphStore(store: StoreDeps): () => Promise<object> {
+  return once(async () => {
+    const { GraphStore } = await import("./engine/store.ts");
+    return new GraphStore(store);
+  });
+}
+
+function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {
+  const isRefused = (url: URL): boolean => {
+    const address = webhooks.allowPrivateAddresses ? undefined : literalAddress(url);
+    return address !== undefined && !isPublicAddress(address);
+  };
+  const { allowedDomains, allowedPorts } = webhooks;
+  return { ...webhooks, allowedDomains, allowedPorts, isRefused };
+}
+
+/** Only who delivers loads it. */
+function lazySender({ webhooks }: ParsedOptions, { webhookSecrets = [] }: Settings): WebhookSender {
+  const open = once(async () => {
+    const { webhookSender } = await import("./engine/webhooks.ts");
+    return webhookSender({ ...webhooks, secrets: webhookSecrets });
+  });
+  return { send: async (request) => (await open()).send(request) };
+}
+
+async function rateLimiter(
+  database: Database,
+  { rateLimit }: ParsedOptions,
+): Promise<RateLimiter | undefined> {
+  if (rateLimit === undefined) return undefined;
+  const { rateLimiter: open } = await import("./postgres/rate-limits.ts");
+  return open(database, rateLimit);
+}

@@ -1,0 +1,84 @@
+/** The first door of an app: its routes, and what the user has put before them. */
+
+import type { GraphRegistry } from "./core/graphs.ts";
+import type { Doors } from "./core/model.ts";
+import type { AppParts } from "./app-parts.ts";
+import { withCors } from "./http/cors.ts";
+import { isServed } from "./http/features.ts";
+import { infoRoutes } from "./http/info.ts";
+import { backgroundRoutes } from "./http/native-runs.ts";
+import { graphRoutes } from "./http/native.ts";
+import { errorResponse } from "./http/respond.ts";
+import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
+import { systemRoutes } from "./http/system.ts";
+import { once } from "./once.ts";
+import { isCustomApp, type ParsedOptions } from "./options.ts";
+import { VERSION } from "./version.ts";
+
+export interface AppRoutes {
+  /** The routes that hosts register one by one; the others are behind the catch-all. */
+  readonly native: readonly Route[];
+  /** Of the Platform's, those that cost nothing to make. */
+  readonly info: readonly Route[];
+  readonly platform: () => Promise<readonly Route[]>;
+}
+
+export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts: AppParts): AppRoutes {
+  const { title, description, authLevel, healthListsGraphs, disable, limits } = options;
+  const { streaming, maxStreamResponseBytes, configurableHeaders } = options;
+  const isEnabled = (route: Route): boolean => isServed(route, disable);
+  const deps = {
+    ...parts,
+    graphs,
+    limits,
+    streaming,
+    maxStreamResponseBytes,
+    configurableHeaders,
+    authLevel,
+  };
+  const info = infoRoutes(parts).filter(isEnabled);
+  const platform = once(async () => {
+    const [{ platformRoutes }, { graphInspector }] = await Promise.all([
+      import("./http/platform.ts"),
+      import("./engine/drawings.ts"),
+    ]);
+    return platformRoutes({ ...deps, inspector: graphInspector }).filter(isEnabled);
+  });
+  const native = graphs
+    .list()
+    .flatMap((graph) => [...graphRoutes(deps, graph), ...backgroundRoutes(deps, graph)]);
+  const openApi = once(async () => {
+    const { openApiDocument } = await import("./http/openapi.ts");
+    const routes = [...native, ...info, ...(await platform())];
+    return openApiDocument({ title, description, version: VERSION }, routes);
+  });
+  const system = systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi });
+  native.push(...system.filter(isEnabled));
+  return { native, info, platform };
+}
+
+export function openFetch(
+  { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,
+  { native, info, platform }: AppRoutes,
+  rest: Pick<RouterOptions, "logger" | "limiter">,
+): Doors["fetch"] {
+  const router = { ...rest, prefix, routes: [...native, ...info], platform };
+  const open = once(async () => {
+    const app = typeof customRoutes === "function" ? await customRoutes() : customRoutes;
+    if (!isCustomApp(app)) throw new TypeError("customRoutes: what was loaded has no fetch method");
+    // All in one, so that the user's middleware goes before each.
+    const routes = [...router.routes, ...(await platform())];
+    return createRouter({ ...router, routes, platform: async () => [], custom: { app, authLevel } });
+  });
+  const withCustomRoutes: Doors["fetch"] = async (request, invocation) => {
+    try {
+      return await (
+        await open()
+      )(request, invocation);
+    } catch (error) {
+      return errorResponse(error, rest.logger);
+    }
+  };
+  const fetch = customRoutes === undefined ? createRouter(router) : withCustomRoutes;
+  return cors === undefined ? fetch : withCors(cors, fetch);
+}
