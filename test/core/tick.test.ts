@@ -81,6 +81,16 @@ async function storeEvents({ query }: Pick<TestDatabase, "query">, id: string, a
   );
 }
 
+/** Due now, and then on the first or the second of a month. */
+async function storeCrons({ query }: TestDatabase, crons: number): Promise<void> {
+  await query(
+    `insert into langgraph.crons (cron_id, assistant_id, schedule, enabled, on_run_completed, payload, next_run_date, created_at, updated_at)
+     select gen_random_uuid(), $1, '0 0 1 ' || (n % 2 + 1) || ' *', true, 'keep', '{"input": {"text": "a"}}', now(), now(), now()
+     from generate_series(1, $2::int) n`,
+    [assistantIdOf("shout"), crons],
+  );
+}
+
 async function idsWithEvents({ query }: TestDatabase): Promise<readonly string[]> {
   const found = await query("select distinct thread_id from langgraph.events");
   return found.map(({ thread_id }) => String(thread_id));
@@ -139,6 +149,7 @@ test("a tick removes the counters of rate limits that have run out", async () =>
 test("a step that fails keeps no other from what it has to do, and the tick says that one has failed", async () => {
   await using app = await open({ refuses: true });
   const { database } = app;
+  await storeCrons(database, 1);
   const lapsed = await store(database, "running", "1 minute", 0);
   const expired = await store(database, "success", "2 days");
   await expect(app.tick(invocation)).rejects.toThrow("The queue is away");
@@ -150,13 +161,7 @@ test("a step that fails keeps no other from what it has to do, and the tick says
 
 test("a tick that fires crons sends one wake-up for each of their next times", async () => {
   await using app = await open();
-  const { query } = app.database;
-  await query(
-    `insert into langgraph.crons (cron_id, assistant_id, schedule, enabled, on_run_completed, payload, next_run_date, created_at, updated_at)
-     select gen_random_uuid(), $1, '0 0 1 ' || (n % 2 + 1) || ' *', true, 'keep', '{"input": {"text": "a"}}', now(), now(), now()
-     from generate_series(1, 6) n`,
-    [assistantIdOf("shout")],
-  );
+  await storeCrons(app.database, 6);
   expect(await app.tick(invocation)).toEqual({ ...nothing, fired: 6 });
   const times = app.sent.flatMap(({ wakeUp, notBefore }) => ("tick" in wakeUp ? [notBefore?.getTime()] : []));
   const next = await query(

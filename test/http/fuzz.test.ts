@@ -300,7 +300,7 @@ test("no request breaks the server", async () => {
   const [counts] = await server.database.query(
     "select count(*)::int as runs from langgraph.runs where status = 'success'",
   );
-  expect(counts?.["runs"]).toBeGreaterThan(50); // the requests reached the graphs
+  expect(counts?.["runs"]).toBeGreaterThan(20); // the requests reached the graphs
   const config = { configurable: { thread_id: "afterwards" } };
   const answers = Array.from({ length: 10 }, async (_, index) =>
     server.post("/graphs/echo/invoke", { input: { text: index }, config: index === 0 ? config : null }),
