@@ -164,7 +164,7 @@ test("a tick that fires crons sends one wake-up for each of their next times", a
   await storeCrons(app.database, 6);
   expect(await app.tick(invocation)).toEqual({ ...nothing, fired: 6 });
   const times = app.sent.flatMap(({ wakeUp, notBefore }) => ("tick" in wakeUp ? [notBefore?.getTime()] : []));
-  const next = await query(
+  const next = await app.database.query(
     "select distinct extract(epoch from next_run_date)::float8 * 1000 as time from langgraph.crons",
   );
   expect(new Set(times)).toEqual(new Set(next.map(({ time }) => time)));
