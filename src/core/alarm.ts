@@ -79,9 +79,9 @@ export function runsWithAlarm(runs: RunStore, alarm: Alarm): RunStore {
   return {
     ...runs,
     admit: async (run, now, claim) => {
-      const claimed = await runs.admit(run, now, claim);
-      if (claimed !== null && claim !== undefined) alarm(claim.until);
-      return claimed;
+      const admission = await runs.admit(run, now, claim);
+      if (admission.claim !== null && claim !== undefined) alarm(claim.until);
+      return admission;
     },
   };
 }

@@ -87,7 +87,7 @@ async function admit(
     hasMoved = fired.hasMoved;
     hasRun = hasMoved && fired.refusal === undefined;
     if (!hasRun) throw new NoRun("Refused, or fired by another process", { cause: fired.refusal });
-    return null;
+    return { claim: null, metadata: run.metadata };
   };
   try {
     await createRun({ ...deps, runs: { ...runs, admit: store } }, request);

@@ -23,7 +23,9 @@ export interface NewRun {
   readonly thread_id: string;
   readonly assistant_id: string;
   readonly graph_id: string;
+  /** As it was asked for; the thread's and the assistant's, which it goes over, are added on admission. */
   readonly metadata: JsonObject;
+  readonly assistant_metadata?: JsonObject | undefined;
   readonly kwargs: RunKwargs;
   readonly multitask_strategy: MultitaskStrategy;
   readonly created_at: Date;
@@ -38,6 +40,14 @@ export interface NewRun {
   readonly idempotency?: Idempotency | undefined;
   /** True when it was made by an earlier request. */
   readonly is_repeat?: boolean;
+}
+
+/** A run that was stored. */
+export interface Admission {
+  /** Null when the run waits. */
+  readonly claim: ClaimedRun | null;
+  /** The assistant's, over it the thread's, over both the run's own. */
+  readonly metadata: JsonObject;
 }
 
 /** A run in the hands of its executor. */
@@ -117,14 +127,13 @@ export interface RunSelection {
 export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
-   * @returns the claim, or null when the run waits
    * @throws AppError `thread_busy`, `not_found`, `assistant_changed`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,
     now: Date,
     claim?: { readonly lease_id: string; readonly until: Date },
-  ) => Promise<ClaimedRun | null>;
+  ) => Promise<Admission>;
   readonly get: (runId: string) => Promise<RunRecord | null>;
   /** The thread's runs, the newest first. */
   readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;

@@ -12,6 +12,7 @@ import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type {
+  Admission,
   ClaimedRun,
   ClaimStore,
   Logger,
@@ -74,13 +75,15 @@ export interface RunRequest {
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
 export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
-  const run = newRun(deps, request);
-  await checkRun(request.graph, run);
+  const asked = newRun(deps, request);
+  await checkRun(request.graph, asked);
   await deps.queue.check();
+  let run: NewRun;
   try {
-    await deps.runs.admit(run, deps.clock.now());
+    const { metadata } = await deps.runs.admit(asked, deps.clock.now());
+    run = { ...asked, metadata };
   } catch (error) {
-    return firstRun(deps, run, error);
+    return firstRun(deps, asked, error);
   }
   await makeWay(deps, run);
   await wake(deps, { run_id: run.run_id }, run.due_at);
@@ -102,20 +105,22 @@ export interface StartedRun {
 
 /** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
 export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
-  const run = newRun(deps, request);
+  const asked = newRun(deps, request);
   deps.engine.prepare();
   request.graph.preload();
-  await checkRun(request.graph, run);
+  await checkRun(request.graph, asked);
   const now = deps.clock.now();
-  const lease = { run_id: run.run_id, lease_id: deps.newId() };
+  const lease = { run_id: asked.run_id, lease_id: deps.newId() };
   const until = new Date(now.getTime() + deps.leaseMs);
-  if (run.due_at > now) await deps.queue.check();
-  let claim: ClaimedRun | null;
+  if (asked.due_at > now) await deps.queue.check();
+  let admission: Admission;
   try {
-    claim = await deps.runs.admit(run, now, { lease_id: lease.lease_id, until });
+    admission = await deps.runs.admit(asked, now, { lease_id: lease.lease_id, until });
   } catch (error) {
-    return { run: await firstRun(deps, run, error), claim: null };
+    return { run: await firstRun(deps, asked, error), claim: null };
   }
+  const { claim, metadata } = admission;
+  const run = { ...asked, metadata };
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
@@ -126,11 +131,12 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
 }
 
 /** The run that was asked for before, as that answer had it. Its message may have got lost with the answer. */
-async function firstRun({ queue }: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
+async function firstRun({ queue, runs }: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
   if (!(error instanceof RepeatedRequest) || error.first.run_id === null) throw error;
   const { run_id, thread_id, created_at } = error.first;
   await queue.send({ run_id });
-  return { ...run, run_id, thread_id, created_at, is_repeat: true };
+  const metadata = (await runs.get(run_id))?.metadata ?? { ...run.assistant_metadata, ...run.metadata };
+  return { ...run, run_id, thread_id, created_at, metadata, is_repeat: true };
 }
 
 /**
@@ -281,7 +287,8 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
     assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
     assistant_version: assistant?.version,
     graph_id: graph.name,
-    metadata,
+    metadata: request.metadata,
+    assistant_metadata: assistant?.metadata,
     kwargs: {
       ...input,
       config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),

@@ -118,7 +118,7 @@ class RunExecution {
         stoppingAtFailure(checkpointer, stop, async () => this.#journal.flush()),
       );
     const { run_id, graph_id, assistant_id, kwargs } = run;
-    const metadata = { ...kwargs.config.metadata, run_id, graph_id, assistant_id };
+    const metadata = { ...kwargs.config.metadata, ...run.metadata, run_id, graph_id, assistant_id };
     const onFailure = (reason: unknown): void => stop(new NotSaved(reason));
     this.#checkpointer = await checkpointers.forRun(run, metadata, onFailure, this.#journal);
     return withCheckpointer(graph, this.#checkpointer);
@@ -132,12 +132,12 @@ class RunExecution {
   }
 
   #config(): GraphConfig {
-    const { run_id, thread_id, graph_id, assistant_id, kwargs } = this.#journal.run;
+    const { run_id, thread_id, graph_id, assistant_id, kwargs, metadata: own } = this.#journal.run;
     const { configurable, metadata, ...config } = kwargs.config;
     return {
       ...config,
       configurable: { ...configurable, ...kwargs.request_headers, thread_id, run_id, graph_id, assistant_id },
-      metadata: { ...metadata, run_id },
+      metadata: { ...metadata, ...own, run_id },
     };
   }
 

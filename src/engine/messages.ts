@@ -12,11 +12,11 @@ export class MessageAssembly {
   readonly #growing = new Map<string, MessageChunk>();
   readonly #complete = new Set<unknown>();
 
-  /** A token, with the metadata of the call that it comes from; whole messages are left to the state. */
+  /** A model's token, with the metadata of the call that it comes from; what nodes answer with is left to the state. */
   *grow(chunk: unknown): Generator<WireEvent> {
     const pair: readonly unknown[] = Array.isArray(chunk) ? chunk : [];
     const [message, metadata] = pair;
-    if (!isChunk(message) || message.id === undefined) return;
+    if (!isChunk(message) || message.id === undefined || !isOfModel(metadata)) return;
     const begun = this.#growing.get(message.id);
     const grown = begun === undefined ? message : begun.concat(message);
     this.#growing.set(message.id, grown);
@@ -41,6 +41,11 @@ export class MessageAssembly {
 function messageId(message: unknown): string | undefined {
   if (typeof message !== "object" || message === null || !("id" in message)) return undefined;
   return typeof message.id === "string" ? message.id : undefined;
+}
+
+/** LangChain puts into the metadata of each call which kind of model it is. */
+function isOfModel(metadata: unknown): boolean {
+  return typeof metadata === "object" && metadata !== null && "ls_model_type" in metadata;
 }
 
 function isChunk(value: unknown): value is MessageChunk {

@@ -2,6 +2,7 @@
 
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
+import type { JsonObject } from "../core/model.ts";
 import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
@@ -28,7 +29,7 @@ const admit =
     const due = fromNow(Math.max(0, run.due_at.getTime() - now.getTime()));
     const until = fromNow((claim?.until ?? now).getTime() - now.getTime());
     const insert = async () =>
-      rows<{ starts: boolean; last_seq: number; is_fresh: boolean }>(
+      rows<{ starts: boolean; last_seq: number; is_fresh: boolean; metadata: JsonObject }>(
         db,
         sql`
       with thread as (
@@ -40,18 +41,20 @@ const admit =
         created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
-        ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
+        ${JSON.stringify(run.assistant_metadata ?? {})}::jsonb || thread_metadata || ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end
       from decided
-      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq,
+      returning status = 'running' as starts, metadata, (select last_seq from thread)::float8 as last_seq,
         (select is_unused from thread) and not exists (
           select from public.checkpoints c where c.thread_id = ${run.thread_id}) as is_fresh`,
       );
     const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]);
     if (admitted === undefined) throw await refusal(db, run);
-    return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
+    const { starts, metadata } = admitted;
+    const claimed = starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
+    return { claim: claimed, metadata };
   };
 
 /** Counts the run in, under the lock of the thread's row; no row when the thread is missing or the run is rejected. */
@@ -64,7 +67,7 @@ function enterThread(
     set status = 'busy', active_runs = t.active_runs + 1, metadata = t.metadata || ${binding}::jsonb, updated_at = ${now}::timestamptz
     where (${multitask_strategy} <> 'reject' or t.active_runs = 0)`;
   // As the row is under the lock: what this statement sees of other tables may be older.
-  const outcome = sql`returning t.active_runs, t.last_seq, 
+  const outcome = sql`returning t.active_runs, t.last_seq, t.metadata as thread_metadata,
     t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
     return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
@@ -104,9 +107,9 @@ async function refusal(db: Db, run: NewRun): Promise<AppError> {
 function claimedRun(
   run: NewRun,
   lease_id: string,
-  { last_seq, is_fresh }: Pick<ClaimedRun, "last_seq" | "is_fresh">,
+  { last_seq, is_fresh, metadata }: Pick<ClaimedRun, "last_seq" | "is_fresh" | "metadata">,
 ): ClaimedRun {
-  const { run_id, thread_id, graph_id, assistant_id, metadata, kwargs, is_temporary } = run;
+  const { run_id, thread_id, graph_id, assistant_id, kwargs, is_temporary } = run;
   return {
     run_id,
     lease_id,

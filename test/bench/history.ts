@@ -82,7 +82,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
     const now = new Date();
     const lease = { lease_id: randomUUID(), until: new Date(now.getTime() + LEASE_MS) };
     const { ms, result } = await timed(async () => runStore(place.database).admit(run, now, lease));
-    await end(place, result);
+    await end(place, result.claim);
     return ms;
   },
   claim: async (place) => {

@@ -63,7 +63,7 @@ test("a run's numbers follow those that the thread's former run logged in its he
       await store.claims.finish(again, success, new Date(), []);
     }
     const run = makeRun(leave);
-    const claimed = await store.runs.admit(run, run.due_at, {
+    const { claim: claimed } = await store.runs.admit(run, run.due_at, {
       lease_id: randomUUID(),
       until: store.term().until,
     });

@@ -89,6 +89,16 @@ export function normalised(value: unknown, known: ReadonlySet<string>): unknown 
   );
 }
 
+/** Without the events of these names, wherever they are. */
+export function withoutEvents(value: unknown, names: RegExp): unknown {
+  if (Array.isArray(value))
+    return value
+      .filter((item) => !(isRecord(item) && typeof item["event"] === "string" && names.test(item["event"])))
+      .map((item) => withoutEvents(item, names));
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutEvents(item, names)]));
+}
+
 /** A place where two transcripts differ: `2.body.metadata.created_by`. */
 export interface Difference {
   readonly at: string;

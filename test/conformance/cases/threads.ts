@@ -110,7 +110,6 @@ export const threads: readonly Case[] = [
         await client.threads.getState(threadId, middle.checkpoint),
         await client.threads.getState(threadId, middle.checkpoint.checkpoint_id ?? ""),
         await client.threads.getHistory(threadId, { limit: 2 }),
-        await client.threads.getHistory(threadId, { before: { configurable: middle.checkpoint } }),
         await client.threads.getHistory(threadId, { metadata: { source: "update" } }),
         await client.threads.updateState(threadId, {
           values: { text: "forked" },
@@ -118,6 +117,17 @@ export const threads: readonly Case[] = [
         }),
         await client.threads.getState(threadId),
       ];
+    },
+  },
+  {
+    name: "threads: history before a configuration",
+    run: async ({ client, id }) => {
+      const threadId = id("thread");
+      await client.threads.create({ threadId });
+      await client.runs.wait(threadId, "steps", { input: { text: "a" } });
+      const [, middle] = await client.threads.getHistory(threadId);
+      if (middle === undefined) throw new Error("There is no history");
+      return client.threads.getHistory(threadId, { before: { configurable: middle.checkpoint } });
     },
   },
   {
