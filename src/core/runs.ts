@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
-import { checkCommand } from "./commands.ts";
+import { checkCommand } from "./graph-names.ts";
 import { mergeConfigs } from "./config.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
