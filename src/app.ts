@@ -2,10 +2,13 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
+import type { Checkpointer, Checkpointers } from "./core/execution.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation, JsonObject } from "./core/model.ts";
-import type { Checkpointer, Checkpointers, Lease, RateLimiter, RunQueue } from "./core/ports.ts";
-import { LEASE_MS, sweepRuns, workRun, type RunDeps } from "./core/runs.ts";
+import type { Lease, RateLimiter } from "./core/ports.ts";
+import { LEASE_MS, sweepRuns } from "./core/runs.ts";
+import type { WakeUpQueue } from "./core/wake-ups.ts";
+import { workMessage, type WorkDeps } from "./core/work.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
 import { follow } from "./engine/follow.ts";
@@ -128,7 +131,7 @@ interface Host {
   /** By default those of the environment. */
   readonly settings?: Settings;
   /** By default one in this process, which is only good where the process lives on between requests. */
-  readonly queue?: RunQueue;
+  readonly queue?: WakeUpQueue;
 }
 
 /** An app that serves: its parts, put together. */
@@ -153,12 +156,12 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     checkpointers: checkpointers(database),
     logger,
   };
-  const work = async (runId: string): Promise<void> =>
-    workRun(deps, runId, { signal: shutdown, authLevel: "admin" });
+  const work = async (message: object): Promise<void> =>
+    workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
   const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
   const following = { events: eventLog(database), clock: systemClock, journals };
-  const deps: RunDeps & typeof shared = {
+  const deps: WorkDeps & typeof shared = {
     ...shared,
     queue,
     runs: runStore(database),
@@ -178,7 +181,7 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     running: deps.running,
     doors: {
       fetch: createRouter({ routes, prefix: options.routePrefix, logger, limiter }),
-      work: async (runId, invocation) => workRun(deps, runId, invocation),
+      work: async (message, invocation) => workMessage(deps, message, invocation),
       tick: async () => sweepRuns(deps),
     },
   };

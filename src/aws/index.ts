@@ -2,7 +2,7 @@
 
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
-import type { RunQueue } from "../core/ports.ts";
+import type { WakeUpQueue } from "../core/wake-ups.ts";
 import type { Keys } from "../keys.ts";
 import { readKeys, readQueueUrl } from "../settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
@@ -12,7 +12,7 @@ import { queueHandler, scheduleHandler, type QueueHandler, type ScheduleHandler 
 
 export interface LambdaApp {
   /** Called with each invocation. */
-  readonly doors: (host: { readonly queue: RunQueue }) => Doors;
+  readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
 }
 
 export interface LambdaOptions {
@@ -46,7 +46,7 @@ export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {})
   const runtime = streamingRuntime();
   return {
     http: runtime ? runtime.streamifyResponse(streamingHandler(door, runtime)) : bufferedHandler(door),
-    worker: queueHandler({ doors, queue, clock: systemClock }),
+    worker: queueHandler(doors),
     schedule: scheduleHandler(doors),
   };
 }

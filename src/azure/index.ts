@@ -2,7 +2,7 @@
 import { app } from "@azure/functions";
 import { systemClock } from "../clock.ts";
 import type { Doors, HttpFunction } from "../core/model.ts";
-import type { RunQueue } from "../core/ports.ts";
+import type { WakeUpQueue } from "../core/wake-ups.ts";
 import { readAzureSettings } from "../settings.ts";
 import { watchConnections } from "./connection.ts";
 import { httpHandler } from "./http.ts";
@@ -12,7 +12,7 @@ import { queueHandler, timerHandler } from "./worker.ts";
 
 export interface AzureApp extends AsyncDisposable {
   /** Called once, and before `functions`. */
-  readonly doors: (host: { readonly queue: RunQueue }) => Doors;
+  readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
   readonly functions: () => readonly HttpFunction[];
 }
 
@@ -23,7 +23,7 @@ export function serveOnAzure(served: AzureApp): void {
   const queue = storageQueue(settings, systemClock);
   const invocations = new Invocations();
   const doors = served.doors({ queue });
-  const door = { doors, queue, invocations, functionTimeoutMs, clock: systemClock };
+  const door = { doors, invocations, functionTimeoutMs, clock: systemClock };
 
   watchConnections();
   app.setup({ enableHttpStream: true });

@@ -1,9 +1,8 @@
 /** Wakes workers through a queue of Azure Storage, which the host's queue trigger reads. */
 
 import type { QueueClient, QueueServiceClient } from "@azure/storage-queue";
-import { z } from "zod";
 import type { Clock } from "../clock.ts";
-import type { RunQueue } from "../core/ports.ts";
+import { delaySeconds, messageOf, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import type { AzureSettings, StorageSettings } from "../settings.ts";
 
@@ -12,24 +11,16 @@ const MAX_DELAY_SECONDS = 7 * 24 * 3600;
 /** A request waits for these sends. */
 const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, tryTimeoutInMs: 5_000 };
 
-const WakeUp = z.object({ run_id: z.guid(), not_before: z.coerce.date().optional() });
-export type WakeUp = z.output<typeof WakeUp>;
-
-/** Null for what is no message of ours. The host has decoded base64, and JSON where it was any. */
-export function readWakeUp(entry: unknown): WakeUp | null {
-  return WakeUp.safeParse(entry).data ?? null;
-}
-
 /** Nothing is loaded or connected until something is sent. */
-export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock): RunQueue {
+export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock): WakeUpQueue {
   let opened: Promise<QueueClient> | undefined;
   return {
-    send: async (run_id, { notBefore } = {}) => {
-      const message = JSON.stringify({ run_id, not_before: notBefore });
+    send: async (wakeUp, { notBefore } = {}) => {
+      const message = JSON.stringify(messageOf(wakeUp, notBefore));
       try {
         const queue = await (opened ??= openQueue(storage, queueName));
         await queue.sendMessage(Buffer.from(message).toString("base64"), {
-          visibilityTimeout: delaySeconds(notBefore, clock.now()),
+          visibilityTimeout: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
           messageTimeToLive: -1, // it must be longer than the delay, and is seven days by default
         });
       } catch (error) {
@@ -39,11 +30,6 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
       }
     },
   };
-}
-
-function delaySeconds(notBefore: Date | undefined, now: Date): number {
-  const delayMs = notBefore === undefined ? 0 : notBefore.getTime() - now.getTime();
-  return Math.min(Math.max(0, Math.ceil(delayMs / 1000)), MAX_DELAY_SECONDS);
 }
 
 /** Makes the queue where it is missing; the host's trigger only waits for one. */

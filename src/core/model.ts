@@ -95,8 +95,8 @@ export function isFinal(status: RunStatus): boolean {
 export interface Doors {
   /** HTTP trigger. Always resolves to a response; its body never errors. */
   readonly fetch: (request: Request, invocation: Invocation) => Promise<Response>;
-  /** Queue trigger. Rejects when the message should be delivered again. */
-  readonly work: (runId: string, invocation: Invocation) => Promise<void>;
+  /** Queue trigger, with what the message says. Rejects when it should be delivered again. */
+  readonly work: (message: unknown, invocation: Invocation) => Promise<void>;
   /** Timer trigger. */
   readonly tick: (invocation: Invocation) => Promise<TickReport>;
 }

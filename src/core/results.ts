@@ -1,8 +1,9 @@
 /** How runs end, for those who wait: executed here, executing elsewhere, or over long ago. */
 
 import { AppError } from "../errors.ts";
+import type { Engine, Executed, Outcome } from "./execution.ts";
 import { isJsonObject, type JsonObject } from "./model.ts";
-import type { Engine, Executed, NewRun, Outcome, RunEvent, RunStore } from "./ports.ts";
+import type { NewRun, RunEvent, RunStore } from "./ports.ts";
 
 export interface ResultDeps {
   readonly runs: RunStore;

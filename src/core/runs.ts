@@ -3,24 +3,12 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
+import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type {
-  ClaimedRun,
-  ClaimStore,
-  Command,
-  Engine,
-  Executed,
-  ExecutionLimits,
-  NewRun,
-  RunPage,
-  RunQueue,
-  RunRecord,
-  RunSelection,
-  RunSettings,
-  RunStore,
-  StreamMode,
-} from "./ports.ts";
+import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
+import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
+import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life. */
 export const LEASE_MS = 30_000;
@@ -33,7 +21,7 @@ export interface RunDeps {
   readonly runs: RunStore;
   readonly claims: ClaimStore;
   readonly engine: Engine;
-  readonly queue: RunQueue;
+  readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly newId: () => string;
   /** What this process executes just now, for a shutdown to wait for. */
@@ -63,7 +51,7 @@ export async function createRun(deps: RunDeps, request: RunRequest): Promise<New
   const run = newRun(deps, request);
   await deps.runs.admit(run, deps.clock.now());
   await makeWay(deps, run);
-  await deps.queue.send(run.run_id, { notBefore: run.due_at });
+  await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
   return run;
 }
 
@@ -83,7 +71,7 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
   if (claim !== null) return { run, claim };
   await makeWay(deps, run);
   if (run.due_at > now) {
-    await deps.queue.send(run.run_id, { notBefore: run.due_at });
+    await deps.queue.send({ run_id: run.run_id }, { notBefore: run.due_at });
     return { run, claim: null };
   }
   return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
@@ -155,7 +143,7 @@ export async function cancelRuns(
 ): Promise<void> {
   const cancelled = await runs.cancel(which, action, clock.now());
   const next = new Set(cancelled.flatMap(({ next }) => (next === null ? [] : [next])));
-  for (const runId of next) await queue.send(runId);
+  for (const run_id of next) await queue.send({ run_id });
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
@@ -206,7 +194,7 @@ export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
   });
-  for (const runId of [...waiting, ...forgotten]) await queue.send(runId);
+  for (const run_id of [...waiting, ...forgotten]) await queue.send({ run_id });
   for (const run of exhausted) await giveUp(deps, run);
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
@@ -221,7 +209,7 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
   const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
     event,
   ]);
-  if (next !== undefined) await queue.send(next);
+  if (next !== undefined) await queue.send({ run_id: next });
 }
 
 /** Beyond what the vanished executors may have numbered. */

@@ -1,11 +1,12 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
+import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
-import type { Checkpointer, Checkpointers, Command, EditedState } from "./ports.ts";
+import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
-import { createThread, getThread, type NewThread, type ThreadDeps } from "./threads.ts";
+import { createThread, getThread, type EditedState, type NewThread, type ThreadDeps } from "./threads.ts";
 
 export interface ThreadStateDeps extends ThreadDeps {
   readonly checkpointers: Checkpointers;

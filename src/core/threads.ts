@@ -2,17 +2,11 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
-import type { JsonObject, Thread } from "./model.ts";
+import type { JsonObject, Thread, ThreadStatus } from "./model.ts";
 import { ownCheckpointer } from "./own-checkpointers.ts";
-import type {
-  Checkpointers,
-  RunStore,
-  ThreadFilter,
-  ThreadPage,
-  ThreadStateStore,
-  ThreadStore,
-} from "./ports.ts";
+import type { RunStore } from "./ports.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -162,4 +156,61 @@ function existing(thread: Thread | null, threadId: string): Thread {
 
 function missing(threadId: string): AppError {
   return new AppError("not_found", `Thread '${threadId}' not found`);
+}
+
+/** Which threads; a filter that is absent lets all pass. */
+export interface ThreadFilter {
+  /** Contained in the thread's. */
+  readonly metadata?: JsonObject | undefined;
+  /** Contained in the newest state's; a thread without a state does not match. */
+  readonly values?: JsonObject | undefined;
+  readonly status?: ThreadStatus | undefined;
+  readonly ids?: readonly string[] | undefined;
+}
+
+export type ThreadField = keyof Thread;
+
+export interface ThreadPage {
+  readonly limit: number;
+  readonly offset: number;
+  readonly sort_by: "thread_id" | "status" | "created_at" | "updated_at" | "state_updated_at";
+  readonly sort_order: "asc" | "desc";
+  readonly select: readonly ThreadField[];
+}
+
+/** The durable record of threads. Those that were made for a single run are never found by a search. */
+export interface ThreadStore {
+  /** Null when there is one of this id. */
+  readonly create: (thread_id: string, metadata: JsonObject, now: Date) => Promise<Thread | null>;
+  readonly get: (thread_id: string) => Promise<Thread | null>;
+  /** Lays the metadata over what is there; null when there is no such thread. */
+  readonly update: (thread_id: string, metadata: JsonObject, now: Date) => Promise<Thread | null>;
+  /** Also their runs, events and checkpoints; whoever executes one of the runs finds its lease void. @returns how many there were */
+  readonly remove: (thread_ids: readonly string[]) => Promise<number>;
+  readonly search: (filter: ThreadFilter, page: ThreadPage) => Promise<readonly Partial<Thread>[]>;
+  readonly count: (filter: ThreadFilter) => Promise<number>;
+}
+
+/** What a thread is left with when its state was edited. */
+export interface EditedState {
+  readonly values: unknown;
+  /** By the task that waits. */
+  readonly interrupts: JsonObject;
+}
+
+/** Saves an edit through the checkpointer; repeated from the start when the database asks for that. */
+export type EditState = (checkpointer: Checkpointer, thread: Thread) => Promise<EditedState>;
+
+/** Changes to threads that concern their checkpoints. Each happens as a whole or not at all. */
+export interface ThreadStateStore {
+  /** Edits a thread while no run of it is active, and keeps runs from starting meanwhile. @throws AppError `not_found`, `thread_busy` */
+  readonly edit: (thread_id: string, now: Date, work: EditState) => Promise<void>;
+  /** Makes a thread with a state. Null when there is one of this id. */
+  readonly createWith: (
+    thread: { readonly thread_id: string; readonly metadata: JsonObject },
+    now: Date,
+    work: EditState,
+  ) => Promise<Thread | null>;
+  /** A new thread with all that has been saved of another; null when that does not exist. */
+  readonly copy: (from: string, to: string, now: Date) => Promise<Thread | null>;
 }

@@ -1,6 +1,6 @@
 /** LangGraph's own command, from what a client sends. */
 
-import type { Command, Destination } from "../core/ports.ts";
+import type { Command, Destination } from "../core/run-kwargs.ts";
 
 /** Lazily, as it loads LangGraph. */
 export async function toCommand({ resume, update, goto }: Command): Promise<unknown> {

@@ -1,28 +1,23 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
+import type {
+  Checkpointer,
+  Checkpointers,
+  Executed,
+  ExecutionLimits,
+  GraphInput,
+  Outcome,
+} from "../core/execution.ts";
 import {
   withCheckpointer,
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
 } from "../core/graphs.ts";
-import type {
-  Checkpointer,
-  Checkpointers,
-  ClaimedRun,
-  ClaimStore,
-  Command,
-  Ended,
-  Executed,
-  ExecutionLimits,
-  GraphInput,
-  Logger,
-  Outcome,
-  RunEnd,
-  RunEvent,
-  RunQueue,
-} from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
+import type { Command } from "../core/run-kwargs.ts";
+import type { WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
@@ -34,7 +29,7 @@ export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
   readonly claims: ClaimStore;
   readonly checkpointers: Checkpointers;
-  readonly queue: RunQueue;
+  readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newId: () => string;
@@ -258,7 +253,7 @@ class RunExecution {
 
   /** What is recorded stays so, whatever becomes of a message: the timer sends it again. */
   async #wakeOther(run_id: string): Promise<void> {
-    await this.#deps.queue.send(run_id).catch((error: unknown) => {
+    await this.#deps.queue.send({ run_id }).catch((error: unknown) => {
       this.#deps.logger.warn({ run_id, err: error }, "A run could not be woken; the timer will do it");
     });
   }

@@ -1,6 +1,7 @@
 /** The only place where a graph is called. */
 
-import type { Execution, GraphInput, Outcome, RunSettings } from "../core/ports.ts";
+import type { Execution, GraphInput, Outcome } from "../core/execution.ts";
+import type { RunSettings } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { toCommand } from "./command.ts";
 import { toPlain } from "./plain.ts";

@@ -1,33 +1,34 @@
-/** A run queue for one process, where the host has none. What it loses in a crash, the timer sends again. */
+/** A queue for one process, where the host has none. What it loses in a crash, the timer finds. */
 
 import type { Clock } from "../clock.ts";
-import type { RunQueue } from "../core/ports.ts";
+import { messageOf, type WakeUpQueue } from "../core/wake-ups.ts";
 
-/** Runs that are worked at once. */
+/** Messages that are worked at once. */
 const CONCURRENCY = 20;
 
 export function inProcessQueue(
   clock: Clock,
-  work: (runId: string) => Promise<void>,
+  work: (message: object) => Promise<void>,
   stopped: AbortSignal,
-): RunQueue {
-  const waiting: string[] = [];
+): WakeUpQueue {
+  const waiting: object[] = [];
   let working = 0;
   const next = async (): Promise<void> => {
     working += 1;
-    for (let runId = waiting.shift(); runId !== undefined && !stopped.aborted; runId = waiting.shift()) {
-      await work(runId).catch(() => undefined); // the timer finds it
+    for (let message = waiting.shift(); message && !stopped.aborted; message = waiting.shift()) {
+      await work(message).catch(() => undefined); // the timer finds it
     }
     working -= 1;
   };
-  const deliver = async (runId: string, delayMs: number): Promise<void> => {
-    if (delayMs > 0) await clock.sleep(delayMs, stopped);
-    waiting.push(runId);
+  const deliver = (message: object): void => {
+    waiting.push(message);
     if (working < CONCURRENCY) void next();
   };
   return {
-    send: async (runId, { notBefore } = {}) => {
-      void deliver(runId, notBefore === undefined ? 0 : notBefore.getTime() - clock.now().getTime());
+    send: async (wakeUp, { notBefore } = {}) => {
+      const message = messageOf(wakeUp, notBefore);
+      if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
+      void clock.until(notBefore, stopped).then(() => deliver(message));
     },
   };
 }

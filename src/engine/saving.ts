@@ -1,6 +1,6 @@
 /** What a run does about state that could not be saved. */
 
-import type { Checkpointer } from "../core/ports.ts";
+import type { Checkpointer } from "../core/execution.ts";
 
 /** The run's state could not be saved, for the reason that is the cause. */
 export class NotSaved extends Error {

@@ -1,7 +1,7 @@
 /** From what a graph emits to the events of the wire: their names, and what the Platform shows of checkpoints and tasks. */
 
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { StreamMode } from "../core/ports.ts";
+import type { StreamMode } from "../core/run-kwargs.ts";
 import { MessageAssembly } from "./messages.ts";
 import type { GraphChunk } from "./stream.ts";
 

@@ -1,7 +1,7 @@
 /** Reads what a graph emits, in LangGraph's own terms: which subgraph, which stream mode, what. */
 
 import type { CompiledGraph } from "../core/graphs.ts";
-import type { StreamMode } from "../core/ports.ts";
+import type { StreamMode } from "../core/run-kwargs.ts";
 
 export interface GraphChunk {
   /** The subgraph: the tasks that lead to it, as `node:id`. Empty for the graph itself. */

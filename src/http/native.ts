@@ -1,9 +1,10 @@
 /** The native API of each graph: invoke, stream, state. @see SPEC of the Python package azure-functions-langgraph */
 
 import type { z } from "zod";
+import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { Checkpointers, Executed, Logger, Outcome } from "../core/ports.ts";
+import type { Logger } from "../core/ports.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState } from "../core/threads.ts";

@@ -1,10 +1,11 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
+import { assistantIdOf, graphOfAssistant } from "../core/assistants.ts";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { Command, Durability, NewRun, RunSettings } from "../core/ports.ts";
-import { assistantIdOf, graphOfAssistant } from "../core/assistants.ts";
+import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
+import type { Command, Durability, RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";

@@ -1,8 +1,9 @@
 /** How the Platform's API answers about a run: as a stream that can be taken up again, or with what the run comes to. */
 
+import type { Executed } from "../core/execution.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { Invocation } from "../core/model.ts";
-import type { Executed, RunEvent } from "../core/ports.ts";
+import type { RunEvent } from "../core/ports.ts";
 import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { readState } from "../core/threads.ts";

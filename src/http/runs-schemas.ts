@@ -1,7 +1,7 @@
 /** What the Platform's run endpoints take and answer. */
 
 import { z } from "zod";
-import { STREAM_MODES } from "../core/ports.ts";
+import { STREAM_MODES } from "../core/run-kwargs.ts";
 import { Config, JsonObject } from "./native-schemas.ts";
 
 const Nodes = z.union([z.literal("*"), z.array(z.string())]);

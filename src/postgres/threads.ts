@@ -2,7 +2,13 @@
 
 import sql, { empty, join, type Sql } from "sql-template-tag";
 import type { Thread } from "../core/model.ts";
-import type { ThreadField, ThreadFilter, ThreadPage, ThreadStateStore, ThreadStore } from "../core/ports.ts";
+import type {
+  ThreadField,
+  ThreadFilter,
+  ThreadPage,
+  ThreadStateStore,
+  ThreadStore,
+} from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";

@@ -94,14 +94,16 @@ test("a message that comes twice, at once and again later, executes its run once
   ]);
 });
 
-test("messages that name no run are dropped, which the log tells; the run beside them is executed", async () => {
+test("messages that are none of ours are dropped, which the log tells; the run beside them is executed", async () => {
   const runId = await createRun("beside");
   const rubbish = ["rubbish", "null", "[]", "{}", '{"run_id":7}', '{"run_id":"none"}'];
   for (const body of rubbish) await sqs.send(body);
   await sqs.send(JSON.stringify({ run_id: unknownRun }));
   expect(await deliver()).toEqual({ came: rubbish.length + 2, failed: 0 });
   expect(await getRun(runId)).toMatchObject({ status: "success" });
-  const dropped = worker.output.filter((line) => line.includes("Dropped a queue message that names no run"));
+  const dropped = worker.output.filter((line) =>
+    line.includes("Dropped a queue message that is none of ours"),
+  );
   expect(dropped).toHaveLength(rubbish.length);
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqsQueue } from "../../src/aws/queue.ts";
 import { systemClock } from "../../src/clock.ts";
-import { runQueueContract } from "../contract/run-queue.ts";
+import { wakeUpQueueContract } from "../contract/wake-up-queue.ts";
 import { startSqs, type Sqs } from "../support/queues/sqs.ts";
 
 const runId = "6f1c0d3e-0000-4000-8000-000000000000";
@@ -12,14 +12,14 @@ async function open(): Promise<Sqs> {
   return sqs;
 }
 
-runQueueContract("SQS", async () => {
+wakeUpQueueContract("SQS", async () => {
   const sqs = await open();
   return {
     queue: sqsQueue(() => sqs.queueUrl, systemClock),
     take: async () => {
       const { Records } = await sqs.receive();
       await Promise.all(Records.map((record) => sqs.remove(record)));
-      return Records.map(({ body }) => JSON.parse(body).run_id);
+      return Records.map(({ body }) => JSON.parse(body));
     },
     [Symbol.asyncDispose]: async () => sqs[Symbol.asyncDispose](),
   };
@@ -35,10 +35,12 @@ test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startSqs();
   await away[Symbol.asyncDispose]();
   const queue = sqsQueue(() => away.queueUrl, systemClock);
-  await expect(queue.send(runId)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("without a queue, sending says which setting names one", async () => {
   const queue = sqsQueue(() => undefined, systemClock);
-  await expect(queue.send(runId)).rejects.toThrow("Background runs need the setting RUN_QUEUE_URL");
+  await expect(queue.send({ run_id: runId })).rejects.toThrow(
+    "Background runs need the setting RUN_QUEUE_URL",
+  );
 });

@@ -128,11 +128,11 @@ test.each([
   ["a run id of another kind", '{"run_id":7}'],
   ["a run id that is none", '{"run_id":"none"}'],
   ["a time that is none", `{"run_id":"${unknownRun}","not_before":"soon"}`],
-])("a message that names no run (%s) is dropped, which the log tells", async (_, text) => {
+])("a message that is none of ours (%s) is dropped, which the log tells", async (_, text) => {
   const before = host.output.length;
   await azurite.send(queueName, text);
   await deliverAll();
-  expect(host.output.slice(before).join("\n")).toContain("Dropped a queue message that names no run");
+  expect(host.output.slice(before).join("\n")).toContain("Dropped a queue message that is none of ours");
 });
 
 test("a message for a run that does not exist is dropped", async () => {

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { storageQueue } from "../../src/azure/queue.ts";
 import { systemClock } from "../../src/clock.ts";
 import { readAzureSettings } from "../../src/settings.ts";
-import { runQueueContract } from "../contract/run-queue.ts";
+import { wakeUpQueueContract } from "../contract/wake-up-queue.ts";
 import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
 
 const runId = "6f1c0d3e-0000-4000-8000-000000000000";
 
-runQueueContract("Azure Storage", async () => {
+wakeUpQueueContract("Azure Storage", async () => {
   const azurite = await startAzurite();
   const settings = readAzureSettings({ AzureWebJobsStorage: azurite.connectionString });
   return {
@@ -17,7 +17,7 @@ runQueueContract("Azure Storage", async () => {
     take: async () => {
       const messages = await azurite.receive(settings.queueName);
       await Promise.all(messages.map((message) => message.remove()));
-      return messages.map(({ text }) => JSON.parse(text).run_id);
+      return messages.map(({ text }) => JSON.parse(text));
     },
     [Symbol.asyncDispose]: async () => azurite[Symbol.asyncDispose](),
   };
@@ -35,12 +35,12 @@ test("the queue has the name that is set, and is made again when it was deleted"
     RUN_QUEUE: "other-runs",
   });
   const queue = storageQueue(settings, systemClock);
-  await queue.send(runId);
+  await queue.send({ run_id: runId });
   const [message] = await azurite.receive("other-runs");
   expect(JSON.parse(message?.text ?? "")).toEqual({ run_id: runId });
   await azurite.drop("other-runs");
-  await expect(queue.send(runId)).rejects.toThrow("The run queue cannot be reached");
-  await queue.send(runId);
+  await expect(queue.send({ run_id: runId })).rejects.toThrow("The run queue cannot be reached");
+  await queue.send({ run_id: runId });
   expect(await azurite.receive("other-runs")).toHaveLength(1);
 });
 
@@ -48,7 +48,7 @@ test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startAzurite();
   await away[Symbol.asyncDispose]();
   const queue = storageQueue(readAzureSettings({ AzureWebJobsStorage: away.connectionString }), systemClock);
-  await expect(queue.send(runId)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("without a storage account, sending says which settings name one", async () => {
@@ -58,7 +58,9 @@ test("without a storage account, sending says which settings name one", async ()
     AzureWebJobsStorage__accountName: undefined,
   };
   const queue = storageQueue(readAzureSettings(none), systemClock);
-  await expect(queue.send(runId)).rejects.toThrow(/AzureWebJobsStorage .*__queueServiceUri.*__accountName/);
+  await expect(queue.send({ run_id: runId })).rejects.toThrow(
+    /AzureWebJobsStorage .*__queueServiceUri.*__accountName/,
+  );
 });
 
 test("where there is no connection string, the app's managed identity signs in", async () => {
@@ -85,7 +87,7 @@ test("where there is no connection string, the app's managed identity signs in",
     AzureWebJobsStorage__queueServiceUri: "https://127.0.0.1:1/agents",
     AzureWebJobsStorage__clientId: "11111111-2222-4333-8444-555555555555",
   });
-  await expect(storageQueue(settings, systemClock).send(runId)).rejects.toMatchObject({
+  await expect(storageQueue(settings, systemClock).send({ run_id: runId })).rejects.toMatchObject({
     code: "unavailable",
   });
   expect(asked[0]?.searchParams.get("resource")).toBe("https://storage.azure.com");

@@ -25,6 +25,7 @@ function testClock() {
   const clock: Clock = {
     now: () => new Date(now),
     sleep: async (ms) => new Promise((wake) => void sleepers.push({ until: now + ms, wake })),
+    until: async (time) => clock.sleep(time.getTime() - now),
     every: (everyMs, task) => {
       tasks.push({ everyMs, task });
       return { [Symbol.dispose]: () => void tasks.splice(0) };

@@ -1,11 +1,11 @@
 import { systemClock } from "../../src/clock.ts";
 import { inProcessQueue } from "../../src/engine/in-process-queue.ts";
-import { runQueueContract } from "./run-queue.ts";
+import { wakeUpQueueContract } from "./wake-up-queue.ts";
 
-runQueueContract("The process itself", async () => {
+wakeUpQueueContract("The process itself", async () => {
   const stop = new AbortController();
-  const worked: string[] = [];
-  const work = async (runId: string) => void worked.push(runId);
+  const worked: object[] = [];
+  const work = async (message: object) => void worked.push(message);
   return {
     queue: inProcessQueue(systemClock, work, stop.signal),
     take: async () => worked.splice(0),

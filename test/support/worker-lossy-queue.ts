@@ -6,11 +6,11 @@ export const inProcessQueue: typeof goodQueue = (clock, work, stopped) => {
   const queue = goodQueue(clock, work, stopped);
   let messages = 0;
   return {
-    send: async (runId, options) => {
+    send: async (wakeUp, options) => {
       messages += 1;
       if (messages % 5 === 0) return;
-      await queue.send(runId, options);
-      await queue.send(runId, options);
+      await queue.send(wakeUp, options);
+      await queue.send(wakeUp, options);
     },
   };
 };

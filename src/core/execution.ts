@@ -1,0 +1,75 @@
+/** One execution of a graph: what it is given, what comes of it, and what core needs of the engine for it. */
+
+import type { AppError } from "../errors.ts";
+import type { CompiledGraph, GraphConfig } from "./graphs.ts";
+import type { JsonObject } from "./model.ts";
+import type { ClaimedRun, Lease, RunEvent } from "./ports.ts";
+import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
+
+/** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */
+export type GraphInput =
+  { readonly input: unknown } | { readonly command: Command } | { readonly resume: true };
+
+/** One call of a graph. */
+export interface Execution {
+  readonly graph: CompiledGraph;
+  readonly input: GraphInput;
+  readonly config: GraphConfig;
+  readonly settings: RunSettings;
+  readonly streamModes: readonly StreamMode[];
+  /** Stops the graph at once. */
+  readonly signal: AbortSignal;
+  /** Stops it at the next superstep boundary, to go on elsewhere. */
+  readonly drain: AbortSignal;
+}
+
+export interface Outcome {
+  readonly status: "success" | "interrupted" | "drained";
+  /** The full output state, as plain JSON values; with `__interrupt__` when interrupted. */
+  readonly output: unknown;
+}
+
+/** What became of an execution. */
+export type Executed =
+  | { readonly kind: "ended"; readonly outcome: Outcome }
+  | { readonly kind: "failed"; readonly error: AppError }
+  /** Stopped by a cancellation. */
+  | { readonly kind: "cancelled" }
+  /** The run goes on in another invocation, or was taken over by one. */
+  | { readonly kind: "elsewhere" };
+
+/** Executes and follows runs. */
+export interface Engine {
+  /** Executes a claimed run to its end, or hands it over in time. Never rejects: what happens is recorded. */
+  readonly execute: (run: ClaimedRun, invocation: ExecutionLimits) => Promise<Executed>;
+  /** The run's events after `after`, in order, each once, wherever it executes, until it has ended. */
+  readonly follow: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    after: number,
+    signal: AbortSignal,
+  ) => AsyncIterable<RunEvent>;
+}
+
+export interface ExecutionLimits {
+  /** Stops the run, as cancelled: nobody is left who wants it. */
+  readonly signal?: AbortSignal;
+  /** When the run must be in other hands. */
+  readonly deadline?: Date;
+  /** From the graph's context factory. */
+  readonly context?: unknown;
+}
+
+/** Makes checkpointers for graphs that were compiled without one. */
+export interface Checkpointers {
+  /** Writes nothing once the lease is lost; `metadata` goes with each checkpoint. */
+  readonly forRun: (lease: Lease, metadata: JsonObject) => Promise<Checkpointer>;
+  /** For reading a thread's state. */
+  readonly forThread: () => Promise<Checkpointer>;
+}
+
+/** The part of LangGraph's checkpointer that we ask ourselves; graphs may bring one of their own. */
+export interface Checkpointer {
+  /** Takes back all that the run has saved: an input that the graph cannot take would break each later read of the thread. */
+  discard?(): Promise<void>;
+  getTuple(config: object): Promise<{ readonly metadata?: object | undefined } | undefined>;
+}

@@ -1,0 +1,53 @@
+/** What a run does, as clients ask for it and its record keeps it. */
+
+import type { GraphConfig } from "./graphs.ts";
+import type { JsonObject } from "./model.ts";
+
+/** What a run can stream. @see https://docs.langchain.com/langsmith/streaming */
+export const STREAM_MODES = [
+  "values",
+  "updates",
+  "messages",
+  "messages-tuple",
+  "custom",
+  "debug",
+  "tasks",
+  "checkpoints",
+  "events",
+] as const;
+export type StreamMode = (typeof STREAM_MODES)[number];
+
+/** Answers an interrupt, edits the state, or goes to a node. @see https://langchain-ai.github.io/langgraphjs/reference/classes/langgraph.Command.html */
+export interface Command {
+  readonly resume?: unknown;
+  readonly update?: JsonObject | readonly (readonly [key: string, value: unknown])[] | undefined;
+  readonly goto?: Destination | readonly Destination[] | undefined;
+}
+
+/** A node, with an input of its own or the state. */
+export type Destination = string | { readonly node: string; readonly input: unknown };
+
+export type Durability = "async" | "sync" | "exit";
+
+/** How a run is done, besides its input and config. */
+export interface RunSettings {
+  /** For the graph's runtime context; what the graph's context factory makes goes over it. */
+  readonly context?: unknown;
+  /** Stops before these nodes, `*` for all. */
+  readonly interrupt_before?: "*" | readonly string[];
+  readonly interrupt_after?: "*" | readonly string[];
+  /** Streams what subgraphs do, too. */
+  readonly subgraphs?: boolean;
+  /** When checkpoints are saved; `async` if absent. */
+  readonly durability?: Durability;
+}
+
+/** What a run does, as its record keeps it. */
+export interface RunKwargs extends RunSettings {
+  readonly input?: unknown;
+  readonly command?: Command;
+  readonly config: GraphConfig;
+  readonly stream_mode: readonly StreamMode[];
+  /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
+  readonly keeps_output?: boolean;
+}
