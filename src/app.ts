@@ -11,13 +11,14 @@ import type { WakeUpQueue } from "./core/wake-ups.ts";
 import { workMessage, type WorkDeps } from "./core/work.ts";
 import { AppError } from "./errors.ts";
 import { executeRun } from "./engine/execute.ts";
+import { followThread, Journals } from "./engine/follow-thread.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
-import type { Journal } from "./engine/journal.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
+import { protocolRoutes, type ProtocolRouteDeps } from "./http/protocol.ts";
 import { createRouter, type Route } from "./http/router.ts";
 import { runRoutes } from "./http/runs.ts";
 import { systemRoutes } from "./http/system.ts";
@@ -26,9 +27,11 @@ import { threadRoutes } from "./http/threads.ts";
 import { openLogger } from "./logger.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import { claimStore } from "./postgres/claims.ts";
+import { commandStore } from "./postgres/commands.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { threadLog } from "./postgres/thread-log.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -148,7 +151,9 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const logger = options.logger ?? openLogger(settings.logLevel);
   const database = openDatabase(settings.database);
   const claims = claimStore(database);
-  const journals = new Map<string, Journal>();
+  const journals = new Journals();
+  const log = threadLog(database);
+  const events = eventLog(database);
   const shared = {
     claims,
     clock: systemClock,
@@ -159,8 +164,8 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
   const work = async (message: object): Promise<void> =>
     workMessage(deps, message, { signal: shutdown, authLevel: "admin" });
   const queue = host.queue ?? inProcessQueue(systemClock, work, shutdown);
-  const executing = { ...shared, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
-  const following = { events: eventLog(database), clock: systemClock, journals };
+  const executing = { ...shared, events, graphs, queue, journals, shutdown, leaseMs: LEASE_MS };
+  const following = { events, log, clock: systemClock, journals };
   const deps: WorkDeps & typeof shared = {
     ...shared,
     queue,
@@ -172,7 +177,13 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads });
+  const protocol: Pick<ProtocolRouteDeps, "commands" | "log" | "shutdown" | "followThread"> = {
+    commands: commandStore(database),
+    log,
+    shutdown,
+    followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
+  };
+  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads, ...protocol });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -191,7 +202,8 @@ function makeRoutes(
   options: ParsedOptions,
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
-    Pick<ThreadRouteDeps, "threads" | "threadStates">,
+    Pick<ThreadRouteDeps, "threads" | "threadStates"> &
+    Pick<ProtocolRouteDeps, "commands" | "log" | "shutdown" | "followThread">,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -199,6 +211,7 @@ function makeRoutes(
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+    ...protocolRoutes({ ...serving, graphs, toCommand }, authLevel),
   ];
   const native: Route[] = graphs
     .list()

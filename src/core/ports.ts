@@ -28,6 +28,8 @@ export interface NewRun {
   readonly is_temporary: boolean;
   /** Whether a thread that does not exist is made. */
   readonly creates_thread: boolean;
+  /** The command that asks for it: no two active runs of a thread have the same. */
+  readonly command_key?: string;
 }
 
 /** A run in the hands of its executor. */

@@ -7,6 +7,7 @@ import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { ClaimedRun, ClaimStore, NewRun, RunPage, RunRecord, RunSelection, RunStore } from "./ports.ts";
+import { rootLifecycle } from "./protocol.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
@@ -44,6 +45,8 @@ export interface RunRequest {
   readonly createsThread?: boolean;
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
+  /** While a run with this one is active on the thread, there is no other. */
+  readonly commandKey?: string;
 }
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`, `unavailable` */
@@ -206,9 +209,11 @@ async function giveUp({ claims, clock, queue }: RunDeps, run: ClaimedRun): Promi
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
-  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, clock.now(), [
-    event,
-  ]);
+  const now = clock.now();
+  const failed = rootLifecycle("failed", run.graph_id, now, error);
+  const lifecycle = { seq: event.seq + 1, event: failed.event, data: JSON.stringify(failed.data) };
+  const events = run.kwargs.protocol === undefined ? [event] : [event, lifecycle];
+  const { next } = await claims.finish(run, { status: "error", thread_status: "error", error }, now, events);
   if (next !== undefined) await queue.send({ run_id: next });
 }
 
@@ -238,6 +243,7 @@ function newRun(
     due_at: new Date(clock.now().getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
+    ...(request.commandKey === undefined ? {} : { command_key: request.commandKey }),
   };
 }
 

@@ -15,7 +15,7 @@ import {
   type GraphConfig,
   type GraphRegistry,
 } from "../core/graphs.ts";
-import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
@@ -23,11 +23,14 @@ import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
+import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
+import type { WireEvent } from "./stream-events.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
   readonly claims: ClaimStore;
+  readonly events: EventLog;
   readonly checkpointers: Checkpointers;
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
@@ -82,6 +85,7 @@ class RunExecution {
   readonly #journal: Journal;
   readonly #surroundings: Surroundings;
   #checkpointer: Checkpointer | undefined;
+  #protocol: ProtocolEvents | undefined;
   #supersteps = 0;
 
   constructor(deps: ExecuteDeps, journal: Journal, surroundings: Surroundings) {
@@ -92,6 +96,8 @@ class RunExecution {
 
   async perform(): Promise<Executed> {
     try {
+      this.#protocol = await protocolEvents(this.#deps, this.#journal.run);
+      await this.#tell(this.#protocol?.begin());
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
@@ -133,14 +139,21 @@ class RunExecution {
     const { signal, drain } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context() };
     const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
-    const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
+    const reading = this.#protocol;
+    const isRepeated = "resume" in input && reading === undefined;
+    const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
       event: async (event, data) => {
         const chunk = filter === undefined ? data : filter(event, data);
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
       superstep: () => (this.#supersteps += 1),
+      reading,
     });
+  }
+
+  async #tell(events: Iterable<WireEvent> = []): Promise<void> {
+    for (const { event, data } of events) await this.#journal.write(event, data);
   }
 
   /** What the run was given, and over it what the graph's context factory has made. */
@@ -176,6 +189,7 @@ class RunExecution {
   async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
     const { [INTERRUPT]: _, ...values } = isObject(outcome.output) ? outcome.output : {};
     const interrupted = outcome.status === "interrupted";
+    await this.#tell(this.#protocol?.end(interrupted ? "interrupted" : "completed"));
     await this.#finish({
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
@@ -202,8 +216,9 @@ class RunExecution {
     if (error instanceof LeaseLost) return { kind: "elsewhere" };
     if (error instanceof NotSaved) return this.#failed(error.cause);
     if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
-    if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
     if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
+      await this.#tell(this.#protocol?.end("interrupted"));
+      if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
       await this.#finish({ status: "interrupted", thread_status: "interrupted" });
       return { kind: "cancelled" };
     }
@@ -217,6 +232,7 @@ class RunExecution {
     if (known.code === "unavailable") return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
+    await this.#tell(this.#protocol?.end("failed", shown.message));
     await this.#finish({ status: "error", thread_status: "error", error: shown.message });
     return { kind: "failed", error: shown };
   }

@@ -5,8 +5,7 @@ import type { RunSettings } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { toCommand } from "./command.ts";
 import { toPlain } from "./plain.ts";
-import { WireEvents } from "./stream-events.ts";
-import { readGraph } from "./stream.ts";
+import { WireEvents, type Reading } from "./stream-events.ts";
 
 const INTERRUPT = "__interrupt__";
 
@@ -16,6 +15,8 @@ export interface GraphListener {
   readonly event: (event: string, data: unknown) => Promise<void>;
   /** The state was saved once more. */
   readonly superstep: () => void;
+  /** How the graph is read, and told of; by default in the stream modes that were asked for. */
+  readonly reading?: Reading | undefined;
 }
 
 /**
@@ -30,7 +31,6 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
   const result = new Result();
-  const events = new WireEvents(streamModes);
   let hasBegun = false;
   const nodeStarted = (): void => {
     hasBegun = true;
@@ -47,13 +47,14 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
     subgraphs: settings.subgraphs ?? false,
     runId: String(config.configurable?.["run_id"]),
   };
+  const reading = listener.reading ?? new WireEvents(wishes);
   try {
-    for await (const chunk of readGraph(graph, await graphInput(execution.input), options, wishes)) {
+    for await (const chunk of reading.read(graph, await graphInput(execution.input), options)) {
       if (chunk.mode === "values" && chunk.namespace.length === 0) {
         if (result.hasStarted) listener.superstep();
         result.add(chunk.data);
       }
-      for (const { event, data } of events.of(chunk)) await listener.event(event, toPlain(data));
+      for (const { event, data } of reading.of(chunk)) await listener.event(event, toPlain(data));
     }
     signal.throwIfAborted();
     return result.outcome();

@@ -31,7 +31,7 @@ export async function* readGraph(
     return;
   }
   let root: unknown;
-  for await (const event of graph.streamEvents(input, { ...settings, runId, version: "v2" })) {
+  for await (const event of await graph.streamEvents(input, { ...settings, runId, version: "v2" })) {
     if (!isEvent(event) || event.tags?.includes("langsmith:hidden") === true) continue;
     root ??= event.run_id;
     if (event.event === "on_chain_stream" && event.run_id === root)

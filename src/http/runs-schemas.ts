@@ -5,7 +5,7 @@ import { STREAM_MODES } from "../core/run-kwargs.ts";
 import { Config, JsonObject } from "./native-schemas.ts";
 
 const Nodes = z.union([z.literal("*"), z.array(z.string())]);
-const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
+export const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() })]);
 const Status = z.enum(["pending", "running", "error", "success", "timeout", "interrupted"]);
 
 const Command = z.strictObject({
@@ -23,7 +23,7 @@ const Checkpoint = z.strictObject({
 
 const StreamMode = z.enum(STREAM_MODES);
 /** Refused rather than ignored. */
-const NotYet = z.null("this server does not have it yet").optional();
+export const NotYet = z.null("this server does not have it yet").optional();
 
 const Common = z.strictObject({
   assistant_id: z.string().meta({ description: "The name of a graph, or the id of its default assistant." }),

@@ -7,6 +7,7 @@ import { VERSION } from "../version.ts";
 import { threadsAndRuns } from "./migrations/0001_threads_and_runs.ts";
 import { checkpoints } from "./migrations/0002_checkpoints.ts";
 import { rateLimits } from "./migrations/0003_rate_limits.ts";
+import { protocol } from "./migrations/0009_protocol.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 /** In order; a released one never changes. */
@@ -14,6 +15,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0001_threads_and_runs", statements: threadsAndRuns },
   { name: "0002_checkpoints", statements: checkpoints },
   { name: "0003_rate_limits", statements: rateLimits },
+  { name: "0009_protocol", statements: protocol },
 ];
 
 /** Any number that no other program uses for an advisory lock on this database. */

@@ -3,7 +3,7 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { CancelledRun, ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
-import { rows, type Db } from "./sql.ts";
+import { isUniqueViolation, rows, type Db } from "./sql.ts";
 
 export function runStore(db: Db): RunStore {
   return {
@@ -20,24 +20,27 @@ const admit =
   (db: Db): RunStore["admit"] =>
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
-    const [admitted] = await rows<{ starts: boolean; last_seq: number }>(
-      db,
-      sql`
+    const admission = sql`
       with thread as (
         ${enterThread(run, now)}
       ), decided as (
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
       )
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, command_key)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${run.due_at}::timestamptz, ${run.due_at}::timestamptz,
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${claim?.until ?? null}::timestamptz end,
+        ${run.command_key ?? null}
       from decided
-      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`,
+      returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq`;
+    const [admitted] = await rows<{ starts: boolean; last_seq: number }>(db, admission).catch(
+      (error: unknown) => {
+        throw isUniqueViolation(error, "runs_by_command") ? busy(run) : error;
+      },
     );
     if (admitted === undefined) throw await refusal(db, run);
     return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted.last_seq) : null;
@@ -67,6 +70,10 @@ async function refusal(db: Db, { thread_id, creates_thread }: NewRun): Promise<A
   const found = await rows(db, sql`select from langgraph.threads where thread_id = ${thread_id}`);
   if (found.length === 0 && !creates_thread)
     return new AppError("not_found", `Thread '${thread_id}' not found`);
+  return busy({ thread_id });
+}
+
+function busy({ thread_id }: Pick<NewRun, "thread_id">): AppError {
   return new AppError("thread_busy", `Thread '${thread_id}' is currently in use by another request`);
 }
 
