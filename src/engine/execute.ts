@@ -25,7 +25,6 @@ import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
-import type { WireEvent } from "./stream-events.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
@@ -97,7 +96,7 @@ class RunExecution {
   async perform(): Promise<Executed> {
     try {
       this.#protocol = await protocolEvents(this.#deps, this.#journal.run);
-      await this.#tell(this.#protocol?.begin());
+      for (const { event, data } of this.#protocol?.begin() ?? []) await this.#journal.write(event, data);
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
@@ -139,8 +138,7 @@ class RunExecution {
     const { signal, drain } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context() };
     const execution = { signal, drain, graph, input, config, settings, streamModes: kwargs.stream_mode };
-    const reading = this.#protocol;
-    const isRepeated = "resume" in input && reading === undefined;
+    const isRepeated = "resume" in input && this.#protocol === undefined;
     const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
       event: async (event, data) => {
@@ -148,12 +146,8 @@ class RunExecution {
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
       superstep: () => (this.#supersteps += 1),
-      reading,
+      reading: this.#protocol,
     });
-  }
-
-  async #tell(events: Iterable<WireEvent> = []): Promise<void> {
-    for (const { event, data } of events) await this.#journal.write(event, data);
   }
 
   /** What the run was given, and over it what the graph's context factory has made. */
@@ -189,7 +183,7 @@ class RunExecution {
   async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
     const { [INTERRUPT]: _, ...values } = isObject(outcome.output) ? outcome.output : {};
     const interrupted = outcome.status === "interrupted";
-    await this.#tell(this.#protocol?.end(interrupted ? "interrupted" : "completed"));
+    this.#protocol?.end(interrupted ? "interrupted" : "completed");
     await this.#finish({
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
@@ -217,7 +211,7 @@ class RunExecution {
     if (error instanceof NotSaved) return this.#failed(error.cause);
     if (error instanceof OutOfTime || error === shutdown.reason) return this.#handOver();
     if (error instanceof RunCancelled || this.#surroundings.signal.aborted) {
-      await this.#tell(this.#protocol?.end("interrupted"));
+      this.#protocol?.end("interrupted");
       if (error instanceof RunCancelled && error.action === "rollback") return this.#rollback();
       await this.#finish({ status: "interrupted", thread_status: "interrupted" });
       return { kind: "cancelled" };
@@ -232,7 +226,7 @@ class RunExecution {
     if (known.code === "unavailable") return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
-    await this.#tell(this.#protocol?.end("failed", shown.message));
+    this.#protocol?.end("failed", shown.message);
     await this.#finish({ status: "error", thread_status: "error", error: shown.message });
     return { kind: "failed", error: shown };
   }
@@ -261,7 +255,7 @@ class RunExecution {
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
-    const rest = await this.#journal.takeRest();
+    const rest = await this.#journal.takeRest(this.#protocol?.last);
     const { held, next } = await this.#persist(async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
     if (next !== undefined) await this.#wakeOther(next);

@@ -46,6 +46,7 @@ export class ProtocolEvents implements Reading {
   readonly #clock: Clock;
   readonly #graphName: string;
   readonly #past: PastEvents;
+  #last: readonly WireEvent[] = [];
 
   constructor(clock: Clock, graphName: string, past: PastEvents) {
     this.#clock = clock;
@@ -65,11 +66,19 @@ export class ProtocolEvents implements Reading {
     if (!this.#past.hasBegun) yield rootLifecycle("running", this.#graphName, this.#clock.now());
   }
 
+  /** The events that tell of the run's end; none before `end`. */
+  get last(): readonly WireEvent[] {
+    return this.#last;
+  }
+
   /** Subgraphs that were not seen to end do so with the graph. */
-  *end(status: AgentStatus, error?: string): Generator<WireEvent> {
-    for (const { namespace, graph_name } of this.#past.openSubgraphs())
-      yield this.#event("lifecycle", { namespace, mode: "lifecycle", data: { event: status, graph_name } });
-    yield rootLifecycle(status, this.#graphName, this.#clock.now(), error);
+  end(status: AgentStatus, error?: string): void {
+    const subgraphs = this.#past
+      .openSubgraphs()
+      .map(({ namespace, graph_name }) =>
+        this.#event("lifecycle", { namespace, mode: "lifecycle", data: { event: status, graph_name } }),
+      );
+    this.#last = [...subgraphs, rootLifecycle(status, this.#graphName, this.#clock.now(), error)];
   }
 
   *of(chunk: Chunk): Generator<WireEvent> {
@@ -104,7 +113,10 @@ export class ProtocolEvents implements Reading {
 
   /** Interrupts are no part of the state here; readers of the first version expect them there. */
   *#values(chunk: Chunk): Generator<LoggedEvent> {
-    if (!isJsonObject(chunk.data)) return yield this.#event("values", chunk);
+    if (!isJsonObject(chunk.data)) {
+      yield this.#event("values", chunk);
+      return;
+    }
     const { [INTERRUPT]: interrupts, ...state } = chunk.data;
     yield* this.#requests(chunk, interrupts);
     if (interrupts !== undefined && chunk.namespace.length === 0)

@@ -1,6 +1,6 @@
 /** The commands of the event streaming protocol: each with what its caller must be allowed to do, and how it is read. */
 
-import { z } from "zod";
+import type { z } from "zod";
 import { graphOfAssistant } from "../core/assistants.ts";
 import {
   agentTree,
@@ -16,6 +16,7 @@ import {
 } from "../core/commands.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import type { AuthLevel, JsonObject } from "../core/model.ts";
+import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
@@ -26,7 +27,6 @@ import * as schemas from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
 import type { Call } from "./router.ts";
 import { threadId } from "./thread-route.ts";
-import type { Logger } from "../core/ports.ts";
 
 export interface ProtocolDeps extends CommandDeps {
   readonly limits: BodyLimits;

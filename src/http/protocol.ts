@@ -5,10 +5,10 @@ import { replayStart } from "../core/commands.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
-import { AppError } from "../errors.ts";
 import { parse, readObject } from "./body.ts";
 import { checkReader, runCommand, type ProtocolDeps } from "./protocol-commands.ts";
 import { CommandAnswer, CommandBody, EventStreamBody } from "./protocol-schemas.ts";
+import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { threadId } from "./thread-route.ts";
@@ -131,7 +131,7 @@ function refuseSocket({ request }: Call): Response {
   const detail = request.headers.has("upgrade")
     ? "WebSockets are not possible here: POST to this path for Server-Sent Events"
     : "POST to this path for Server-Sent Events";
-  throw new AppError("method_not_allowed", detail);
+  return json({ error: "method_not_allowed", detail }, 405, { allow: "POST" });
 }
 
 const ERRORS = {

@@ -3,6 +3,7 @@
  * trips. Import it lazily: it loads LangChain.
  */
 
+import { randomInt } from "node:crypto";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import type {
   ChannelVersions,
@@ -43,6 +44,14 @@ export class Checkpointer extends PostgresSaver {
     this.#database = database;
     this.#lease = lease;
     this.#metadata = metadata;
+  }
+
+  /**
+   * Counts on, with a fraction of its own: a channel's value is stored under its version, and two branches from one
+   * checkpoint must not take each other's for theirs. LangGraph for Python does the same, this one's own saver does not.
+   */
+  override getNextVersion(current: number | undefined): number {
+    return Math.floor(current ?? 0) + 1 + randomInt(1, FRACTIONS) / FRACTIONS;
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
@@ -163,6 +172,9 @@ export class Checkpointer extends PostgresSaver {
     await this.#lastWrite.catch(() => undefined);
   }
 }
+
+/** Of so many, two branches of a thread hardly ever get the same; a version stays within what a number keeps exactly. */
+const FRACTIONS = 2 ** 32;
 
 interface CheckpointIds {
   readonly thread_id: string;
