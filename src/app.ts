@@ -16,6 +16,7 @@ import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
 import { toCommand } from "./engine/command.ts";
 import { toPlain } from "./engine/plain.ts";
+import { type InfoDeps, infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes, type NativeDeps } from "./http/native.ts";
 import { protocolRoutes, type ProtocolRouteDeps } from "./http/protocol.ts";
@@ -31,6 +32,7 @@ import { commandStore } from "./postgres/commands.ts";
 import { eventLog } from "./postgres/events.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
+import { ping } from "./postgres/sql.ts";
 import { threadLog } from "./postgres/thread-log.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -177,13 +179,19 @@ function assemble(options: ParsedOptions, graphs: GraphRegistry, host: Host, shu
     },
   };
   const threads = { threads: threadStore(database), threadStates: threadStateStore(database) };
+  const pingDatabase = async (): Promise<void> => ping(database);
   const protocol: Pick<ProtocolRouteDeps, "commands" | "log" | "shutdown" | "followThread"> = {
     commands: commandStore(database),
     log,
     shutdown,
     followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
   };
-  const { native, platform } = makeRoutes(options, graphs, { ...deps, ...threads, ...protocol });
+  const { native, platform } = makeRoutes(options, graphs, {
+    ...deps,
+    ...threads,
+    ...protocol,
+    pingDatabase,
+  });
   const routes = [...native, ...platform];
   const limiter = once(async () => rateLimiter(database, options));
   return {
@@ -203,7 +211,8 @@ function makeRoutes(
   graphs: GraphRegistry,
   deps: Omit<NativeDeps, "limits" | "streaming" | "maxStreamResponseBytes" | "toPlain"> &
     Pick<ThreadRouteDeps, "threads" | "threadStates"> &
-    Pick<ProtocolRouteDeps, "commands" | "log" | "shutdown" | "followThread">,
+    Pick<ProtocolRouteDeps, "commands" | "log" | "shutdown" | "followThread"> &
+    InfoDeps,
 ): { readonly native: readonly Route[]; readonly platform: readonly Route[] } {
   const { title, description, limits, streaming, maxStreamResponseBytes, authLevel, healthListsGraphs } =
     options;
@@ -211,7 +220,11 @@ function makeRoutes(
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
+<<<<<<< HEAD
     ...protocolRoutes({ ...serving, graphs, toCommand }, authLevel),
+=======
+    ...infoRoutes(deps),
+>>>>>>> main
   ];
   const native: Route[] = graphs
     .list()

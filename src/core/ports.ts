@@ -180,11 +180,6 @@ export interface EventLog {
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
 }
 
-/** Wakes a worker for a run. At least once, in no order: whether the run may start is not the message's to say. */
-export interface RunQueue {
-  readonly send: (runId: string, options?: { readonly notBefore?: Date }) => Promise<void>;
-}
-
 /** Counts requests across all instances. */
 export interface RateLimiter {
   /** @throws AppError `rate_limited`, saying when to come back. */

@@ -111,10 +111,14 @@ export const CancelMany = z
     "needs either thread_id and run_ids, or status",
   );
 
-/** The query's parameters: one that is repeated, or JSON text of a list, becomes a list. `code` is a function key. */
+/**
+ * The query's parameters: one that is repeated, or JSON text of a list, becomes a list. One that is empty is absent: the
+ * Python client sends what is None like that. `code` is a function key.
+ */
 export function queryOf(request: Request): Readonly<Record<string, unknown>> {
   const { searchParams } = new URL(request.url);
-  const names = new Set([...searchParams.keys()].filter((name) => name !== "code"));
+  const given = [...searchParams].filter(([name, value]) => name !== "code" && value !== "");
+  const names = new Set(given.map(([name]) => name));
   return Object.fromEntries(
     [...names].map((name) => {
       const values = searchParams.getAll(name);

@@ -1,7 +1,7 @@
 /** How SQL is sent: tagged templates, typed rows, and one meaning for a database that is not there. */
 
 import type { QueryResult, QueryResultRow } from "pg";
-import type { Sql } from "sql-template-tag";
+import sql, { type Sql } from "sql-template-tag";
 import { AppError } from "../errors.ts";
 
 /** A pool, a client of one, or a database that gets itself ready. */
@@ -17,6 +17,11 @@ export async function rows<Row extends QueryResultRow>(db: Db, statement: Sql): 
   } catch (error) {
     throw translate(error);
   }
+}
+
+/** One query, which only says whether the database answers. @throws AppError `unavailable` */
+export async function ping(db: Db): Promise<void> {
+  await rows(db, sql`select`);
 }
 
 /** Errors that mean "no database" become `unavailable`; the rest stay what they are. */

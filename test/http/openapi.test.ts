@@ -88,9 +88,15 @@ test("the document has every route, and each operation a name of its own", async
     `get /graphs/${name}/runs/{run_id}`,
     `post /graphs/${name}/runs/{run_id}/cancel`,
   ]);
-  const ofSystem = ["/health", "/health/details", "/openapi.json", "/docs", "/docs/{name}"].map(
-    (path) => `get ${path}`,
-  );
+  const ofSystem = [
+    "/health",
+    "/health/details",
+    "/info",
+    "/ok",
+    "/openapi.json",
+    "/docs",
+    "/docs/{name}",
+  ].map((path) => `get ${path}`);
   const ofThreads = [
     "post /threads",
     ...["search", "count", "prune"].map((verb) => `post /threads/${verb}`),

@@ -1,0 +1,65 @@
+/** The official Python client, of PyPI, against ours: its tests are beside this file, for pytest. */
+
+import { execFile } from "node:child_process";
+import { access, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { asking, counter, endless, failing, reporting, shout, typed } from "../support/graphs.ts";
+import { startServer } from "../support/server.ts";
+import { nested, talking } from "../support/streaming-graphs.ts";
+
+const run = promisify(execFile);
+const here = fileURLToPath(new URL(".", import.meta.url));
+const graphs = Object.entries({
+  asking,
+  counter,
+  endless,
+  failing,
+  nested,
+  reporting,
+  shout,
+  talking: talking("Hello"),
+  typed,
+}).map(([name, graph]) => ({ name, graph }));
+
+test("the official Python client does all that it can", { timeout: 600_000 }, async () => {
+  const python = await installPackages();
+  await using server = await startServer({ graphs });
+  const { stdout } = await pytest(python, server.url);
+  expect(stdout).toMatch(/\d+ passed/);
+  expect(stdout).not.toMatch(/skipped|xfailed|no tests ran/);
+});
+
+async function pytest(python: string, url: string): Promise<{ readonly stdout: string }> {
+  const env = { ...process.env, LANGGRAPH_URL: url, PYTHONDONTWRITEBYTECODE: "1" };
+  try {
+    return await run(python, ["-m", "pytest", "-q", "-p", "no:cacheprovider", here], { env });
+  } catch (error) {
+    const output = error instanceof Error && "stdout" in error ? String(error.stdout) : "";
+    throw new Error(`pytest failed:\n${output}`, { cause: error });
+  }
+}
+
+/** Into the system's folder for temporary files, so that the next run finds them again. @returns the interpreter */
+async function installPackages(): Promise<string> {
+  const requirements = join(here, "requirements.txt");
+  const version = createHash("sha256")
+    .update(await readFile(requirements))
+    .digest("hex")
+    .slice(0, 12);
+  const folder = join(tmpdir(), `langgraph-functions-python-${version}`);
+  const python = join(folder, "venv/bin/python");
+  const isThere = await access(join(folder, "complete")).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return python;
+  await run("python3", ["-m", "venv", "--clear", join(folder, "venv")]);
+  await run(python, ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
+  await writeFile(join(folder, "complete"), "");
+  return python;
+}
