@@ -220,11 +220,8 @@ function makeRoutes(
   const platform = [
     ...threadRoutes({ ...deps, graphs, limits, authLevel, toPlain, toCommand }),
     ...runRoutes({ ...serving, graphs: () => graphs.list() }, authLevel),
-<<<<<<< HEAD
     ...protocolRoutes({ ...serving, graphs, toCommand }, authLevel),
-=======
     ...infoRoutes(deps),
->>>>>>> main
   ];
   const native: Route[] = graphs
     .list()
