@@ -29,8 +29,11 @@ export const ALL_CHANNELS = [
   "custom",
 ];
 
-interface Reached {
+/** A server, or an app that is called without one. */
+export interface Reached {
+  /** Ends with the prefix. */
   readonly url: string;
+  readonly fetch?: (request: Request) => Promise<Response>;
 }
 
 export interface CommandAnswer {
@@ -43,17 +46,18 @@ let commandId = 0;
 
 /** Sends a command, under a number of its own unless one is given. */
 export async function command(
-  { url }: Reached,
+  { url, fetch: send = fetch }: Reached,
   thread: string,
   method: string,
   params: object = {},
   id = (commandId += 1),
 ): Promise<CommandAnswer> {
-  const response = await fetch(`${url}/threads/${thread}/commands`, {
+  const request = new Request(`${url}/threads/${thread}/commands`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ id, method, params }),
   });
+  const response = await send(request);
   return { status: response.status, body: Answer.parse(await response.json()) };
 }
 
@@ -73,17 +77,18 @@ export interface EventStream extends AsyncDisposable {
 
 /** Opens a stream of the thread's events: by default of all of them. */
 export async function openStream(
-  { url }: Reached,
+  { url, fetch: send = fetch }: Reached,
   thread: string,
   filter: object = {},
 ): Promise<EventStream> {
   const leave = new AbortController();
-  const response = await fetch(`${url}/threads/${thread}/stream/events`, {
+  const request = new Request(`${url}/threads/${thread}/stream/events`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ channels: ALL_CHANNELS, ...filter }),
     signal: leave.signal,
   });
+  const response = await send(request);
   const seen: ProtocolEvent[] = [];
   const events = read(response);
   return {
