@@ -1,55 +1,30 @@
 import { once } from "node:events";
 import { request } from "node:http";
-import { Annotation, interrupt, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
+import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { abortable, asking, counter, doubler, echo, gated, pausing, shout } from "../support/graphs.ts";
+import { abortable, asking, counter, doubler, echo, gated, shout } from "../support/graphs.ts";
 import { nested as nestedAsking } from "../support/nested-graph.ts";
-import { command, dataOf, isEnd, isEndOf, openStream, startRun } from "../support/protocol.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import {
+  command,
+  dataOf,
+  isEnd,
+  isEndOf,
+  openStream,
+  runsOf,
+  runToEnd,
+  sendCommand,
+  startRun,
+  stateOf,
+} from "../support/protocol.ts";
+import { startServer } from "../support/server.ts";
 
 const text = { text: "a" };
-
-/** Asks two questions at once. */
-const twice = new StateGraph(
-  Annotation.Root({
-    text: Annotation<string>,
-    said: Annotation<unknown[]>({ reducer: (all, more) => [...all, ...more], default: () => [] }),
-  }),
-)
-  .addNode("one", () => ({ said: [interrupt("one")] }))
-  .addNode("other", () => ({ said: [interrupt("other")] }))
-  .addEdge(START, "one")
-  .addEdge(START, "other")
-  .compile();
-
-async function state({ get }: TestServer, thread = "t"): Promise<unknown> {
-  return z.object({ values: z.unknown() }).parse((await get(`/threads/${thread}/state`)).body).values;
-}
-
-async function runsOf({ get }: TestServer, thread = "t"): Promise<unknown[]> {
-  return z.array(z.unknown()).parse((await get(`/threads/${thread}/runs`)).body);
-}
-
-/** Runs to the end, or to an interrupt. */
-async function settle(server: TestServer, thread: string, params: object) {
-  const run_id = await startRun(server, thread, params);
-  await using stream = await openStream(server, thread);
-  return [...(await stream.until((event) => isEnd(event) && event.event_id.includes(run_id)))];
-}
-
-async function pending(server: TestServer, graph: string, input: object = text): Promise<readonly string[]> {
-  const events = await settle(server, "t", { assistant_id: graph, input });
-  return z
-    .array(z.object({ interrupt_id: z.string() }))
-    .parse(dataOf(events, "input.requested"))
-    .map(({ interrupt_id }) => interrupt_id);
-}
 
 test("a command is answered with its number, and with how far the thread had come", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   const params = { assistant_id: "shout", input: text };
-  const { status, body } = await command(server, "t", "run.start", params, 41);
+  const { status, body } = await sendCommand(server, "t", { id: 41, method: "run.start", params: params });
   expect([status, body]).toEqual([
     200,
     {
@@ -61,7 +36,11 @@ test("a command is answered with its number, and with how far the thread had com
   ]);
   await using stream = await openStream(server, "t");
   const last = (await stream.until(isEnd)).at(-1);
-  const { body: after } = await command(server, "t", "state.get", { namespace: [] }, 42);
+  const { body: after } = await sendCommand(server, "t", {
+    id: 42,
+    method: "state.get",
+    params: { namespace: [] },
+  });
   expect(after).toMatchObject({ id: 42, meta: { applied_through_seq: last?.seq } });
 });
 
@@ -90,8 +69,8 @@ test("config and metadata reach the graph; the thread is the path's", async () =
   await using server = await startServer({ graphs: [{ name: "look", graph }] });
   const config = { configurable: { color: "red", thread_id: "t" }, recursion_limit: 7 };
   const params = { assistant_id: "look", input: {}, config, metadata: { by: "me" } };
-  await settle(server, "t", params);
-  expect(await state(server)).toEqual({ told: { color: "red", by: "me", recursionLimit: 7 } });
+  await runToEnd(server, "t", params);
+  expect(await stateOf(server, "t")).toEqual({ told: { color: "red", by: "me", recursionLimit: 7 } });
   const { body } = await command(server, "other", "run.start", params);
   expect(body).toMatchObject({ type: "error", error: "invalid_argument" });
   expect(body["message"]).toContain("config.configurable.thread_id");
@@ -101,20 +80,20 @@ test("the same command, sent again while its run is active, is no second run", a
   const gate = gated();
   await using server = await startServer({ graphs: [{ name: "gated", graph: gate.graph }] });
   const params = { assistant_id: "gated", input: text };
-  const send = async () => command(server, "t", "run.start", params, 1);
+  const send = async () => sendCommand(server, "t", { id: 1, method: "run.start", params: params });
   const answers = await Promise.all([send(), send(), send()]);
   await gate.entered;
   answers.push(await send());
   expect(new Set(answers.map(({ body }) => JSON.stringify(body["result"]))).size).toBe(1);
-  expect(await runsOf(server)).toHaveLength(1);
-  await command(server, "t", "run.start", params, 2);
-  await command(server, "t", "run.start", { ...params, input: { text: "b" } }, 1);
-  expect(await runsOf(server)).toHaveLength(3);
+  expect(await runsOf(server, "t")).toHaveLength(1);
+  await sendCommand(server, "t", { id: 2, method: "run.start", params: params });
+  await sendCommand(server, "t", { id: 1, method: "run.start", params: { ...params, input: { text: "b" } } });
+  expect(await runsOf(server, "t")).toHaveLength(3);
   gate.open();
   await using stream = await openStream(server, "t");
   await stream.until(isEndOf(3));
   await startRun(server, "t", params); // what is over may be asked for again
-  expect(await runsOf(server)).toHaveLength(4);
+  expect(await runsOf(server, "t")).toHaveLength(4);
 });
 
 test("runs that come while one is active wait, take its place, or are refused", async () => {
@@ -151,98 +130,17 @@ test("a run that is cancelled is told to be interrupted, whether it is kept or u
     await server.post(`/threads/t/runs/${run_id}/cancel?action=${action}`, {});
     const events = await stream.until(isEnd);
     expect(dataOf(events, "lifecycle").at(-1)).toMatchObject({ event: "interrupted" });
-    const followUp = await openStream(server, "t", { channels: ["lifecycle"] });
-    await followUp[Symbol.asyncDispose]();
   }
-});
-
-test("an input answers the interrupt that the thread waits at; without one, it starts a run", async () => {
-  await using server = await startServer({ graphs: [{ name: "asking", graph: asking }] });
-  await settle(server, "t", { assistant_id: "asking", input: text });
-  await settle(server, "t", { assistant_id: "asking", input: "yes" });
-  expect(await state(server)).toEqual({ text: "a yes" });
-  await settle(server, "t", { assistant_id: "asking", input: { text: "b" } });
-  expect(await state(server)).toEqual({ text: "b" });
-  expect((await server.get("/threads/t")).body).toMatchObject({ status: "interrupted" });
-});
-
-test("any answer is an answer", async () => {
-  await using server = await startServer({ graphs: [{ name: "pausing", graph: pausing }] });
-  for (const response of [false, 0, "", null, { deep: [1] }]) {
-    const [interrupt_id] = await pending(server, "pausing", { value: "?" });
-    await using stream = await openStream(server, "t", { channels: ["lifecycle", "values"] });
-    await stream.until(isEnd);
-    await command(server, "t", "input.respond", { interrupt_id, response });
-    await stream.until(isEnd);
-    expect(await state(server)).toEqual({ value: "?", text: response });
-  }
-});
-
-test("several interrupts are answered by one command, which may edit the state as well", async () => {
-  await using server = await startServer({ graphs: [{ name: "twice", graph: twice }] });
-  const ids = await pending(server, "twice");
-  expect(ids).toHaveLength(2);
-  await using stream = await openStream(server, "t");
-  await stream.until(isEnd);
-  const responses = ids.map((interrupt_id, index) => ({ namespace: [], interrupt_id, response: index }));
-  const { body } = await command(server, "t", "input.respond", {
-    responses,
-    update: { text: "edited" },
-    metadata: { by: "me" },
-    config: { configurable: { color: "red" } },
-    strict_resume: true,
-  });
-  expect(body).toMatchObject({ type: "success", result: {} });
-  await stream.until(isEnd);
-  expect(await state(server)).toEqual({ text: "edited", said: [0, 1] });
-  const [newest] = await runsOf(server);
-  expect(newest).toMatchObject({
-    metadata: { by: "me" },
-    kwargs: { command: { update: { text: "edited" } }, config: { configurable: { color: "red" } } },
-  });
-});
-
-test("an answer may say where to go on", async () => {
-  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
-    .addNode("ask", () => ({ text: String(interrupt("?")) }), { ends: ["aside"] })
-    .addNode("aside", ({ text }) => ({ text: `${text} aside` }))
-    .addEdge(START, "ask")
-    .compile();
-  await using server = await startServer({ graphs: [{ name: "ask", graph }] });
-  const [interrupt_id] = await pending(server, "ask");
-  await using stream = await openStream(server, "t", { channels: ["lifecycle", "updates"] });
-  await stream.until(isEnd);
-  await command(server, "t", "input.respond", { interrupt_id, response: "yes", goto: ["aside"] });
-  const nodes = (await stream.until(isEnd)).flatMap(({ params: { node } }) => node ?? []);
-  expect(nodes).toContain("aside");
-});
-
-test("an answer to what nobody asked is refused", async () => {
-  await using server = await startServer({ graphs: [{ name: "asking", graph: asking }] });
-  const respond = async (params: object) =>
-    (await command(server, "t", "input.respond", params)).body["error"];
-  expect(await respond({ interrupt_id: "x", response: 1 })).toBe("no_such_run");
-  const [interrupt_id] = await pending(server, "asking");
-  expect(await respond({ interrupt_id: "x", response: 1 })).toBe("no_such_interrupt");
-  expect(await respond({ responses: [] })).toBe("invalid_argument");
-  expect(await respond({ response: 1 })).toBe("invalid_argument");
-  await using stream = await openStream(server, "t", { channels: ["lifecycle"] });
-  await stream.until(isEnd);
-  const send = async () => command(server, "t", "input.respond", { interrupt_id, response: "yes" }, 7);
-  await Promise.all([send(), send()]);
-  await stream.until(isEnd);
-  expect(await runsOf(server)).toHaveLength(2);
-  expect(await respond({ interrupt_id, response: "no" })).toBe("invalid_argument");
 });
 
 test("a run starts from an earlier checkpoint, by run.start or state.fork", async () => {
   await using server = await startServer({ graphs: [{ name: "counter", graph: counter }] });
   const input = (id: string) => ({ messages: [{ role: "user", content: id, id }] });
-  const first = await settle(server, "t", { assistant_id: "counter", input: input("one") });
+  const first = await runToEnd(server, "t", { assistant_id: "counter", input: input("one") });
   const { id: checkpoint_id } = z.object({ id: z.string() }).parse(dataOf(first, "checkpoints").at(-1));
-  await settle(server, "t", { assistant_id: "counter", input: input("two") });
+  await runToEnd(server, "t", { assistant_id: "counter", input: input("two") });
   const config = { configurable: { checkpoint_id } };
-  const forked = await settle(server, "t", { assistant_id: "counter", input: input("three"), config });
+  const forked = await runToEnd(server, "t", { assistant_id: "counter", input: input("three"), config });
   const said = ["one", "message 1", "three", "message 3"].map((content) => ({ content }));
   expect(dataOf(forked, "values").at(-1)).toMatchObject({ messages: said });
 
@@ -251,7 +149,7 @@ test("a run starts from an earlier checkpoint, by run.start or state.fork", asyn
   const { body } = await command(server, "t", "state.fork", { checkpoint_id, input: input("four") });
   expect(body).toMatchObject({ result: { run_id: expect.any(String), thread_id: "t" } });
   await stream.until(isEnd);
-  expect(await state(server)).toMatchObject({ messages: [{}, {}, { content: "four" }, {}] });
+  expect(await stateOf(server, "t")).toMatchObject({ messages: [{}, {}, { content: "four" }, {}] });
   const { body: missing } = await command(server, "t", "state.fork", { checkpoint_id: "none" });
   expect(missing).toMatchObject({ type: "error", error: "no_such_checkpoint" });
 });
@@ -263,7 +161,7 @@ test("the state is read whole, in part, or of a subgraph that waits", async () =
       { name: "echo", graph: echo },
     ],
   });
-  const events = await settle(server, "t", { assistant_id: "nested", input: text });
+  const events = await runToEnd(server, "t", { assistant_id: "nested", input: text });
   const namespace = events.find(({ method }) => method === "input.requested")?.params.namespace;
   const get = async (params: object, thread = "t") =>
     (await command(server, thread, "state.get", params)).body;
@@ -274,14 +172,14 @@ test("the state is read whole, in part, or of a subgraph that waits", async () =
   });
   expect(await get({ namespace: ["nowhere:1"] })).toMatchObject({ error: "no_such_namespace" });
   expect(await get({}, "nobody")).toMatchObject({ error: "no_such_run" });
-  await settle(server, "e", { assistant_id: "echo", input: { value: 1, text: 2 } });
+  await runToEnd(server, "e", { assistant_id: "echo", input: { value: 1, text: 2 } });
   expect(await get({ keys: ["text"] }, "e")).toMatchObject({ result: { values: { text: 2 } } });
   expect((await get({ keys: ["text"] }, "e"))["result"]).not.toHaveProperty("values.value");
 });
 
 test("checkpoints are listed, the newest first", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
-  await settle(server, "t", { assistant_id: "shout", input: text });
+  await runToEnd(server, "t", { assistant_id: "shout", input: text });
   const list = async (params: object) =>
     z
       .object({ result: z.object({ checkpoints: z.array(z.looseObject({ id: z.string() })) }) })
@@ -296,7 +194,7 @@ test("the tree tells how far the newest run and its subgraphs have come", async 
   await using server = await startServer({ graphs: [{ name: "nested", graph: nestedAsking }] });
   const tree = async () => (await command(server, "t", "agent.getTree")).body;
   expect(await tree()).toMatchObject({ type: "error", error: "no_such_run" });
-  await pending(server, "nested");
+  await runToEnd(server, "t", { assistant_id: "nested", input: text });
   expect(await tree()).toMatchObject({
     result: {
       tree: {
@@ -319,7 +217,11 @@ test("what is not to be had is refused with a reason", async () => {
   expect(await error("run.start")).toBe("invalid_argument");
   const unknown = await command(server, "t", "run.start", { assistant_id: "doubler", input: {}, colour: 1 });
   expect(unknown.body["message"]).toContain("colour");
-  const missing = await command(server, "t", "run.start", { assistant_id: "nope", input: {} }, 5);
+  const missing = await sendCommand(server, "t", {
+    id: 5,
+    method: "run.start",
+    params: { assistant_id: "nope", input: {} },
+  });
   expect(missing).toMatchObject({ status: 404, body: { type: "error", id: 5, error: "invalid_argument" } });
   expect((await server.get("/threads/t")).status).toBe(404); // nothing was made
 });
@@ -351,8 +253,8 @@ test("an input that the graph's schema refuses is refused by the command", async
   const { body } = await command(server, "t", "run.start", { assistant_id: "shout", input: { text: 1 } });
   expect(body).toMatchObject({ type: "error", error: "invalid_argument" });
   expect(body["message"]).toContain("input.text");
-  await settle(server, "t", { assistant_id: "shout", input: {} });
-  expect(await state(server)).toEqual({ text: "default!" });
+  await runToEnd(server, "t", { assistant_id: "shout", input: {} });
+  expect(await stateOf(server, "t")).toEqual({ text: "default!" });
 });
 
 test("a WebSocket is refused with a word on what to do instead", async () => {

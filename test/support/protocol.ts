@@ -44,18 +44,27 @@ export interface CommandAnswer {
 const Answer = z.record(z.string(), z.unknown());
 let commandId = 0;
 
-/** Sends a command, under a number of its own unless one is given. */
+/** Sends a command, under a number of its own. */
 export async function command(
-  { url, fetch: send = fetch }: Reached,
+  server: Reached,
   thread: string,
   method: string,
   params: object = {},
-  id = (commandId += 1),
+): Promise<CommandAnswer> {
+  commandId += 1;
+  return sendCommand(server, thread, { id: commandId, method, params });
+}
+
+/** Sends a command, under its number. */
+export async function sendCommand(
+  { url, fetch: send = fetch }: Reached,
+  thread: string,
+  numbered: { readonly id: number; readonly method: string; readonly params: object },
 ): Promise<CommandAnswer> {
   const request = new Request(`${url}/threads/${thread}/commands`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ id, method, params }),
+    body: JSON.stringify(numbered),
   });
   const response = await send(request);
   return { status: response.status, body: Answer.parse(await response.json()) };
@@ -144,4 +153,35 @@ export function outline(events: readonly ProtocolEvent[]): readonly string[] {
 /** The data of a method's events. */
 export function dataOf(events: readonly ProtocolEvent[], method: string): readonly unknown[] {
   return events.flatMap((event) => (event.method === method ? [event.params.data] : []));
+}
+
+const Requests = z.array(z.object({ interrupt_id: z.string() }));
+
+/** The ids of the interrupts that were asked about. */
+export function requestedOf(events: readonly ProtocolEvent[]): readonly string[] {
+  return Requests.parse(dataOf(events, "input.requested")).map(({ interrupt_id }) => interrupt_id);
+}
+
+/** Runs to the end, or to an interrupt. */
+export async function runToEnd(
+  server: Reached,
+  thread: string,
+  params: object,
+): Promise<readonly ProtocolEvent[]> {
+  const run_id = await startRun(server, thread, params);
+  await using stream = await openStream(server, thread);
+  const events = await stream.until((event) => isEnd(event) && event.event_id.includes(run_id));
+  return events;
+}
+
+/** The values of a thread's state. */
+export async function stateOf({ url }: Reached, thread: string): Promise<unknown> {
+  const response = await fetch(`${url}/threads/${thread}/state`);
+  return z.object({ values: z.unknown() }).parse(await response.json()).values;
+}
+
+/** A thread's runs, the newest first. */
+export async function runsOf({ url }: Reached, thread: string): Promise<readonly unknown[]> {
+  const response = await fetch(`${url}/threads/${thread}/runs`);
+  return z.array(z.unknown()).parse(await response.json());
 }
