@@ -107,6 +107,10 @@ test("the document has every route, and each operation a name of its own", async
     "get /threads/{thread_id}/state/{checkpoint_id}",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
+  const ofProtocol = [
+    "post /threads/{thread_id}/commands",
+    ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/stream/events`),
+  ];
   const ofRuns = [
     ...["", "/wait", "/stream"].flatMap((door) => [
       `post /runs${door}`,
@@ -125,7 +129,7 @@ test("the document has every route, and each operation a name of its own", async
   const isOfRuns = (route: string) => /^\w+ .*\/runs\b/.test(route) && !route.includes("/graphs/");
   expect(routes.filter(isOfRuns).sort()).toEqual(ofRuns.sort());
   const others = routes.filter((route) => !isOfRuns(route));
-  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads].sort());
+  expect(others.sort()).toEqual([...ofGraphs, ...ofSystem, ...ofThreads, ...ofProtocol].sort());
 
   const ids = Object.values(paths).flatMap((operations) =>
     Object.values(operations).map(({ operationId }) => operationId),
