@@ -77,6 +77,9 @@ async function newRunOr(
   signal: AbortSignal,
 ): Promise<void> {
   const awake = new AbortController();
-  using _started = journals.onStart(threadId, () => awake.abort());
-  await clock.sleep(ms, AbortSignal.any([signal, awake.signal]));
+  const wake = (): void => awake.abort();
+  using _started = journals.onStart(threadId, wake);
+  signal.addEventListener("abort", wake); // not AbortSignal.any: a signal that lives long keeps track of each
+  await clock.sleep(ms, awake.signal);
+  signal.removeEventListener("abort", wake);
 }
