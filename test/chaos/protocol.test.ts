@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { setTimeout as delay } from "node:timers/promises";
 import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp, type GraphOptions } from "langgraph-functions";
@@ -14,10 +14,12 @@ import {
 import { dataOf, isEnd, openStream, outline, startRun, type ProtocolEvent } from "../support/protocol.ts";
 
 /** Our host's queue: the test delivers its messages, each to an invocation of its own. */
-const messages = vi.hoisted(() => [] as object[]);
-vi.mock("../../src/engine/in-process-queue.ts", () => ({
-  inProcessQueue: () => ({ send: async (wakeUp: object) => void messages.push(wakeUp) }),
-}));
+const messages: object[] = [];
+const queue = {
+  check: async () => undefined,
+  send: async (wakeUp: object) => void messages.push(wakeUp),
+  outlivesProcess: () => false,
+};
 
 let program: WorkerProgram;
 beforeAll(async () => (program = await buildWorker()));
@@ -53,7 +55,7 @@ async function openHost(graph: GraphOptions["graph"], requestMs = 60_000) {
     database: { url: database.url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
-  app.doors({ settings });
+  app.doors({ settings, queue });
   const inMs = (ms: number): Date => new Date(Date.now() + ms);
   return {
     url: "http://localhost/api",
