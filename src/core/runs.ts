@@ -83,7 +83,7 @@ export async function createRun(deps: RunDeps, request: RunRequest): Promise<New
   await deps.queue.check();
   let run: NewRun;
   try {
-    const { metadata } = await deps.runs.admit(asked, deps.clock.now());
+    const { metadata } = await deps.runs.admit(asked, asked.created_at);
     run = { ...asked, metadata };
   } catch (error) {
     return firstRun(deps, asked, error);
@@ -285,7 +285,8 @@ const GIVEN_UP_GAP = 1_000_000;
 function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
   const { graph, input, config, assistant } = request;
   const run_id = newId();
-  const metadata = { ...assistant?.metadata, ...request.metadata };
+  const assistant_metadata = assistant?.metadata;
+  const metadata = { ...assistant_metadata, ...request.metadata };
   const now = clock.now();
   return {
     run_id,
@@ -295,7 +296,7 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
     assistant_version: assistant?.version,
     graph_id: graph.name,
     metadata: request.metadata,
-    assistant_metadata: assistant?.metadata,
+    assistant_metadata,
     kwargs: {
       ...input,
       config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),

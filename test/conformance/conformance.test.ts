@@ -1,11 +1,14 @@
 /** The same calls of the official client to the official in-memory server and to ours: the answers are the same, or there is a reason. */
 
 import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Case, failure } from "./case.ts";
 import { assistants } from "./cases/assistants.ts";
+import { protocol } from "./cases/protocol.ts";
 import { remoteGraphs } from "./cases/remote-graph.ts";
 import { runs } from "./cases/runs.ts";
 import { store } from "./cases/store.ts";
@@ -14,17 +17,36 @@ import { system } from "./cases/system.ts";
 import { threads } from "./cases/threads.ts";
 import { KNOWN, KNOWN_EVENTS } from "./differences.ts";
 import * as graphs from "./graphs.ts";
-import { type OfficialServer, startOfficialServer } from "./official-server.ts";
+import { installPackages, type OfficialServer, startOfficialServer } from "./official-server.ts";
 import { type Difference, differences, normalised, recorder, withoutEvents } from "./transcript.ts";
 
-const cases = [...system, ...assistants, ...threads, ...runs, ...streams, ...store, ...remoteGraphs];
+const cases = [
+  ...system,
+  ...assistants,
+  ...threads,
+  ...runs,
+  ...streams,
+  ...store,
+  ...protocol,
+  ...remoteGraphs,
+];
+/** Again with what npm calls the latest SDK, which is older. The streams of each graph and mode are the server's, not the SDK's. */
+const casesOfLatest = [...assistants, ...threads, ...runs, ...streams, ...store]
+  .filter(({ name }) => !/^streams: \w+, \w+/.test(name))
+  .map((one): Case => ({ ...one, name: `${one.name} (SDK 2.0.0)` }));
+
+type NewClient = (options: { readonly url: string; readonly fetch: typeof fetch }) => Client;
+const newClient: NewClient = ({ url, fetch }) =>
+  new Client({ apiUrl: url, callerOptions: { fetch, maxRetries: 0 } });
+let newClientOfLatest: NewClient;
 
 let official: OfficialServer;
 let ours: TestServer;
 const met = new Set<object>();
 
 beforeAll(async () => {
-  [official, ours] = await Promise.all([
+  [newClientOfLatest, official, ours] = await Promise.all([
+    latestSdk(),
     startOfficialServer(Object.keys(graphs)),
     startServer({ graphs: Object.entries(graphs).map(([name, graph]) => ({ name, graph })) }),
   ]);
@@ -34,14 +56,29 @@ afterAll(async () => {
   await Promise.all([official[Symbol.asyncDispose](), ours[Symbol.asyncDispose]()]);
 });
 
-test.each(cases)("$name", async (one) => {
-  const [theirs, mine] = await Promise.all([transcript(one, official.url), transcript(one, ours.url)]);
+test.each(cases)("$name", async (one) => compare(one, newClient));
+
+test.each(casesOfLatest)("$name", async (one) => compare(one, newClientOfLatest));
+
+/** Its types are those of the other one. */
+async function latestSdk(): Promise<NewClient> {
+  const folder = await installPackages("sdk", { "@langchain/langgraph-sdk": "2.0.0" });
+  const index = join(folder, "node_modules", "@langchain", "langgraph-sdk", "dist", "index.js");
+  const sdk: { readonly Client: typeof Client } = await import(pathToFileURL(index).href);
+  return ({ url, fetch }) => new sdk.Client({ apiUrl: url, callerOptions: { fetch, maxRetries: 0 } });
+}
+
+async function compare(one: Case, client: NewClient): Promise<void> {
+  const [theirs, mine] = await Promise.all([
+    transcript(one, official.url, client),
+    transcript(one, ours.url, client),
+  ]);
   const unexplained = differences(withoutKnownEvents(one, theirs), withoutKnownEvents(one, mine)).filter(
     (difference) => !isKnown(one, difference),
   );
   const lines = unexplained.map(shown);
   expect(lines, lines.join("\n")).toEqual([]);
-});
+}
 
 test("every reason is one for a difference that is there", () => {
   const reasons = [...KNOWN, ...KNOWN_EVENTS];
@@ -69,13 +106,12 @@ function withoutKnownEvents({ name }: Case, value: unknown): unknown {
   }, value);
 }
 
-async function transcript({ name, run }: Case, url: string): Promise<unknown> {
+async function transcript({ name, run }: Case, url: string, client: NewClient): Promise<unknown> {
   const { fetch: recorded, exchanges } = recorder(url);
   const known = new Set<string>();
-  const client = new Client({ apiUrl: url, callerOptions: { fetch: recorded, maxRetries: 0 } });
   const returned = await failure(
     run({
-      client,
+      client: client({ url, fetch: recorded }),
       url,
       id: (what) => {
         const id = idOf(`${name}/${what}`);

@@ -72,6 +72,21 @@ test("a run's record and its thread name the assistant", async () => {
   expect(await threads.count({ metadata: { assistant_id } })).toBe(1);
 });
 
+test("a run has its assistant's metadata, over it its thread's, over both its request's, also when it waits", async () => {
+  await using server = await startServer({ graphs });
+  const { assistants, runs, threads } = clientOf(server);
+  const all = { by: "assistant", on: "assistant", of: "assistant" };
+  const { assistant_id } = await assistants.create({ graphId: "reporting", metadata: all });
+  const { thread_id } = await threads.create({ metadata: { on: "thread", of: "thread", team: "a" } });
+  const merged = { by: "assistant", on: "thread", of: "request", team: "a", assistant_id };
+  const asked = { input: { text: "a" }, metadata: { of: "request" } };
+  expect(await runs.wait(thread_id, assistant_id, asked)).toMatchObject({ report: { metadata: merged } });
+  const waiting = await runs.create(thread_id, assistant_id, { ...asked, afterSeconds: 3_600 });
+  expect(waiting).toMatchObject({ metadata: merged });
+  expect(await runs.get(thread_id, waiting.run_id)).toMatchObject({ metadata: merged });
+  expect(await threads.getState(thread_id)).toMatchObject({ metadata: { team: "a", of: "request" } });
+});
+
 test("every way to ask for a run takes an assistant's id", async () => {
   await using server = await startServer({ graphs });
   const { assistants, runs } = clientOf(server);

@@ -3,7 +3,9 @@
 import { randomUUID } from "node:crypto";
 import type { Client } from "@langchain/langgraph-sdk";
 import { reporter, sleeper, steps, nested, asker } from "../../conformance/graphs.ts";
-import { reporting } from "../../support/graphs.ts";
+import { failing, reporting } from "../../support/graphs.ts";
+import { branching } from "../../support/drawn-graphs.ts";
+import { nested as inside } from "../../support/nested-graph.ts";
 import type { Receiver } from "../../support/receiver.ts";
 import { clientOf } from "../../support/sdk.ts";
 import type { TestServer } from "../../support/server.ts";
@@ -20,9 +22,17 @@ export type Effect = (place: Place) => Promise<void>;
 /** By the names of the fields, as they are sent. */
 export type Effects = Readonly<Record<string, Effect>>;
 
-export const GRAPHS = Object.entries({ reporter, sleeper, steps, nested, asker, reporting }).map(
-  ([name, graph]) => ({ name, graph }),
-);
+export const GRAPHS = Object.entries({
+  reporter,
+  sleeper,
+  steps,
+  nested,
+  asker,
+  reporting,
+  failing,
+  branching,
+  inside,
+}).map(([name, graph]) => ({ name, graph }));
 
 export function placeOf(server: TestServer, receiver: Receiver): Place {
   return { client: clientOf(server), server, receiver };

@@ -4,6 +4,7 @@ import { LangChainTracer } from "@langchain/core/tracers/tracer_langchain";
 import type { Client } from "@langchain/langgraph-sdk";
 import { expect, vi } from "vitest";
 import { allParts, eventNames, type Part } from "../../support/sdk.ts";
+import { leave, untilRun } from "./run-control.ts";
 import { fresh, middleOf, stepped, type Effect, type Effects, type Place } from "./place.ts";
 
 type Payload = NonNullable<Parameters<Client["runs"]["create"]>[2]>;
@@ -15,13 +16,7 @@ interface Named {
 
 /** A way to ask for a run. */
 interface Way {
-  /** Without a thread if null. */
-  readonly ask: (
-    place: Place,
-    threadId: string | null,
-    assistant: string,
-    payload: Payload,
-  ) => Promise<Named>;
+  readonly ask: (place: Place, threadId: string, assistant: string, payload: Payload) => Promise<Named>;
   readonly isStateless?: boolean;
 }
 
@@ -30,10 +25,11 @@ const create: Way = {
 };
 
 const wait: Way = {
-  ask: async ({ client }, threadId, assistant, { streamMode: _, streamSubgraphs: __, ...payload }) => {
+  ask: async ({ client }, threadId, assistant, { streamMode, streamSubgraphs, ...payload }) => {
+    expect([streamMode, streamSubgraphs]).toEqual([undefined, undefined]); // it does not send them
     let run: Named = { run_id: "" };
     const onRunCreated = (created: Named): void => void (run = created);
-    await client.runs.wait(threadId ?? "", assistant, { ...payload, raiseError: false, onRunCreated });
+    await client.runs.wait(threadId, assistant, { ...payload, raiseError: false, onRunCreated });
     return run;
   },
 };
@@ -42,7 +38,7 @@ const stream: Way = {
   ask: async ({ client }, threadId, assistant, payload) => {
     let run: Named = { run_id: "" };
     const onRunCreated = (created: Named): void => void (run = created);
-    await allParts(client.runs.stream(threadId ?? "", assistant, { ...payload, onRunCreated }));
+    for await (const _ of client.runs.stream(threadId, assistant, { ...payload, onRunCreated })) continue;
     return run;
   },
 };
@@ -63,10 +59,11 @@ async function ran(
   assistant: string,
   payload: Payload,
 ): Promise<Named & { readonly parts: readonly Part[]; readonly values: unknown }> {
-  const threadId = way.isStateless === true ? null : fresh();
-  const named = threadId === null ? payload : { ifNotExists: "create" as const, ...payload };
-  const run = await way.ask(place, threadId, assistant, named);
-  const parts = await allParts(place.client.runs.joinStream(threadId, run.run_id));
+  const threadId = fresh();
+  const run = await way.ask(place, threadId, assistant, { ifNotExists: "create", ...payload });
+  const parts = await allParts(
+    place.client.runs.joinStream(way.isStateless === true ? null : threadId, run.run_id),
+  );
   const values = parts.findLast(({ event, data }) => event === "values" && !isInterrupt(data))?.data;
   return { ...run, parts, values };
 }
@@ -155,8 +152,9 @@ function onThreads(way: Way): Effects {
       ...from(checkpoint.checkpoint_id ?? ""),
     });
     await place.client.runs.join(threadId, run_id);
-    const state = await place.client.threads.getState(threadId);
-    expect(state.parent_checkpoint?.checkpoint_id).toBe(checkpoint.checkpoint_id);
+    const history = await place.client.threads.getHistory(threadId);
+    const parents = history.map(({ parent_checkpoint: parent }) => parent?.checkpoint_id);
+    expect(parents.filter((parent) => parent === checkpoint.checkpoint_id)).toHaveLength(2);
   };
   return {
     checkpoint: async (place) =>
@@ -199,23 +197,6 @@ function onThreads(way: Way): Effects {
   };
 }
 
-/** A client that goes away, at the end of the scope at the latest. */
-function leave(): Disposable & { readonly signal: AbortSignal; readonly now: () => void } {
-  const controller = new AbortController();
-  const now = (): void => controller.abort();
-  return { signal: controller.signal, now, [Symbol.dispose]: now };
-}
-
-async function untilRun({ client }: Place, threadId: string, status: string): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const runs = await client.runs.list(threadId);
-      expect(runs.map((run) => String(run.status))).toContain(status);
-    },
-    { timeout: 20_000, interval: 50 },
-  );
-}
-
 /** For those who wait, or listen. */
 function onDisconnect(way: Way): Effect {
   return async (place) => {
@@ -234,25 +215,35 @@ function without(effects: Effects, ...names: readonly string[]): Effects {
   return Object.fromEntries(Object.entries(effects).filter(([name]) => !names.includes(name)));
 }
 
-const joining = { cancel_on_disconnect: joinAndLeave("join") };
+const tracing = (way: Way): Effects => {
+  const { langsmith_tracer: effect } = anywhere(way);
+  return effect === undefined ? {} : { project_name: effect, example_id: effect };
+};
 
-/** Someone who joins the run, and leaves. */
-function joinAndLeave(how: "join" | "joinStream"): Effect {
-  return async (place) => {
-    const { thread_id } = await place.client.threads.create();
-    const { run_id } = await place.client.runs.create(thread_id, "sleeper", { input });
-    await untilRun(place, thread_id, "running");
-    using leaving = leave();
-    const options = { cancelOnDisconnect: true, signal: leaving.signal };
-    const { runs } = place.client;
-    const seen = new Promise<void>((resolve) => void setImmediate(resolve));
-    const joined =
-      how === "join"
-        ? runs.join(thread_id, run_id, options)
-        : allParts(runs.joinStream(thread_id, run_id, options));
-    joined.catch(() => undefined);
-    await seen;
-    leaving.now();
-    await untilRun(place, thread_id, "interrupted");
-  };
-}
+const refusedInBatch = (payload: Payload, field: string): Effect => {
+  return async (place) =>
+    expect(ran(place, createBatch, "steps", { input, ...payload })).rejects.toThrow(refused(field));
+};
+
+export const askingEffects: Readonly<Record<string, Effects>> = {
+  "runs.create": { ...anywhere(create), ...onThreads(create), ...tracing(create) },
+  "runs.stream": {
+    ...without(anywhere(stream), "langsmith_tracer"),
+    ...onThreads(stream),
+    on_disconnect: onDisconnect(stream),
+  },
+  "runs.wait": {
+    ...without(anywhere(wait), "stream_mode", "stream_subgraphs", "stream_resumable", "feedback_keys"),
+    ...onThreads(wait),
+    ...tracing(wait),
+    on_disconnect: onDisconnect(wait),
+  },
+  "runs.createBatch": {
+    ...without(anywhere(createBatch), "langsmith_tracer"),
+    checkpoint: refusedInBatch(
+      { checkpoint: { checkpoint_id: "1", checkpoint_ns: "", checkpoint_map: null } },
+      "checkpoint",
+    ),
+    checkpoint_id: refusedInBatch({ checkpointId: "1" }, "checkpoint_id"),
+  },
+};
