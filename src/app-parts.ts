@@ -86,6 +86,7 @@ export function openParts(
     queue,
     leaseMs,
     clock: systemClock,
+    startedAt: systemClock.now(),
     newId: randomUUID,
     checkpointers,
     graphStore: graphStore(store),

@@ -80,6 +80,8 @@ class RunExecution {
   readonly #deps: ExecuteDeps;
   readonly #journal: Journal;
   readonly #surroundings: Surroundings;
+  readonly #context: unknown;
+  #graph: CompiledGraph | undefined;
   #checkpointer: Checkpointer | undefined;
   #supersteps = 0;
 
@@ -87,12 +89,14 @@ class RunExecution {
     this.#deps = deps;
     this.#journal = journal;
     this.#surroundings = surroundings;
+    this.#context = this.#mergedContext();
   }
 
   async perform(): Promise<Executed> {
     try {
       this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
-      const graph = await this.#graph();
+      const graph = await this.#load();
+      this.#graph = graph;
       const outcome = await this.#call(graph);
       await this.#saved();
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
@@ -101,12 +105,12 @@ class RunExecution {
     }
   }
 
-  async #graph(): Promise<CompiledGraph> {
+  async #load(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
     const loaded = await graphs.get(run.graph_id).load(this.#config(), {
       accessContext: "threads.create_run",
-      executionRuntime: { context: this.#context() },
+      executionRuntime: { context: this.#context },
     });
     const graph = withStore(loaded, await this.#deps.graphStore());
     const { checkpointer } = graph;
@@ -148,7 +152,7 @@ class RunExecution {
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const { signal, drain } = this.#surroundings;
-    const settings = { ...kwargs, context: this.#context() };
+    const settings = { ...kwargs, context: this.#context };
     const execution = {
       signal,
       drain,
@@ -170,10 +174,20 @@ class RunExecution {
   }
 
   /** What the run was given, and over it what the graph's context factory has made. */
-  #context(): unknown {
+  #mergedContext(): unknown {
     const given = this.#journal.run.kwargs.context;
-    const made = this.#surroundings.context;
+    const made = this.#surroundings.context ?? this.#keptContext();
     return isObject(given) && isObject(made) ? { ...given, ...made } : (made ?? given);
+  }
+
+  /** As it was when the run was asked for, elsewhere. */
+  #keptContext(): unknown {
+    const { run_id, graph_id, kwargs } = this.#journal.run;
+    const { made_context: kept } = kwargs;
+    if (kept === undefined || "json" in kept) return kept?.json;
+    const reason = "the graph's context factory made something that is not JSON, and the request is over";
+    this.#deps.logger.warn({ run_id, graph_id }, `A run goes on without its context: ${reason}`);
+    return undefined;
   }
 
   /** What a former executor has saved is gone on from; it has consumed the input or command by then. */
@@ -236,7 +250,8 @@ class RunExecution {
 
   async #cancelled(reason?: RunCancelled): Promise<Executed> {
     if (reason?.action === "rollback") return this.#rollback();
-    await this.#finish({ status: "interrupted", thread_status: "interrupted" });
+    const saved_values = await this.#savedValues();
+    await this.#finish({ status: "interrupted", thread_status: "interrupted", saved_values });
     return { kind: "cancelled" };
   }
 
@@ -247,8 +262,18 @@ class RunExecution {
     if (isUnavailable(known)) return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
-    await this.#finish({ status: "error", thread_status: "error", error: shown.message });
+    const saved_values = await this.#savedValues();
+    await this.#finish({ status: "error", thread_status: "error", error: shown.message, saved_values });
     return { kind: "failed", error: shown };
+  }
+
+  /** The thread's, as a run without an output leaves them; undefined when they cannot be read. */
+  async #savedValues(): Promise<unknown> {
+    const graph = this.#graph;
+    if (graph === undefined || !isCheckpointer(graph.checkpointer)) return undefined;
+    const config = { configurable: { thread_id: this.#journal.run.thread_id } };
+    const state = await graph.getState(config).catch(() => undefined);
+    return state?.config.configurable?.["checkpoint_id"] === undefined ? undefined : toPlain(state.values);
   }
 
   /** What clients may see of an error; the rest goes to the log, under an id that they are given. */
