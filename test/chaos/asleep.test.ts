@@ -10,6 +10,7 @@ import { startLambda } from "../support/lambda/lambda.ts";
 import { proxyTo, type Proxy } from "../support/proxy.ts";
 import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
 import { startSqs } from "../support/queues/sqs.ts";
+import { startReceiver } from "../support/receiver.ts";
 
 const LEASE_SECONDS = 4;
 const LEASE_MS = LEASE_SECONDS * 1_000;
@@ -136,6 +137,21 @@ test("a run that was asked for later, and one of a cron, come in time", async ()
   expect(late).toBeGreaterThanOrEqual(0);
   expect(late).toBeLessThan(10_000);
 }, 150_000);
+
+test("a webhook that its receiver has refused is delivered again in time", async () => {
+  await using receiver = await startReceiver({ statuses: [503, 204] });
+  await using host = await start();
+  const webhook = receiver.url;
+  const { run_id } = await post(host, "/runs", { assistant_id: "shout", input: { text: "told" }, webhook });
+  await deliverUntil(through(host), async () => receiver.received.length === 2);
+  const [first, second] = receiver.received.map(({ body }) => body);
+  expect(second).toMatchObject({ run_id, status: "success", values: { text: "told!" } });
+  const pause =
+    Date.parse(String(second?.["webhook_sent_at"])) - Date.parse(String(first?.["webhook_sent_at"]));
+  expect(pause).toBeGreaterThanOrEqual(5_000);
+  expect(pause).toBeLessThan(15_000);
+  expect(await database.query("select from langgraph.webhooks")).toEqual([]);
+});
 
 test("on Lambda, the run of a sandbox that was killed is taken over in the same way", async () => {
   await using built = await buildApp(path.join(import.meta.dirname, "../aws/fixtures/hanging.ts"));
