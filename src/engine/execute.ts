@@ -21,10 +21,11 @@ import type { Command } from "../core/run-kwargs.ts";
 import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
+import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
+import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
-import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
@@ -93,7 +94,7 @@ class RunExecution {
     this.#deps = deps;
     this.#journal = journal;
     this.#surroundings = surroundings;
-    this.#context = this.#mergedContext();
+    this.#context = contextOf(deps, journal.run, surroundings.context);
   }
 
   async perform(): Promise<Executed> {
@@ -181,23 +182,6 @@ class RunExecution {
     });
   }
 
-  /** What the run was given, and over it what the graph's context factory has made. */
-  #mergedContext(): unknown {
-    const given = this.#journal.run.kwargs.context;
-    const made = this.#surroundings.context ?? this.#keptContext();
-    return isObject(given) && isObject(made) ? { ...given, ...made } : (made ?? given);
-  }
-
-  /** As it was when the run was asked for, elsewhere. */
-  #keptContext(): unknown {
-    const { run_id, graph_id, kwargs } = this.#journal.run;
-    const { made_context: kept } = kwargs;
-    if (kept === undefined || "json" in kept) return kept?.json;
-    const reason = "the graph's context factory made something that is not JSON, and the request is over";
-    this.#deps.logger.warn({ run_id, graph_id }, `A run goes on without its context: ${reason}`);
-    return undefined;
-  }
-
   /** What a former executor has saved is gone on from; it has consumed the input or command by then. */
   async #input(graph: CompiledGraph): Promise<GraphInput> {
     const { checkpointer } = graph;
@@ -229,20 +213,9 @@ class RunExecution {
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
       values: isObject(outcome.output) ? values : outcome.output,
-      interrupts: interrupted ? await this.#interrupts(graph) : {},
+      interrupts: interrupted ? await interruptsOf(graph, this.#journal.run) : {},
     });
     return { kind: "ended", outcome };
-  }
-
-  /** As the Platform has them: by the task that waits. */
-  async #interrupts(graph: CompiledGraph): Promise<unknown> {
-    if (!isCheckpointer(graph.checkpointer)) return {};
-    const { tasks = [] } = await graph.getState({ configurable: { thread_id: this.#journal.run.thread_id } });
-    return toPlain(
-      Object.fromEntries(
-        tasks.flatMap(({ id, interrupts = [] }) => (interrupts.length > 0 ? [[id, interrupts]] : [])),
-      ),
-    );
   }
 
   /** What to do about the reason for which the graph stopped. */
@@ -278,13 +251,8 @@ class RunExecution {
     return { kind: "failed", error: shown };
   }
 
-  /** The thread's, as a run without an output leaves them; undefined when they cannot be read. */
   async #savedValues(): Promise<unknown> {
-    const graph = this.#graph;
-    if (graph === undefined || !isCheckpointer(graph.checkpointer)) return undefined;
-    const config = { configurable: { thread_id: this.#journal.run.thread_id } };
-    const state = await graph.getState(config).catch(() => undefined);
-    return state?.config.configurable?.["checkpoint_id"] === undefined ? undefined : toPlain(state.values);
+    return this.#graph === undefined ? undefined : savedValues(this.#graph, this.#journal.run);
   }
 
   /** What clients may see of an error; the rest goes to the log, under an id that they are given. */
@@ -348,10 +316,6 @@ const INTERRUPT = "__interrupt__";
 function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
   const { checkpoint_id: _, ...rest } = { ...configurable };
   return { ...config, configurable: rest };
-}
-
-function isCheckpointer(value: unknown): value is Checkpointer {
-  return isObject(value) && typeof value["getTuple"] === "function";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

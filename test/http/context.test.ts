@@ -44,6 +44,17 @@ test("a run in the background has the context that was made of its request, whic
   expect(server.warnings).toEqual([]);
 });
 
+test("so has a run that a command of the protocol starts", async () => {
+  await using server = await startServer({ graphs: [{ name: "telling", graph: telling, context: ofUser }] });
+  const start = { id: 1, method: "run.start", params: { assistant_id: "telling", input: { text: "" } } };
+  expect((await server.post("/threads/t/commands", start, asAda)).body).toMatchObject({ type: "success" });
+  await vi.waitFor(async () =>
+    expect((await server.get("/threads/t/state")).body).toMatchObject({
+      values: { seen: { user: "countess" } },
+    }),
+  );
+});
+
 test("a context that cannot be made refuses a run in the background, and nothing is stored", async () => {
   const context = (): never => {
     throw new Error("secret of the context");
