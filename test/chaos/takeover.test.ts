@@ -137,7 +137,7 @@ test("a run that gets on in each of its lives is not given up, however often the
   await Promise.all(workers.map(async (worker) => worker[Symbol.asyncDispose]()));
 });
 
-test("a cancel from another process stops a node that awaits a sleep with the signal", async () => {
+test("a cancel from another process stops a node that awaits a sleep of 60 s with the signal", async () => {
   await using database = await diaryDatabase();
   await using first = await startWorker(program, database.url);
   await using second = await startWorker(program, database.url);
