@@ -124,7 +124,7 @@ test.each(["values", "updates"] as const)(
     const events = allEvents(
       await post(host, "stream", { input: { count: 0 }, stream_mode, config }, INVOCATION_MS),
     );
-    await vi.waitFor(() => expect(messages).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(messages).toHaveLength(1), { timeout: 90_000 });
     await deliverAll(host, INVOCATION_MS);
     const expected =
       stream_mode === "values"
