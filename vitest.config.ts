@@ -29,7 +29,7 @@ export default defineConfig({
     include: Object.entries(others).find(([name]) => name === suite)?.[1] ?? quick,
     exclude: suite === "quick" ? Object.values(others).flat() : [],
     globalSetup: ["test/support/postgres.ts"],
-    testTimeout: 60_000,
+    testTimeout: suite === "chaos" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
     hookTimeout: 60_000,
     pool: "forks",
     isolate: suite === "chaos", // elsewhere the libraries are loaded once a worker, not once a file

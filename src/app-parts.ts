@@ -94,6 +94,7 @@ export function openParts(
     queue,
     leaseMs,
     clock: systemClock,
+    startedAt: systemClock.now(),
     newId: randomUUID,
     checkpointers,
     graphStore: graphStore(store),

@@ -1,7 +1,7 @@
 /** The rules of the event streaming protocol's commands. A run that one starts is a run like every other. */
 
 import { AppError } from "../errors.ts";
-import type { GraphConfig, GraphRegistry } from "./graphs.ts";
+import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
@@ -54,6 +54,8 @@ export interface SentCommand {
   readonly key: string;
   /** The thread's newest event when it came. */
   readonly after: number;
+  /** What the graph's context factory makes of its request. */
+  readonly contextFor: (graph: Graph) => Promise<Pick<RunRequest, "madeContext">>;
 }
 
 export interface RunStart {
@@ -256,7 +258,7 @@ export async function replayStart({ commands, log }: CommandDeps, threadId: stri
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
-  { threadId, key, after }: SentCommand,
+  { threadId, key, after, contextFor }: SentCommand,
   {
     assistant: asked,
     ...start
@@ -279,6 +281,7 @@ async function createOnce(
         streamModes: ["values", "updates", "messages", "custom", "tasks", "checkpoints"],
         settings: { subgraphs: true, protocol: { after } },
         commandKey: key,
+        ...(await contextFor(assistant.graph)),
       }),
     );
     return run_id;

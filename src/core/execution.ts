@@ -65,6 +65,8 @@ export interface ExecutionLimits {
 
 /** What a run has streamed that may not be in its log yet. */
 export interface Unlogged {
+  /** Until it is disposed of, what was streamed is logged with the state that is being saved, and not before it. */
+  readonly hold: () => Disposable;
   readonly pending: () => readonly RunEvent[];
   /** These are in the log now. */
   readonly logged: (events: readonly RunEvent[]) => void;

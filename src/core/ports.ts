@@ -77,8 +77,10 @@ export interface RunEnd {
   readonly status: "success" | "interrupted" | "error" | "timeout";
   readonly thread_status: ThreadStatus;
   readonly error?: string;
-  /** The state's values; undefined leaves the thread's as they are. */
+  /** The output: the state's values. */
   readonly values?: unknown;
+  /** Of a run without an output, what it has saved of the state; undefined leaves the thread's values as they are. */
+  readonly saved_values?: unknown;
   readonly interrupts?: unknown;
 }
 

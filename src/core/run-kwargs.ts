@@ -55,12 +55,33 @@ export interface RunKwargs extends RunSettings {
   readonly webhook?: string;
   /** Of the request that asked for it, for the graph's config. Never shown: they may tell of whoever asked. */
   readonly request_headers?: Readonly<Record<string, string>>;
+  /** What the graph's context factory made of the request that asked for it, for whoever executes it later. Never shown. */
+  readonly made_context?: MadeContext;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
 }
 
+/** Only JSON can be kept: a connection, or a function, is there for the invocation that made it alone. */
+export type MadeContext = { readonly json: unknown } | { readonly is_lost: true };
+
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {
-  const { request_headers: _, ...shown } = kwargs;
+  const { request_headers: _, made_context: __, ...shown } = kwargs;
   return shown;
+}
+
+/** A context as a run's record keeps it. */
+export function keptContext(made: unknown): MadeContext {
+  return isJson(made) ? { json: made } : { is_lost: true };
+}
+
+/** Whether it is the same again after having been stored; members that are undefined are as good as absent. */
+function isJson(value: unknown, within: readonly unknown[] = []): boolean {
+  if (value === null || value === undefined) return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
+  if (within.includes(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = Array.isArray(value) || prototype === Object.prototype || prototype === null;
+  return isPlain && Object.values(value).every((member) => isJson(member, [...within, value]));
 }

@@ -23,15 +23,19 @@ import type {
   RunStore,
 } from "./ports.ts";
 import { rootLifecycle } from "./protocol.ts";
-import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
-import { wake, type WakeUpQueue } from "./wake-ups.ts";
+import {
+  keptContext,
+  type Command,
+  type RunKwargs,
+  type RunSettings,
+  type StreamMode,
+} from "./run-kwargs.ts";
+import { forgottenSince, wake, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
 /** Claims that a run gets without getting anywhere before it is given up. */
 const MAX_ATTEMPTS = 3;
-/** After this long without being claimed, a run's message is taken for lost. */
-export const FORGOTTEN_MS = 30_000;
 
 export interface RunDeps {
   readonly runs: RunStore;
@@ -70,6 +74,8 @@ export interface RunRequest {
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
   readonly idempotency?: Idempotency | undefined;
+  /** From the graph's context factory. */
+  readonly madeContext?: unknown;
   /** For the graph's config. */
   readonly headers?: Readonly<Record<string, string>>;
   /** While a run with this one is active on the thread, there is no other. */
@@ -249,13 +255,13 @@ export interface SweepReport {
  * Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. A
  * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
  */
-export async function sweepRuns(deps: RunDeps): Promise<SweepReport> {
+export async function sweepRuns(deps: RunDeps & WakingDeps): Promise<SweepReport> {
   const { claims, clock, newId } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
   const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
-    forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
+    forgottenSince: forgottenSince(deps),
   });
   for (const run_id of [...waiting, ...forgotten]) await wake(deps, { run_id });
   for (const run of exhausted) await giveUp(deps, run);
@@ -283,7 +289,7 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 const GIVEN_UP_GAP = 1_000_000;
 
 function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
-  const { graph, input, config, assistant } = request;
+  const { graph, assistant } = request;
   const run_id = newId();
   const assistant_metadata = assistant?.metadata;
   const metadata = { ...assistant_metadata, ...request.metadata };
@@ -297,16 +303,7 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
     graph_id: graph.name,
     metadata: request.metadata,
     assistant_metadata,
-    kwargs: {
-      ...input,
-      config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
-      stream_mode: request.streamModes,
-      ...request.settings,
-      ...mergedContext(request),
-      ...(request.isKept === true ? { keeps_output: true } : {}),
-      ...(request.headers === undefined ? {} : { request_headers: request.headers }),
-      ...(request.webhook === undefined ? {} : { webhook: request.webhook }),
-    },
+    kwargs: kwargsOf(request, metadata),
     multitask_strategy: request.multitaskStrategy,
     idempotency: request.idempotency,
     created_at: now,
@@ -314,6 +311,21 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
     command_key: request.commandKey,
+  };
+}
+
+function kwargsOf(request: RunRequest, metadata: JsonObject): RunKwargs {
+  const { graph, assistant, input, config, madeContext, headers, webhook } = request;
+  return {
+    ...input,
+    config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
+    stream_mode: request.streamModes,
+    ...request.settings,
+    ...mergedContext(request),
+    ...(request.isKept === true ? { keeps_output: true } : {}),
+    ...(madeContext === undefined ? {} : { made_context: keptContext(madeContext) }),
+    ...(headers === undefined ? {} : { request_headers: headers }),
+    ...(webhook === undefined ? {} : { webhook }),
   };
 }
 

@@ -5,12 +5,13 @@ import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
-import { FORGOTTEN_MS, sweepRuns } from "./runs.ts";
+import { sweepRuns } from "./runs.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";
 import { sweepThreads, type ThreadDeps } from "./threads.ts";
+import { forgottenSince, type WakingDeps } from "./wake-ups.ts";
 import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
-export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDeps {
+export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDeps, WakingDeps {
   readonly logger: Logger;
   readonly agenda: Agenda;
   readonly retention: Retention;
@@ -79,7 +80,7 @@ function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired
 async function steps(deps: TickDeps): Promise<readonly Step[]> {
   const now = deps.clock.now();
   const terms = {
-    forgottenSince: new Date(now.getTime() - FORGOTTEN_MS),
+    forgottenSince: forgottenSince(deps),
     eventsSince: new Date(now.getTime() - deps.eventRetentionMs),
     failuresSince: new Date(now.getTime() - FAILURES_KEPT_MS),
     keysSince: new Date(now.getTime() - KEY_LIFE_MS),

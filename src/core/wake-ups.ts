@@ -1,6 +1,7 @@
 /** What wakes a worker: the messages of the queue, which say where to look and never what is true there. */
 
 import { z } from "zod";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "./ports.ts";
 
 /** A run to execute, a webhook to deliver, or a look at what is due. */
@@ -14,6 +15,22 @@ export interface WakeUpQueue {
   readonly outlivesProcess: () => boolean;
   /** Looks whether there is a queue at all, and asks nobody. @throws AppError `unavailable` that says what is missing */
   readonly check: () => Promise<void>;
+}
+
+/** After this long without an effect, a message is taken for lost. */
+const PATIENCE_MS = 30_000;
+
+export interface WakingDeps {
+  readonly queue: WakeUpQueue;
+  readonly clock: Clock;
+  /** When this process began. */
+  readonly startedAt: Date;
+}
+
+/** What waits since before this has lost its message: it had time enough, or was in a queue that ended with its process. */
+export function forgottenSince({ queue, clock, startedAt }: WakingDeps): Date {
+  const patient = new Date(clock.now().getTime() - PATIENCE_MS);
+  return queue.outlivesProcess() || startedAt < patient ? patient : startedAt;
 }
 
 /** For what the database has already, which a message that is not sent must not undo: a timer finds it, too. */

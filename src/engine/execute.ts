@@ -21,10 +21,11 @@ import type { Command } from "../core/run-kwargs.ts";
 import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
+import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
+import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
-import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
@@ -83,6 +84,8 @@ class RunExecution {
   readonly #deps: ExecuteDeps;
   readonly #journal: Journal;
   readonly #surroundings: Surroundings;
+  readonly #context: unknown;
+  #graph: CompiledGraph | undefined;
   #checkpointer: Checkpointer | undefined;
   #protocol: ProtocolEvents | undefined;
   #supersteps = 0;
@@ -91,6 +94,7 @@ class RunExecution {
     this.#deps = deps;
     this.#journal = journal;
     this.#surroundings = surroundings;
+    this.#context = contextOf(deps, journal.run, surroundings.context);
   }
 
   async perform(): Promise<Executed> {
@@ -98,7 +102,8 @@ class RunExecution {
       this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
       this.#protocol = await protocolEvents(this.#deps, this.#journal.run);
       for (const { event, data } of this.#protocol?.begin() ?? []) await this.#journal.write(event, data);
-      const graph = await this.#graph();
+      const graph = await this.#load();
+      this.#graph = graph;
       const outcome = await this.#call(graph);
       await this.#saved();
       return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
@@ -107,12 +112,12 @@ class RunExecution {
     }
   }
 
-  async #graph(): Promise<CompiledGraph> {
+  async #load(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
     const loaded = await graphs.get(run.graph_id).load(this.#config(), {
       accessContext: "threads.create_run",
-      executionRuntime: { context: this.#context() },
+      executionRuntime: { context: this.#context },
     });
     const graph = withStore(loaded, await this.#deps.graphStore());
     const { checkpointer } = graph;
@@ -154,7 +159,7 @@ class RunExecution {
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
     const { signal, drain } = this.#surroundings;
-    const settings = { ...kwargs, context: this.#context() };
+    const settings = { ...kwargs, context: this.#context };
     const execution = {
       signal,
       drain,
@@ -175,13 +180,6 @@ class RunExecution {
       superstep: () => (this.#supersteps += 1),
       reading: this.#protocol,
     });
-  }
-
-  /** What the run was given, and over it what the graph's context factory has made. */
-  #context(): unknown {
-    const given = this.#journal.run.kwargs.context;
-    const made = this.#surroundings.context;
-    return isObject(given) && isObject(made) ? { ...given, ...made } : (made ?? given);
   }
 
   /** What a former executor has saved is gone on from; it has consumed the input or command by then. */
@@ -215,20 +213,9 @@ class RunExecution {
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
       values: isObject(outcome.output) ? values : outcome.output,
-      interrupts: interrupted ? await this.#interrupts(graph) : {},
+      interrupts: interrupted ? await interruptsOf(graph, this.#journal.run) : {},
     });
     return { kind: "ended", outcome };
-  }
-
-  /** As the Platform has them: by the task that waits. */
-  async #interrupts(graph: CompiledGraph): Promise<unknown> {
-    if (!isCheckpointer(graph.checkpointer)) return {};
-    const { tasks = [] } = await graph.getState({ configurable: { thread_id: this.#journal.run.thread_id } });
-    return toPlain(
-      Object.fromEntries(
-        tasks.flatMap(({ id, interrupts = [] }) => (interrupts.length > 0 ? [[id, interrupts]] : [])),
-      ),
-    );
   }
 
   /** What to do about the reason for which the graph stopped. */
@@ -246,7 +233,8 @@ class RunExecution {
   async #cancelled(reason?: RunCancelled): Promise<Executed> {
     this.#protocol?.end("interrupted");
     if (reason?.action === "rollback") return this.#rollback();
-    await this.#finish({ status: "interrupted", thread_status: "interrupted" });
+    const saved_values = await this.#savedValues();
+    await this.#finish({ status: "interrupted", thread_status: "interrupted", saved_values });
     return { kind: "cancelled" };
   }
 
@@ -257,9 +245,14 @@ class RunExecution {
     if (isUnavailable(known)) return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
+    const saved_values = await this.#savedValues();
     this.#protocol?.end("failed", shown.message);
-    await this.#finish({ status: "error", thread_status: "error", error: shown.message });
+    await this.#finish({ status: "error", thread_status: "error", error: shown.message, saved_values });
     return { kind: "failed", error: shown };
+  }
+
+  async #savedValues(): Promise<unknown> {
+    return this.#graph === undefined ? undefined : savedValues(this.#graph, this.#journal.run);
   }
 
   /** What clients may see of an error; the rest goes to the log, under an id that they are given. */
@@ -323,10 +316,6 @@ const INTERRUPT = "__interrupt__";
 function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
   const { checkpoint_id: _, ...rest } = { ...configurable };
   return { ...config, configurable: rest };
-}
-
-function isCheckpointer(value: unknown): value is Checkpointer {
-  return isObject(value) && typeof value["getTuple"] === "function";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -57,6 +57,7 @@ export class Journal implements Unlogged {
   #validUntil: number;
   #flushing: Promise<void> | undefined;
   #isBatchWaiting = false;
+  #holds = 0;
   #isEnding = false;
   #isClosed = false;
   #isFinal = false;
@@ -120,6 +121,17 @@ export class Journal implements Unlogged {
     return { [Symbol.dispose]: () => void this.#followers.delete(wake) };
   }
 
+  /** Who goes on after a crash repeats what was streamed since the state that was saved last. */
+  hold(): Disposable {
+    this.#holds += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#holds -= 1;
+        if (this.#unwritten.length > 0 && !this.#isBatchWaiting) void this.#flushSoon();
+      },
+    };
+  }
+
   /** What is not known to be in the log. */
   pending(): readonly RunEvent[] {
     return [...this.#unwritten];
@@ -169,7 +181,8 @@ export class Journal implements Unlogged {
     await this.#deps.clock.sleep(BATCH_MS);
     await this.#flushing; // it began too early for what waits
     this.#isBatchWaiting = false;
-    if (!this.#isEnding && !this.#isClosed && this.#unwritten.length > 0) await this.#flush();
+    const isFree = this.#holds === 0 && !this.#isEnding && !this.#isClosed;
+    if (isFree && this.#unwritten.length > 0) await this.#flush();
   }
 
   async #flush(): Promise<void> {
@@ -184,7 +197,7 @@ export class Journal implements Unlogged {
     const { clock, claims, leaseMs } = this.#deps;
     const now = clock.now();
     const until = new Date(now.getTime() + leaseMs);
-    const events = this.pending(); // more may come while these are on their way
+    const events = this.#holds > 0 ? [] : this.pending(); // more may come while these are on their way
     try {
       const { held, cancel } = await claims.beat(this.run, { now, until }, events);
       if (!held) return this.#stop.abort(new LeaseLost("The run was taken over by another executor"));

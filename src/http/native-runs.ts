@@ -5,7 +5,7 @@ import type { Graph } from "../core/graphs.ts";
 import type { RunRecord } from "../core/ports.ts";
 import { cancelRun, createRun, getRun } from "../core/runs.ts";
 import { parse } from "./body.ts";
-import { readRunBody, runRequest, type NativeDeps } from "./native.ts";
+import { makeContext, readRunBody, runRequest, type NativeDeps } from "./native.ts";
 import { InvokeBody, RUN_ERRORS, documented } from "./native-schemas.ts";
 import { idempotencyOf, repeatHeaders } from "./idempotency.ts";
 import { json } from "./respond.ts";
@@ -76,6 +76,7 @@ function create(deps: NativeDeps, graph: Graph): Route["handle"] {
     const request = await runRequest(graph, body, "values");
     const { run_id, thread_id, is_repeat } = await createRun(deps, {
       ...request,
+      ...(await makeContext(graph, call)),
       multitaskStrategy: "enqueue",
       isKept: true,
       idempotency: idempotencyOf(call, body),

@@ -66,8 +66,9 @@ function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
   return async (call) => {
     const body = await parse(InvokeBody, await readRunBody(call, deps));
     const idempotency = idempotencyOf(call, body);
-    const execute = await prepare(deps, graph, call);
-    const started = await startRun(deps, { ...(await runRequest(graph, body, "values")), idempotency });
+    const { execute, ...made } = await prepare(deps, graph, call);
+    const request = await runRequest(graph, body, "values");
+    const started = await startRun(deps, { ...request, ...made, idempotency });
     const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
     return json({ output: await output(graph, outcome) }, 200, repeatHeaders(started.run.is_repeat === true));
   };
@@ -79,11 +80,9 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
       throw new AppError("stream_not_supported", `Graph '${graph.name}' is configured as invoke-only`);
     const body = await parse(StreamBody, await readRunBody(call, deps));
     const idempotency = idempotencyOf(call, body);
-    const execute = await prepare(deps, graph, call);
-    const started = await startRun(deps, {
-      ...(await runRequest(graph, body, body.stream_mode)),
-      idempotency,
-    });
+    const { execute, ...made } = await prepare(deps, graph, call);
+    const request = await runRequest(graph, body, body.stream_mode);
+    const started = await startRun(deps, { ...request, ...made, idempotency });
     const executing = execute(started);
     return streamResponse(deps, async (write) => {
       await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);
@@ -93,24 +92,34 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 /** Makes the run's context, which may fail, before the run exists. */
-export async function prepare(
-  deps: NativeDeps,
-  graph: Graph,
-  { request, invocation }: Call,
-): Promise<(run: StartedRun) => Promise<Executed | null>> {
-  const context = await graph.context?.(
-    new Request(request.url, { method: request.method, headers: request.headers }),
-  );
+export async function makeContext(graph: Graph, { request }: Call): Promise<MadeContext> {
+  const { url, method, headers } = request;
+  const madeContext = await graph.context?.(new Request(url, { method, headers }));
+  return madeContext === undefined ? {} : { madeContext };
+}
+
+type MadeContext = Pick<RunRequest, "madeContext">;
+
+interface Prepared extends MadeContext {
+  /** Executes the run here, if it is in our hands. */
+  readonly execute: (run: StartedRun) => Promise<Executed | null>;
+}
+
+/** For a run that is executed by the invocation that asks for it, if its thread is free. */
+export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promise<Prepared> {
+  const { signal, deadline } = call.invocation;
+  const made = await makeContext(graph, call);
   const limits = {
-    ...(context === undefined ? {} : { context }),
-    ...(invocation.deadline === undefined ? {} : { deadline: invocation.deadline }),
+    ...("madeContext" in made ? { context: made.madeContext } : {}),
+    ...(deadline === undefined ? {} : { deadline }),
   };
-  return async ({ run, claim }) => {
+  const execute = async ({ run, claim }: StartedRun): Promise<Executed | null> => {
     if (claim === null) return null;
     // A run that nobody can come back to stops when its caller goes away.
     const isLost = claim.is_temporary && run.idempotency === undefined;
-    return executeRun(deps, claim, isLost ? { ...limits, signal: invocation.signal } : limits);
+    return executeRun(deps, claim, isLost ? { ...limits, signal } : limits);
   };
+  return { ...made, execute };
 }
 
 function state(deps: NativeDeps, graph: Graph): Route["handle"] {

@@ -21,7 +21,7 @@ import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
 import { commandKey } from "./command-key.ts";
-import { graphConfig } from "./native.ts";
+import { graphConfig, makeContext } from "./native.ts";
 import type { Config } from "./native-schemas.ts";
 import * as schemas from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
@@ -78,7 +78,8 @@ export async function runCommand(deps: ProtocolDeps, call: Call): Promise<Respon
   await checkCaller(deps, call, thread, kind.access);
   const params = command.params ?? {};
   const applied = await deps.log.newestSeq(thread); // before the command: what comes of it is new
-  const sent = { threadId: thread, after: applied, key: commandKey(id, method, params) };
+  const contextFor = async (graph: Graph) => makeContext(graph, call);
+  const sent = { threadId: thread, after: applied, key: commandKey(id, method, params), contextFor };
   try {
     const answer = await kind.carryOut(deps, { call, params, sent });
     if ("refused" in answer) return json(errorAnswer(id, answer));

@@ -13,7 +13,7 @@ import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
-import { checkRunBody, graphConfig, prepare, type NativeDeps } from "./native.ts";
+import { checkRunBody, graphConfig, makeContext, prepare, type NativeDeps } from "./native.ts";
 import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
 import { configurableHeaders, type HeaderRules } from "./headers.ts";
 import { json } from "./respond.ts";
@@ -90,9 +90,11 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
 }
 
 async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
-  return runAs(deps, asked.assistant, async (assistant) =>
-    createRun(deps, { ...(await toRequest(deps, call.invocation, asked, assistant)), ...asked.sent }),
-  );
+  return runAs(deps, asked.assistant, async (assistant) => {
+    const request = await toRequest(deps, call.invocation, asked, assistant);
+    const made = await makeContext(assistant.graph, call);
+    return createRun(deps, { ...request, ...asked.sent, ...made });
+  });
 }
 
 /** Stores the run, and executes it here if its thread is free. */
@@ -104,8 +106,9 @@ async function start(
   const asked = await readAsked(deps, call);
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
-    const execute = await prepare(deps, assistant.graph, call);
-    const started = await startRun(deps, { ...request, ...asked.sent, ...seenLater(request, asked, door) });
+    const { execute, ...made } = await prepare(deps, assistant.graph, call);
+    const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
+    const started = await startRun(deps, whole);
     return { graph: assistant.graph, started, executing: execute(started) };
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";

@@ -190,6 +190,7 @@ export class Checkpointer extends PostgresSaver {
 
   async #send(batch: CheckpointBatch, previous: Promise<void>): Promise<void> {
     const { onFailure, unlogged } = this.#options;
+    using _hold = unlogged?.hold();
     let events: readonly RunEvent[] = [];
     try {
       await previous;

@@ -75,8 +75,9 @@ const beat =
 const finish =
   (db: Db): ClaimStore["finish"] =>
   async (run, end, now, events) => {
-    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told: end }));
-    const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
+    const told = { ...end, values: end.values ?? end.saved_values };
+    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told }));
+    const values = told.values === undefined ? sql`values` : sql`${JSON.stringify(told.values)}::jsonb`;
     const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
     const lastSeq = newestSeq(run, events);
     return leave(
@@ -88,7 +89,7 @@ const finish =
         set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning ${endColumns(run)}
-      ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, end)}, thread as (
+      ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)}, thread as (
         update langgraph.threads
         set status = case when active_runs > 1 then 'busy' else ${end.thread_status} end, active_runs = active_runs - 1,
           "values" = ${values}, interrupts = ${JSON.stringify(end.interrupts ?? {})}::jsonb,

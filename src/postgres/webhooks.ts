@@ -51,6 +51,7 @@ export function webhookStore(db: Db): WebhookStore {
 export interface ToldEnd {
   readonly status: WebhookStatus;
   readonly error?: string | undefined;
+  /** The thread's if absent. */
   readonly values?: unknown;
 }
 
@@ -71,16 +72,17 @@ export function endColumns({ kwargs }: ClaimedRun): Sql {
 export const webhookColumns = sql`run_id, thread_id, assistant_id, metadata, kwargs, multitask_strategy, created_at, started_at`;
 
 /** Records a delivery for each row of `ended` that has a webhook. */
-export function deliveries(ended: Sql, now: Date, { status, error, values = null }: ToldEnd): Sql {
+export function deliveries(ended: Sql, now: Date, { status, error, values }: ToldEnd): Sql {
   const end = { status, values, error, updated_at: now, run_ended_at: now };
   return sql`
     insert into langgraph.webhooks (webhook_id, url, body, created_at, due_at)
     select run_id, kwargs ->> 'webhook', jsonb_build_object(
       'run_id', run_id, 'thread_id', thread_id, 'assistant_id', assistant_id, 'metadata', metadata,
-      'kwargs', kwargs - 'request_headers', 'multitask_strategy', multitask_strategy,
+      'values', (select t."values" from langgraph.threads t where t.thread_id = ended.thread_id),
+      'kwargs', kwargs - 'request_headers' - 'made_context', 'multitask_strategy', multitask_strategy,
       'created_at', ${iso(sql`created_at`)}, 'run_started_at', ${iso(sql`started_at`)}
     ) || ${JSON.stringify(end)}::jsonb, ${now}::timestamptz, ${now}::timestamptz
-    from ${ended} where kwargs ? 'webhook'`;
+    from ${ended} ended where kwargs ? 'webhook'`;
 }
 
 /** As JSON has times: `2026-01-31T12:00:00.000Z`. */

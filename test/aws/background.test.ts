@@ -111,7 +111,7 @@ test("a message that comes before its run is due is sent again for the rest, as 
   const message = JSON.stringify({ run_id: unknownRun, not_before: new Date(Date.now() + 3_600_000) });
   await sqs.send(message);
   expect(await deliver()).toEqual({ came: 1, failed: 0 });
-  expect(sqs.delayed()).toEqual([message]);
+  expect(sqs.delayed()).toContain(message); // beside those that look after leases
 });
 
 test("while the database is away, the messages of runs fail, and only they", async () => {

@@ -10,6 +10,7 @@ import { startLambda } from "../support/lambda/lambda.ts";
 import { proxyTo, type Proxy } from "../support/proxy.ts";
 import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
 import { startSqs } from "../support/queues/sqs.ts";
+import { startReceiver } from "../support/receiver.ts";
 
 const LEASE_SECONDS = 4;
 const LEASE_MS = LEASE_SECONDS * 1_000;
@@ -102,13 +103,13 @@ test("the run of a process that was killed is taken over soon after its lease ha
       expect(
         await database.query("select seq from langgraph.events where run_id = $1 and seq > 1", [run_id]),
       ).not.toEqual([]),
-    { timeout: 20_000, interval: 20 },
+    { timeout: 90_000, interval: 20 },
   );
   await first.kill();
   await working;
   const killed = Date.now();
   await deliverUntil(through(second), async () => (await statusOf(run_id))?.["claims"] === 2);
-  expect(Date.now() - killed).toBeLessThan(2 * LEASE_MS + 5_000);
+  expect(Date.now() - killed).toBeLessThan(2 * LEASE_MS + 20_000);
   await deliverUntil(through(second), hasSucceeded(run_id));
 });
 
@@ -124,7 +125,7 @@ test("a run that was asked for later, and one of a cron, come in time", async ()
     on_run_completed: "keep",
   });
   await deliverUntil(through(host), hasSucceeded(run_id));
-  expect((await statusOf(run_id))?.["late"]).toBeLessThan(10);
+  expect((await statusOf(run_id))?.["late"]).toBeLessThan(20);
   const runsOfCron = async () =>
     database.query(
       "select status, created_at from langgraph.runs where metadata ->> 'cron_id' = $1 order by created_at",
@@ -134,8 +135,23 @@ test("a run that was asked for later, and one of a cron, come in time", async ()
   const [run] = await runsOfCron();
   const late = Number(run?.["created_at"]) - Date.parse(next_run_date);
   expect(late).toBeGreaterThanOrEqual(0);
-  expect(late).toBeLessThan(10_000);
-}, 150_000);
+  expect(late).toBeLessThan(20_000);
+});
+
+test("a webhook that its receiver has refused is delivered again in time", async () => {
+  await using receiver = await startReceiver({ statuses: [503, 204] });
+  await using host = await start();
+  const webhook = receiver.url;
+  const { run_id } = await post(host, "/runs", { assistant_id: "shout", input: { text: "told" }, webhook });
+  await deliverUntil(through(host), async () => receiver.received.length === 2);
+  const [first, second] = receiver.received.map(({ body }) => body);
+  expect(second).toMatchObject({ run_id, status: "success", values: { text: "told!" } });
+  const pause =
+    Date.parse(String(second?.["webhook_sent_at"])) - Date.parse(String(first?.["webhook_sent_at"]));
+  expect(pause).toBeGreaterThanOrEqual(5_000);
+  expect(pause).toBeLessThan(25_000);
+  expect(await database.query("select from langgraph.webhooks")).toEqual([]);
+});
 
 test("on Lambda, the run of a sandbox that was killed is taken over in the same way", async () => {
   await using built = await buildApp(path.join(import.meta.dirname, "../aws/fixtures/hanging.ts"));
@@ -169,4 +185,4 @@ test("on Lambda, the run of a sandbox that was killed is taken over in the same 
   };
   await deliverUntil(deliver, hasSucceeded(run_id));
   expect(await statusOf(run_id)).toMatchObject({ claims: 2 });
-}, 120_000);
+});

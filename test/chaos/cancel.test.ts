@@ -46,8 +46,10 @@ function instance({ url }: TestDatabase) {
       if (claimed === null) throw new Error("The run was not to be had");
       return claimed;
     },
-    cancel: async ({ run_id }: { readonly run_id: string }) =>
-      runs.cancel({ runIds: [run_id] }, "interrupt", new Date()),
+    cancel: async ({ run_id }: { readonly run_id: string }) => {
+      const wakeUps = await runs.cancel({ runIds: [run_id] }, "interrupt", new Date());
+      return wakeUps.flatMap((wakeUp) => ("run_id" in wakeUp ? [wakeUp.run_id] : []));
+    },
     release: async (run: ClaimedRun) => claims.release(run, new Date(), { events: [], gotAnywhere: true }),
     finish: async (run: ClaimedRun) =>
       claims.finish(run, { status: "success", thread_status: "idle" }, new Date(), []),

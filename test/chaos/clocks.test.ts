@@ -13,7 +13,7 @@ let program: WorkerProgram;
 beforeAll(async () => (program = await buildWorker()));
 afterAll(async () => program[Symbol.asyncDispose]());
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 90_000, interval: 50 };
 
 async function create(worker: WorkerProcess, thread_id: string, graph: string): Promise<string> {
   const body = { input: { text: "gate" }, config: { configurable: { thread_id } } };
@@ -61,7 +61,7 @@ test.each([
           { run_id: running, status: "success", claims: 1 },
           { run_id: waiting, status: "success", claims: 1 },
         ]),
-      { timeout: 5_000, interval: 50 }, // before a timer would look for what was forgotten
+      { timeout: 20_000, interval: 50 }, // before a timer would look for what was forgotten
     );
   },
 );

@@ -33,7 +33,7 @@ async function createCrons(worker: WorkerProcess, { query }: TestDatabase): Prom
 async function untilSettled({ query }: TestDatabase): Promise<void> {
   const due = "select cron_id from langgraph.crons where next_run_date < now() + interval '1 minute'";
   await vi.waitFor(async () => expect([await query(due), await unsettled(query)]).toEqual([[], []]), {
-    timeout: 40_000,
+    timeout: 90_000,
     interval: 50,
   });
 }
@@ -65,7 +65,7 @@ test("crons that were firing in a process that was killed make one run each", as
   await database.query("update langgraph.crons set next_run_date = now()");
   const moved = "select count(*)::int as moved from langgraph.crons where next_run_date > now()";
   await vi.waitFor(async () => expect((await database.query(moved))[0]?.["moved"]).toBeGreaterThan(0), {
-    timeout: 20_000,
+    timeout: 90_000,
     interval: 1,
   });
   await first.kill();

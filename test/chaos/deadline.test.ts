@@ -20,13 +20,16 @@ const Count = Annotation.Root({
   count: Annotation<number>({ reducer: (_, next) => next, default: () => 0 }),
 });
 const STEPS = 20;
+const STEP_MS = process.env["CHAOS"] === "long" ? 1_000 : 150;
+/** Each invocation has time for five steps, its start and its end included. */
+const INVOCATION_MS = 5 * STEP_MS;
 
-/** Counts to twenty, one short step after the other; tells of each step that it was taken. */
+/** Counts to twenty, one step after the other; tells of each step that it was taken. */
 function counting(took: (step: number) => void) {
   return new StateGraph(Count)
     .addNode("step", async ({ count }) => {
       took(count);
-      await delay(50);
+      await delay(STEP_MS);
       return { count: count + 1 };
     })
     .addEdge(START, "step")
@@ -96,28 +99,33 @@ async function seqs({ database }: Host): Promise<readonly unknown[]> {
   return found.map(({ seq }) => seq);
 }
 
-test("a run goes on past the deadlines of its invocations, as one run with one gapless log", async () => {
+test("a run of twenty steps goes on past invocations with time for five, as one run with one gapless log", async () => {
   const taken: number[] = [];
   await using host = await openHost(counting((step) => taken.push(step)));
   const { run_id, thread_id } = await (await post(host, "runs", { input: { count: 0 } })).json();
-  await deliverAll(host, 600);
+  await deliverAll(host, INVOCATION_MS);
   const run = await runOf(host, run_id);
   expect(run).toMatchObject({ status: "success", output: { count: STEPS } });
-  expect(Number(run?.["claims"])).toBeGreaterThan(1);
-  expect(taken).toEqual(everyCount.slice(0, -1));
+  const invocations = Number(run?.["claims"]);
+  expect(invocations).toBeGreaterThan(3);
+  // On a slow machine, the time may be up in the middle of a step: it is taken again, and counts once.
+  expect([...new Set(taken)]).toEqual(everyCount.slice(0, -1));
+  expect(taken.length).toBeLessThan(STEPS + invocations);
   expect(await log(host.database.query, thread_id)).toEqual(everyCount.map((count) => ["values", { count }]));
   expect(await seqs(host)).toEqual(everyCount.map((count) => count + 1));
   expect(await unsettled(host.database.query)).toEqual([]);
 });
 
 test.each(["values", "updates"] as const)(
-  "the client of a stream of %s whose time is up follows the next executors",
+  "the client of a stream of %s of twenty steps keeps it, past invocations with time for five",
   async (stream_mode) => {
     await using host = await openHost(counting(() => undefined));
     const config = { configurable: { thread_id: "t" } };
-    const events = allEvents(await post(host, "stream", { input: { count: 0 }, stream_mode, config }, 600));
-    await vi.waitFor(() => expect(messages).toHaveLength(1), { timeout: 10_000 });
-    await deliverAll(host, 600);
+    const events = allEvents(
+      await post(host, "stream", { input: { count: 0 }, stream_mode, config }, INVOCATION_MS),
+    );
+    await vi.waitFor(() => expect(messages).toHaveLength(1), { timeout: 90_000 });
+    await deliverAll(host, INVOCATION_MS);
     const expected =
       stream_mode === "values"
         ? everyCount.map((count) => ({ count }))
@@ -146,7 +154,7 @@ test("a node that needs longer than any invocation has is given up after three a
   const stuck = await (await post(host, "runs", { input: { count: 0 }, config })).json();
   const behind = await (await post(host, "runs", { input: { count: 0 }, config })).json();
   messages.splice(1); // of the second run's, only the one that the first one's end sends is delivered
-  while (JSON.stringify(messages[0]).includes(stuck.run_id)) await deliverOne(host, 300);
+  while (JSON.stringify(messages[0]).includes(stuck.run_id)) await deliverOne(host, 1_000);
   expect(attempts).toBe(4); // the first invocation got somewhere; the three after it did not
   const reason = "Given up after 3 attempts: the executor vanished or ran out of time in each";
   expect(await runOf(host, stuck.run_id)).toMatchObject({ status: "error", error: reason });

@@ -104,6 +104,26 @@ test("no batch follows the last one", async () => {
   expect(log.isAsked()).toBe(false);
 });
 
+test("what was streamed since a state began to be saved is logged with that state, and not by a heartbeat before it", async () => {
+  const { clock, advance } = testClock();
+  const log = slowLog();
+  const journal = new Journal({ claims: log.claims, clock, leaseMs: 30_000 }, run);
+  const save = journal.hold();
+  await journal.write("values", 1);
+  const withState = journal.pending();
+  await journal.write("values", 2);
+  await advance(1_000);
+  log.answer(); // the heartbeat goes on, with nothing to log
+  await advance(100);
+  expect(log.logged()).toEqual([]);
+  journal.logged(withState);
+  save[Symbol.dispose]();
+  await advance(100);
+  await vi.waitFor(() => expect(log.isAsked()).toBe(true));
+  log.answer();
+  await vi.waitFor(() => expect(log.logged()).toEqual([2]));
+});
+
 test("an executor stops when its lease has lapsed while the database did not answer", async () => {
   const { clock, advance } = testClock();
   const journal = new Journal({ claims: slowLog().claims, clock, leaseMs: 30_000 }, run);

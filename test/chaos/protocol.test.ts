@@ -144,7 +144,7 @@ test("whose executor is killed goes on elsewhere, and who follows it there has e
   await using stream = await openStream(second, "t");
   await startRun(first, "t", { assistant_id: "fan", input: { text: "gate" } });
   await stream.until(({ method, params }) => method === "updates" && params.node === "fast");
-  const patience = { timeout: 20_000, interval: 50 };
+  const patience = { timeout: 90_000, interval: 50 };
   await vi.waitFor(async () => {
     const saved = "select distinct task_id from public.checkpoint_writes where channel = 'texts'";
     expect(await database.query(saved)).toHaveLength(1);

@@ -99,10 +99,10 @@ test("while Postgres crashes and comes back, clients hear of it, no run is lost,
   {
     await using clients = load(workers);
     const served = () => (clients.answers.get(200) ?? 0) + (clients.answers.get(202) ?? 0);
-    await vi.waitFor(() => expect(served()).toBeGreaterThan(30), { timeout: 20_000 });
+    await vi.waitFor(() => expect(served()).toBeGreaterThan(30), { timeout: 90_000 });
     await postgres.crash();
     const before = served();
-    await vi.waitFor(() => expect(served()).toBeGreaterThan(before + 30), { timeout: 20_000 });
+    await vi.waitFor(() => expect(served()).toBeGreaterThan(before + 30), { timeout: 90_000 });
     accepted.push(...clients.accepted);
     expect([200, 202, 503]).toEqual(expect.arrayContaining([...clients.answers.keys()]));
   }
@@ -112,7 +112,7 @@ test("while Postgres crashes and comes back, clients hear of it, no run is lost,
       await postgres.query(lost); // they were claimed for an invocation that gave up
       expect(await unsettled(postgres.query)).toEqual([]);
     },
-    { timeout: 20_000, interval: 500 },
+    { timeout: 90_000, interval: 500 },
   );
   const found = await postgres.query("select run_id, status, output -> 'texts' as texts from langgraph.runs");
   const runs = new Map(found.map(({ run_id, ...run }) => [run_id, run]));

@@ -21,7 +21,7 @@ let program: WorkerProgram;
 beforeAll(async () => (program = await buildWorker()));
 afterAll(async () => program[Symbol.asyncDispose]());
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 90_000, interval: 50 };
 
 async function create(worker: WorkerProcess, graph: string, text: string) {
   const thread_id = randomUUID();
@@ -118,7 +118,7 @@ test("a run that gets on in each of its lives is not given up, however often the
   };
   for (let life = 1, seen = 0; life < LIVES; life += 1) {
     await vi.waitFor(async () => expect(await newest()).toBeGreaterThan(seen), {
-      timeout: 20_000,
+      timeout: 90_000,
       interval: 5,
     });
     await workers.at(-1)?.kill();
@@ -137,7 +137,7 @@ test("a run that gets on in each of its lives is not given up, however often the
   await Promise.all(workers.map(async (worker) => worker[Symbol.asyncDispose]()));
 });
 
-test("a cancel from another process stops a node that awaits a sleep with the signal", async () => {
+test("a cancel from another process stops a node that awaits a sleep of 60 s with the signal", async () => {
   await using database = await diaryDatabase();
   await using first = await startWorker(program, database.url);
   await using second = await startWorker(program, database.url);

@@ -29,7 +29,7 @@ test("of several processes whose timers find the same lapsed runs, one recovers 
   await using workers = await startWorkers(program, database.url, 3);
   await storeLapsed(database);
   await vi.waitFor(async () => expect(await unsettled(database.query)).toEqual([]), {
-    timeout: 20_000,
+    timeout: 90_000,
     interval: 50,
   });
   expect(workers).toHaveLength(3);

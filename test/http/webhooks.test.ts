@@ -115,10 +115,15 @@ test("a run that fails, waits for a human, or is stopped is told of, too", async
   expect(byPath["/failing"]).toMatchObject({
     status: "error",
     error: expect.stringMatching(/^Graph execution failed/),
+    values: input,
   });
   expect(JSON.stringify(byPath["/failing"])).not.toContain("secret of the graph");
   expect(byPath["/asking"]).toMatchObject({ status: "interrupted", values: { text: "hello" } });
-  expect(byPath["/interrupt"]).toMatchObject({ run_id: running.run_id, status: "interrupted", values: null });
+  expect(byPath["/interrupt"]).toMatchObject({
+    run_id: running.run_id,
+    status: "interrupted",
+    values: input,
+  });
   expect(byPath["/waiting"]).toMatchObject({
     run_id: waiting.run_id,
     status: "interrupted",

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { reporting, shout } from "../support/graphs.ts";
+import { gated, reporting, shout } from "../support/graphs.ts";
 import { allParts, clientOf } from "../support/sdk.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { watchStatements } from "../support/statements.ts";
@@ -205,6 +205,26 @@ test("an assistant that is missing, or was deleted, is not found, and no thread 
     await expect(runs.wait(null, missing, fresh)).rejects.toThrow("404");
   }
   await expect(threads.get("t")).rejects.toThrow("404");
+});
+
+test("a run goes on as it was asked for when its assistant is deleted, also one that waits for its turn", async () => {
+  const { graph, entered, open } = gated();
+  const waiting = [...graphs, { name: "gated", graph }];
+  await using server = await startServer({ graphs: waiting });
+  const { assistants, runs } = clientOf(server);
+  const [first, second] = [
+    await assistants.create({ graphId: "gated" }),
+    await assistants.create({ graphId: "reporting", config: { configurable: { tone: "soft" } } }),
+  ];
+  const running = await runs.create("t", first.assistant_id, fresh);
+  await entered;
+  const next = await runs.create("t", second.assistant_id, fresh);
+  await assistants.delete(first.assistant_id);
+  await assistants.delete(second.assistant_id);
+  open();
+  expect(await runs.join("t", running.run_id)).toMatchObject({ text: "a after all" });
+  const { report } = Report.parse(await runs.join("t", next.run_id));
+  expect(report.configurable).toMatchObject({ tone: "soft", assistant_id: second.assistant_id });
 });
 
 test("an assistant whose graph is not registered any more cannot run", async () => {

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,8 +18,11 @@ export interface WorkerProgram extends AsyncDisposable {
   readonly entry: string;
 }
 
-/** With `lossy`, the program's run queue loses one message in five, and delivers each of the others twice. */
-export async function buildWorker({ lossy = false } = {}): Promise<WorkerProgram> {
+/**
+ * With `lossy`, the program's run queue loses one message in five, and delivers each of the others twice. With `former`,
+ * it is of the release before the newest migration.
+ */
+export async function buildWorker({ lossy = false, former = false } = {}): Promise<WorkerProgram> {
   const folder = await mkdtemp(join(tmpdir(), "langgraph-functions-worker-"));
   const entry = join(folder, "worker.mjs");
   await build({
@@ -34,7 +37,7 @@ export async function buildWorker({ lossy = false } = {}): Promise<WorkerProgram
       "langgraph-functions/local": here("../../src/local/index.ts"),
       "langgraph-functions": here("../../src/index.ts"),
     },
-    plugins: [skewableClock, ...(lossy ? [lossyQueue] : [])],
+    plugins: [skewableClock, ...(lossy ? [lossyQueue] : []), ...(former ? [formerMigrations] : [])],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -50,6 +53,19 @@ const lossyQueue: Plugin = {
     builder.onResolve({ filter: /\/in-process-queue\.ts$/ }, ({ importer }) =>
       importer.endsWith("app.ts") ? { path: here("worker-lossy-queue.ts") } : undefined,
     );
+  },
+};
+
+/** The list of migrations without the last one. */
+const formerMigrations: Plugin = {
+  name: "former-migrations",
+  setup: (builder) => {
+    builder.onLoad({ filter: /\/postgres\/migrate\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const former = text.replace(/^\];$/m, "].slice(0, -1);");
+      if (former === text) throw new Error("The list of migrations is not where it was");
+      return { contents: former, loader: "ts" };
+    });
   },
 };
 
