@@ -3,6 +3,7 @@
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
+import { mcpRoutes, type McpDeps } from "./mcp.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
@@ -10,7 +11,7 @@ import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export type PlatformDeps = AssistantRouteDeps & CronRouteDeps & RunsDeps & StoreRouteDeps & ThreadRouteDeps;
+export type PlatformDeps = AssistantRouteDeps & CronRouteDeps & McpDeps & RunsDeps & StoreRouteDeps & ThreadRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   const { authLevel } = deps;
@@ -20,5 +21,6 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),
     ...storeRoutes(deps),
+    ...mcpRoutes(deps),
   ];
 }
