@@ -63,5 +63,15 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
-  return [...ofGraphs, ...ofSystem, ...ofThreads, ...ofAssistants, ...ofRuns, ...ofCrons, ...ofStore].sort();
+  const ofProtocols = ["post /mcp"];
+  return [
+    ...ofGraphs,
+    ...ofSystem,
+    ...ofThreads,
+    ...ofAssistants,
+    ...ofRuns,
+    ...ofCrons,
+    ...ofStore,
+    ...ofProtocols,
+  ].sort();
 }
