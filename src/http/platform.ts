@@ -11,7 +11,12 @@ import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export type PlatformDeps = AssistantRouteDeps & CronRouteDeps & McpDeps & RunsDeps & StoreRouteDeps & ThreadRouteDeps;
+export type PlatformDeps = AssistantRouteDeps &
+  CronRouteDeps &
+  McpDeps &
+  RunsDeps &
+  StoreRouteDeps &
+  ThreadRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   const { authLevel } = deps;

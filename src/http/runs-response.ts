@@ -129,7 +129,11 @@ export async function untilEnd<T>(
 }
 
 /** Stops reading, and the run if that was wished for. */
-export function onGone(deps: NativeDeps, { run, cancelOnDisconnect }: Watched, gone: AbortController): () => void {
+export function onGone(
+  deps: NativeDeps,
+  { run, cancelOnDisconnect }: Watched,
+  gone: AbortController,
+): () => void {
   return () => {
     gone.abort();
     if (!cancelOnDisconnect || deps.stopping.aborted) return;

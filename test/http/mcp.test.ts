@@ -200,11 +200,11 @@ test("a run stops when its client goes away", async () => {
 
 test("a call waits for its run, also when another invocation goes on with it", async () => {
   const { graph, attempts } = twoSteps();
-  await using host = await startHost([{ name: "steps", graph }], 2_000);
+  await using host = await startHost([{ name: "steps", graph }], 10_000);
   await using mcp = await connect(host);
   expect((await mcp.call("steps", { text: "a" })).structuredContent).toEqual({ text: "a first second" });
   expect(attempts()).toBe(2);
-});
+}, 30_000);
 
 test("a run that outlives its call is told of, and goes on", async () => {
   const { graph, open } = gated();
@@ -321,7 +321,7 @@ test("a changed default assistant is what its tool runs", async () => {
 });
 
 function interruptible(tone: unknown): string {
-  return tone === undefined ? interrupt("no tone") : String(tone);
+  return typeof tone === "string" ? tone : interrupt("no tone");
 }
 
 test("a graph that cannot be loaded does not hide the others", async () => {

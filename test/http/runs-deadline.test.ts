@@ -1,6 +1,8 @@
 import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { Client } from "@langchain/langgraph-sdk";
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
 import { startHost, twoSteps } from "../support/deadline-host.ts";
 
 test("a stream that outlives its invocation is cut, taken up by the client, and has every event once", async () => {
