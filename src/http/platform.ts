@@ -4,6 +4,7 @@ import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
 import { mcpRoutes, type McpDeps } from "./mcp.ts";
+import { protocolRoutes, type ProtocolRouteDeps } from "./protocol.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
@@ -14,6 +15,7 @@ import { threadRoutes } from "./threads.ts";
 export type PlatformDeps = AssistantRouteDeps &
   CronRouteDeps &
   McpDeps &
+  ProtocolRouteDeps &
   RunsDeps &
   StoreRouteDeps &
   ThreadRouteDeps;
@@ -25,6 +27,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...threadRoutes(deps),
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),
+    ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),
     ...mcpRoutes(deps),
   ];

@@ -28,6 +28,10 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     "get /threads/{thread_id}/state/{checkpoint_id}",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
+  const ofProtocol = [
+    "post /threads/{thread_id}/commands",
+    ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/stream/events`),
+  ];
   const ofStore = [
     ...["put", "get", "delete"].map((method) => `${method} /store/items`),
     "post /store/items/search",
@@ -63,7 +67,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
-  const ofProtocols = ["post /mcp"];
+  const forAgents = ["post /mcp"];
   return [
     ...ofGraphs,
     ...ofSystem,
@@ -71,7 +75,8 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...ofAssistants,
     ...ofRuns,
     ...ofCrons,
+    ...ofProtocol,
     ...ofStore,
-    ...ofProtocols,
+    ...forAgents,
   ].sort();
 }
