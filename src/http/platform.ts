@@ -1,5 +1,6 @@
 /** The Platform API's routes. Import it lazily: their schemas take longer to build than a health check may. */
 
+import { a2aRoutes, type A2aDeps } from "./a2a.ts";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
@@ -12,7 +13,8 @@ import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export type PlatformDeps = AssistantRouteDeps &
+export type PlatformDeps = A2aDeps &
+  AssistantRouteDeps &
   CronRouteDeps &
   McpDeps &
   ProtocolRouteDeps &
@@ -30,5 +32,6 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),
     ...mcpRoutes(deps),
+    ...a2aRoutes(deps),
   ];
 }

@@ -39,7 +39,7 @@ export interface Asked {
   /** As it was when the run was asked for. */
   readonly assistant: RunAssistant;
   /** What the request says of it besides. */
-  readonly sent: Pick<RunRequest, "idempotency" | "headers">;
+  readonly sent: Pick<RunRequest, "idempotency" | "headers" | "isKept">;
 }
 
 export function createInBackground(deps: RunsDeps): Route["handle"] {
@@ -89,7 +89,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
   };
 }
 
-async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
+export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
   return runAs(deps, asked.assistant, async (assistant) =>
     createRun(deps, { ...(await toRequest(deps, call.invocation, asked, assistant)), ...asked.sent }),
   );
