@@ -1,10 +1,11 @@
 /** The methods of A2A: a message is a run of an assistant on the thread of its context. */
 
 import { isFinal, isJsonObject } from "../core/model.ts";
-import type { RunEvent, RunRecord } from "../core/ports.ts";
+import type { RunEvent } from "../core/ports.ts";
 import type { RunAssistant } from "../core/run-assistants.ts";
 import { cancelRuns } from "../core/runs.ts";
-import { findTask, TASK_ID, taskStateOf } from "../core/tasks.ts";
+import { findTask, TASK_ID, taskRunOf, taskStateOf, type TaskRun } from "../core/tasks.ts";
+import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { RpcError, type SentMessage } from "./a2a-schemas.ts";
 import { answerOf, artifactId, inputOf, messageText, taskOf, type Task } from "./a2a-tasks.ts";
@@ -30,12 +31,13 @@ export async function toAsked(
   message: SentMessage,
 ): Promise<Asked> {
   const task = message.taskId == null ? undefined : await taskNamed(deps, assistant, message.taskId);
-  if (task !== undefined && message.contextId != null && message.contextId !== task.thread_id)
+  if (task !== undefined && message.contextId != null && message.contextId !== task.run.thread_id)
     throw new RpcError("params", "message.contextId: the task is of another context");
-  if (task !== undefined && !isFinal(task.status))
+  if (task !== undefined && !isFinal(task.run.status))
     throw new RpcError("unsupported", "The task is being worked on; send the message when it has ended");
   const isAnswer = task !== undefined && taskStateOf(task) === "input-required";
-  const threadId = task?.thread_id ?? message.contextId ?? undefined;
+  const threadId =
+    task?.run.thread_id ?? (message.contextId == null ? undefined : checkThreadId(message.contextId));
   const input = isAnswer ? { command: { resume: answerOf(message) } } : { input: inputOf(message) };
   if (!isAnswer) await checkText(deps, assistant, message);
   const { assistant_id } = assistant;
@@ -65,7 +67,7 @@ async function checkText(
   throw new RpcError("params", "parts: the agent's input has no messages for text; send a data part");
 }
 
-async function taskNamed(deps: A2aDeps, assistant: RunAssistant, id: string): Promise<RunRecord> {
+async function taskNamed(deps: A2aDeps, assistant: RunAssistant, id: string): Promise<TaskRun> {
   try {
     return await findTask(deps, assistant, id);
   } catch (error) {
@@ -86,7 +88,7 @@ export async function getTask(
 
 /** Stops what is going on, and waits until it has stopped. */
 export async function cancelTask(deps: A2aDeps, { assistant, call }: Asking, id: string): Promise<Task> {
-  const run = await taskNamed(deps, assistant, id);
+  const { run } = await taskNamed(deps, assistant, id);
   if (isFinal(run.status)) throw new RpcError("notCancelable", `Task '${id}' is not being worked on`);
   await cancelRuns(deps, { runIds: [run.run_id] }, "interrupt");
   await awaitEnd(deps, run, call.invocation);
@@ -130,14 +132,15 @@ export async function streamTask(
   await write({ ...begun, status: { ...begun.status, state: "working", message: undefined } });
   const { id: taskId, contextId } = begun;
   const update = { kind: "artifact-update", taskId, contextId };
-  let text = "";
+  let last = { id: "", text: "" };
   await untilEnd(deps, watched, gone, async (signal) => {
     for await (const event of deps.engine.follow(watched.run, after, signal)) {
-      const token = tokenOf(event);
-      if (token === "") continue;
-      const artifact = { artifactId: artifactId(taskId), parts: [{ kind: "text", text: token }] };
-      await write({ ...update, artifact, append: text !== "" });
-      text += token;
+      const { id, text } = saidBy(event);
+      if (text === "") continue;
+      const append = id === last.id; // another message takes the place of the one before
+      const artifact = { artifactId: artifactId(taskId), parts: [{ kind: "text", text }] };
+      await write({ ...update, artifact, append });
+      last = { id, text: append ? last.text + text : text };
     }
   });
   if (gone.aborted) return;
@@ -145,22 +148,22 @@ export async function streamTask(
   for (const artifact of artifacts) {
     const [part] = artifact.parts;
     // What has come in pieces is not told again, unless it was not the answer after all.
-    if (part?.kind === "text" && part.text === text) continue;
+    if (part?.kind === "text" && part.text === last.text) continue;
     await write({ ...update, artifact, append: false, lastChunk: true });
   }
   await write({ kind: "status-update", taskId, contextId, status, final: true });
 }
 
-function tokenOf({ event, data }: RunEvent): string {
-  if (event !== "messages") return "";
-  const pair: unknown = JSON.parse(data);
+/** What the agent says: a whole message, or a piece of one. */
+function saidBy({ event, data }: RunEvent): { readonly id: string; readonly text: string } {
+  const pair: unknown = event === "messages" ? JSON.parse(data) : undefined;
   const message: unknown = Array.isArray(pair) ? pair[0] : undefined;
-  if (!isJsonObject(message) || message["type"] !== "AIMessageChunk") return "";
-  return messageText(message["content"]);
+  if (!isJsonObject(message) || message["type"] !== "ai") return { id: "", text: "" };
+  return { id: String(message["id"]), text: messageText(message["content"]) };
 }
 
-async function recordOf({ runs }: A2aDeps, runId: string): Promise<RunRecord> {
-  const run = await runs.get(runId);
+async function recordOf(deps: A2aDeps, runId: string): Promise<TaskRun> {
+  const run = await deps.runs.get(runId);
   if (run === null) throw new RpcError("taskNotFound", `Task '${runId}' was deleted meanwhile`);
-  return run;
+  return taskRunOf(deps, run);
 }

@@ -1,8 +1,7 @@
 /** Between A2A's messages and tasks and a graph's: parts become an input, an output becomes artifacts and history. */
 
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { RunRecord } from "../core/ports.ts";
-import { taskIdOf, taskStateOf } from "../core/tasks.ts";
+import { taskIdOf, taskStateOf, type TaskRun } from "../core/tasks.ts";
 import { RpcError, type SentMessage } from "./a2a-schemas.ts";
 
 export type Part =
@@ -49,18 +48,19 @@ function contentOf(parts: SentMessage["parts"]): { readonly text?: string; reado
   }
   return {
     ...(texts.length === 0 ? {} : { text: texts.join("\n") }),
-    ...(data.length === 0 ? {} : { data: Object.assign({}, ...data) as JsonObject }),
+    ...(data.length === 0 ? {} : { data: Object.fromEntries(data.flatMap((one) => Object.entries(one))) }),
   };
 }
 
 /** As its record has it. @param historyLength the newest so many messages; all if absent */
-export function taskOf(run: RunRecord, historyLength?: number | null): Task {
-  const state = taskStateOf(run);
+export function taskOf(task: TaskRun, historyLength?: number | null): Task {
+  const { run } = task;
+  const state = taskStateOf(task);
   const id = taskIdOf(run);
   const contextId = run.thread_id;
   const messages = messagesIn(run.output);
   const history = messages.flatMap((message) => historyItem(message, contextId));
-  const said = statusParts(run);
+  const said = statusParts(task);
   const message = {
     kind: "message",
     role: "agent",
@@ -92,16 +92,14 @@ export function artifactId(taskId: string): string {
 }
 
 /** What it waits for, or why it failed. */
-function statusParts(run: RunRecord): readonly Part[] {
-  const { output, error } = run;
-  switch (taskStateOf(run)) {
-    case "input-required": {
-      const waiting = isJsonObject(output) ? output["__interrupt__"] : [];
-      const interrupts: readonly unknown[] = Array.isArray(waiting) ? waiting : [];
-      return interrupts.map((interrupt) => partOf(isJsonObject(interrupt) ? interrupt["value"] : interrupt));
-    }
+function statusParts(task: TaskRun): readonly Part[] {
+  switch (taskStateOf(task)) {
+    case "input-required":
+      return task.interrupts.map((interrupt) =>
+        partOf(isJsonObject(interrupt) ? interrupt["value"] : interrupt),
+      );
     case "failed":
-      return [{ kind: "text", text: error ?? "The run failed" }];
+      return [{ kind: "text", text: task.run.error ?? "The run failed" }];
     case "submitted":
     case "working":
     case "completed":

@@ -10,11 +10,13 @@ import { AIMessage } from "@langchain/core/messages";
 import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { expect, test } from "vitest";
+import { startHost } from "../support/deadline-host.ts";
 import { asking, counter, failing, gated, shout } from "../support/graphs.ts";
+import { talking } from "../support/streaming-graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 /** The official client, by the agent's card. */
-async function connect({ url }: TestServer, assistantId: string): Promise<Client> {
+async function connect({ url }: { readonly url: string }, assistantId: string): Promise<Client> {
   const legacyCompat = { enabled: true };
   const factory = new ClientFactory({
     transports: [new JsonRpcTransportFactory({ legacyCompat })],
@@ -138,6 +140,17 @@ test("a task in the background is asked for, and can be stopped", async () => {
   open();
 });
 
+test("a task that outlives its call is still worked on, and asked for later", async () => {
+  const { graph, open } = gated();
+  await using host = await startHost([{ name: "slow", graph }], 1_000);
+  const client = await connect(host, "slow");
+  const { id, status } = await send(client, message(data({ text: "a" })));
+  expect([TaskState.TASK_STATE_WORKING, TaskState.TASK_STATE_SUBMITTED]).toContain(status?.state);
+  open();
+  const later = async () => answers(await client.getTask({ tenant: "", id }));
+  await expect.poll(later, { timeout: 30_000 }).toEqual([{ text: "a after all" }]);
+}, 40_000);
+
 /** What a stream tells, each event by its kind. */
 async function streamed(client: Client, request: SendMessageRequest): Promise<readonly unknown[]> {
   const told: unknown[] = [];
@@ -151,21 +164,16 @@ async function streamed(client: Client, request: SendMessageRequest): Promise<re
 }
 
 test("a stream begins with the task, tells the answer as it grows, and ends with its state", async () => {
-  const model = new FakeListChatModel({ responses: ["Hello"] });
-  const graph = new StateGraph(MessagesAnnotation)
-    .addNode("answer", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-    .addEdge(START, "answer")
-    .compile();
   await using server = await startServer({
     graphs: [
-      { name: "chat", graph },
+      { name: "chat", graph: talking("Hello") },
       { name: "shout", graph: shout },
     ],
   });
   expect(await streamed(await connect(server, "chat"), message(text("Hi")))).toEqual([
     ["task", TaskState.TASK_STATE_WORKING],
     [false, "H"],
-    ...[..."ello"].map((letter) => [true, letter]),
+    ...["e", "l", "l", "o"].map((letter) => [true, letter]),
     ["status", TaskState.TASK_STATE_COMPLETED],
   ]);
   expect(await streamed(await connect(server, "shout"), message(data({ text: "a" })))).toEqual([
@@ -212,11 +220,13 @@ test("what is wrong with a request has the code of the protocol", async () => {
   const file = { kind: "file", file: { uri: "https://example.com/a" } };
   const message = { ...SEND.params.message, parts: [file] };
   const task = { id: "5bc3f2d0-0000-4000-8000-000000000000" };
+  const context = { message: { ...SEND.params.message, contextId: "caf\u00e9" } };
   expect(await code("{")).toMatchObject(refused(-32700, null));
   expect(await code({ hello: "there" })).toMatchObject(refused(-32600, null));
   expect(await code({ ...SEND, method: "tasks/whisper" })).toMatchObject(refused(-32601));
   expect(await code({ ...SEND, params: {} })).toMatchObject(refused(-32602));
   expect(await code({ ...SEND, params: { message } })).toMatchObject(refused(-32005));
+  expect(await code({ ...SEND, params: context })).toMatchObject(refused(-32602));
   expect(await code({ ...SEND, method: "tasks/get", params: task })).toMatchObject(refused(-32001));
   expect(await code({ ...SEND, method: "tasks/get", params: { id: "none" } })).toMatchObject(refused(-32001));
   const configuration = { pushNotificationConfig: { url: "https://example.com" } };
