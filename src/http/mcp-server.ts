@@ -87,7 +87,8 @@ async function answered<T>({ logger }: McpDeps, handle: () => Promise<T>): Promi
     return await handle();
   } catch (error) {
     if (error instanceof McpError) throw error;
-    throw new McpError(ErrorCode.InternalError, publicError(error, logger).message, { cause: error });
+    // Without its cause: what an McpError holds is sent.
+    throw new McpError(ErrorCode.InternalError, publicError(error, logger).message);
   }
 }
 
@@ -124,7 +125,11 @@ async function callTool(
   const beat = async (progress: number): Promise<void> => {
     const progressToken = meta?.progressToken;
     if (progressToken === undefined || signal.aborted) return;
-    await sendNotification({ method: "notifications/progress", params: { progressToken, progress } });
+    const told = sendNotification({
+      method: "notifications/progress",
+      params: { progressToken, progress },
+    });
+    await told.catch(() => undefined); // the client has just gone
   };
   try {
     const started = await startTool(deps, call, assistant, given);

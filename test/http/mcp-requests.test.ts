@@ -1,3 +1,4 @@
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
 import { shout } from "../support/graphs.ts";
 import { LIST, raw, serve, type RawRequest } from "../support/mcp.ts";
@@ -55,4 +56,19 @@ test("where it is turned off, there is nothing", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }], disable: ["mcp"] });
   expect((await raw(server, { body: LIST })).body).toMatchObject({ error: "not_found" });
   expect((await raw(server, { method: "GET" })).status).toBe(404);
+});
+
+test("without the database, an error tells nothing but that", async () => {
+  await using app = new LangGraphApp({ authLevel: "anonymous" }).register({ name: "shout", graph: shout });
+  const database = { url: "postgres://nobody@127.0.0.1:1/nowhere", poolSize: 1, migrate: false };
+  app.doors({ settings: { database, logLevel: "silent" } });
+  const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" };
+  const request = { method: "POST", headers, body: JSON.stringify(LIST) };
+  const text = await (await app.fetch(new Request("http://localhost/api/mcp", request))).text();
+  const [, data = "{}"] = /^data: (.*)$/m.exec(text) ?? [];
+  expect(JSON.parse(data)).toEqual({
+    jsonrpc: "2.0",
+    id: 1,
+    error: { code: -32603, message: expect.stringContaining("The database cannot be reached") },
+  });
 });
