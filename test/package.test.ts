@@ -77,6 +77,16 @@ test("the program's own dependencies are in no bundle", async () => {
   expect(maps.some((map) => /node_modules\/(esbuild|tsx)\//.test(map))).toBe(false);
 });
 
+test("the SDK of the Model Context Protocol is in a chunk of its own", async () => {
+  const chunks = (await readdir(new URL("dist/functions", root))).filter((name) => name.endsWith(".js.map"));
+  const withSdk = [];
+  for (const name of chunks) {
+    const map = await readFile(new URL(`dist/functions/${name}`, root), "utf8");
+    if (map.includes("node_modules/@modelcontextprotocol/")) withSdk.push(name.replace(/-[^-]*$/, ""));
+  }
+  expect(withSdk).toEqual(["mcp-server"]);
+});
+
 test("every dependency is used by the source", async () => {
   const files = await readdir(new URL("src", root), { recursive: true });
   const sources = files

@@ -188,7 +188,7 @@ export function graphConfig(
 }
 
 /** An object is the output itself; anything else is wrapped, so that `output` is always an object. */
-async function output({ outputSchema }: Graph, outcome: Outcome): Promise<unknown> {
+export async function output({ outputSchema }: Graph, outcome: Outcome): Promise<unknown> {
   const value = outcome.output;
   if (outputSchema === undefined || outcome.status === "interrupted")
     return isJsonObject(value) ? value : { result: value };

@@ -1,8 +1,10 @@
 /** The Platform API's routes. Import it lazily: their schemas take longer to build than a health check may. */
 
+import { a2aRoutes, type A2aDeps } from "./a2a.ts";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
+import { mcpRoutes, type McpDeps } from "./mcp.ts";
 import { protocolRoutes, type ProtocolRouteDeps } from "./protocol.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
@@ -11,8 +13,10 @@ import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export type PlatformDeps = AssistantRouteDeps &
+export type PlatformDeps = A2aDeps &
+  AssistantRouteDeps &
   CronRouteDeps &
+  McpDeps &
   ProtocolRouteDeps &
   RunsDeps &
   StoreRouteDeps &
@@ -27,5 +31,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),
+    ...mcpRoutes(deps),
+    ...a2aRoutes(deps),
   ];
 }

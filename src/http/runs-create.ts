@@ -33,13 +33,13 @@ export interface RunsDeps extends NativeDeps, RunAssistantDeps {
 }
 
 /** A run that is asked for: where, and how. */
-interface Asked {
+export interface Asked {
   readonly body: RunCreateBody;
   readonly threadId: string | undefined;
   /** As it was when the run was asked for. */
   readonly assistant: RunAssistant;
   /** What the request says of it besides. */
-  readonly sent: Pick<RunRequest, "idempotency" | "headers">;
+  readonly sent: Pick<RunRequest, "idempotency" | "headers" | "isKept">;
 }
 
 export function createInBackground(deps: RunsDeps): Route["handle"] {
@@ -52,14 +52,14 @@ export function createInBackground(deps: RunsDeps): Route["handle"] {
 
 export function createAndWait(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { watched, graph } = await start(deps, call, "join");
+    const { watched, graph } = await start(deps, call, await readAsked(deps, call), "join");
     return awaitRun(deps, watched, graph, async () => resultHere((await watched.executing) ?? null));
   };
 }
 
 export function createAndStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { watched, after } = await start(deps, call, "stream");
+    const { watched, after } = await start(deps, call, await readAsked(deps, call), "stream");
     const first = { event: "metadata", data: { run_id: watched.run.run_id, attempt: 1 }, id: after };
     return streamRun(deps, { ...watched, after, first, modes: undefined });
   };
@@ -89,7 +89,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
   };
 }
 
-async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
+export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
   return runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const made = await makeContext(assistant.graph, call);
@@ -97,13 +97,20 @@ async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRu
   });
 }
 
+export interface Started {
+  readonly watched: Watched & { readonly run: NewRun };
+  readonly graph: Graph;
+  /** The event after which a reader begins. */
+  readonly after: number;
+}
+
 /** Stores the run, and executes it here if its thread is free. */
-async function start(
+export async function start(
   deps: RunsDeps,
   call: Call,
+  asked: Asked,
   door: "join" | "stream",
-): Promise<{ readonly watched: Watched; readonly graph: Graph; readonly after: number }> {
-  const asked = await readAsked(deps, call);
+): Promise<Started> {
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const { execute, ...made } = await prepare(deps, assistant.graph, call);

@@ -101,7 +101,7 @@ export async function awaitEnd(deps: NativeDeps, run: Awaited, invocation: Invoc
  * Reads the run until it has ended or the reader has gone away, and stays until what executes here is done.
  * @throws StreamCut when the invocation ends first, or the log cannot be read
  */
-async function untilEnd<T>(
+export async function untilEnd<T>(
   { clock, logger }: NativeDeps,
   { run, invocation, executing }: Watched,
   gone: AbortSignal,
@@ -129,7 +129,11 @@ async function untilEnd<T>(
 }
 
 /** Stops reading, and the run if that was wished for. */
-function onGone(deps: NativeDeps, { run, cancelOnDisconnect }: Watched, gone: AbortController): () => void {
+export function onGone(
+  deps: NativeDeps,
+  { run, cancelOnDisconnect }: Watched,
+  gone: AbortController,
+): () => void {
   return () => {
     gone.abort();
     if (!cancelOnDisconnect || deps.stopping.aborted) return;

@@ -67,6 +67,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
+  const forAgents = ["post /mcp", "post /a2a/{assistant_id}", "get /.well-known/agent-card.json"];
   return [
     ...ofGraphs,
     ...ofSystem,
@@ -76,5 +77,6 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...ofCrons,
     ...ofProtocol,
     ...ofStore,
+    ...forAgents,
   ].sort();
 }

@@ -1,62 +1,9 @@
 import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { Client } from "@langchain/langgraph-sdk";
-import { LangGraphApp, type GraphOptions } from "langgraph-functions";
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
-import { listen } from "../../src/local/listener.ts";
 import { testDatabase } from "../support/database.ts";
-
-/** The app behind a host that gives each request so long. */
-async function startHost(graphs: readonly GraphOptions[], requestMs: number) {
-  const database = await testDatabase();
-  const app = new LangGraphApp({ authLevel: "anonymous" });
-  for (const graph of graphs) app.register(graph);
-  const settings = {
-    database: { url: database.url, poolSize: 4, migrate: false },
-    logLevel: "silent",
-  } as const;
-  const doors = app.doors({ settings });
-  const server = await listen({
-    port: 0,
-    host: "127.0.0.1",
-    databaseUrl: database.url,
-    keys: { function: undefined, admin: undefined },
-    app: () => settings,
-  });
-  server.serve({
-    ...doors,
-    fetch: async (request, invocation) =>
-      doors.fetch(request, { ...invocation, deadline: new Date(Date.now() + requestMs) }),
-  });
-  return {
-    url: `${server.origin}/api`,
-    database,
-    [Symbol.asyncDispose]: async () => {
-      server.refuse();
-      await app[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** Two steps; the second one ends when it is let, in whichever execution. */
-function twoSteps() {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  let attempts = 0;
-  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
-    .addNode("first", ({ text }) => ({ text: `${text} first` }))
-    .addNode("second", async ({ text }) => {
-      attempts += 1;
-      if (attempts === 2) open();
-      await opened;
-      return { text: `${text} second` };
-    })
-    .addEdge(START, "first")
-    .addEdge("first", "second")
-    .compile();
-  return { graph, attempts: () => attempts };
-}
+import { startHost, twoSteps } from "../support/deadline-host.ts";
 
 test("a stream that outlives its invocation is cut, taken up by the client, and has every event once", async () => {
   const { graph, attempts } = twoSteps();

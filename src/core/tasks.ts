@@ -1,0 +1,72 @@
+/** Runs as tasks of other agents: a task is a run on a thread, and what goes on with it once it has been answered. */
+
+import { AppError } from "../errors.ts";
+import type { RunRecord, RunStore } from "./ports.ts";
+import type { RunAssistant } from "./run-assistants.ts";
+import type { ThreadStore } from "./threads.ts";
+
+/** In the words of A2A. */
+export type TaskState = "submitted" | "working" | "input-required" | "completed" | "canceled" | "failed";
+
+/** The run that a task has come to. */
+export interface TaskRun {
+  readonly run: RunRecord;
+  /** What it waits for; nothing once its thread has gone on without an answer. */
+  readonly interrupts: readonly unknown[];
+}
+
+export interface TaskDeps {
+  readonly runs: RunStore;
+  readonly threads: ThreadStore;
+}
+
+/** In a run's metadata: the task that it goes on with. */
+export const TASK_ID = "a2a_task_id";
+
+/** The id of the run that began it. */
+export function taskIdOf({ run_id, metadata }: Pick<RunRecord, "run_id" | "metadata">): string {
+  const id = metadata[TASK_ID];
+  return typeof id === "string" ? id : run_id;
+}
+
+export function taskStateOf({ run, interrupts }: TaskRun): TaskState {
+  switch (run.status) {
+    case "pending":
+      return "submitted";
+    case "running":
+      return "working";
+    case "success":
+      return "completed";
+    case "error":
+    case "timeout":
+      return "failed";
+    case "interrupted":
+      return interrupts.length > 0 ? "input-required" : "canceled";
+  }
+}
+
+/** Answers to one task. */
+const MOST_ANSWERS = 100;
+
+/** @throws AppError `not_found`, also for another assistant's */
+export async function findTask(
+  deps: TaskDeps,
+  { assistant_id }: Pick<RunAssistant, "assistant_id">,
+  taskId: string,
+): Promise<TaskRun> {
+  const begun = UUID.test(taskId) ? await deps.runs.get(taskId) : null;
+  if (begun === null || begun.assistant_id !== assistant_id)
+    throw new AppError("not_found", `Task '${taskId}' not found`);
+  if (begun.status !== "interrupted") return { run: begun, interrupts: [] };
+  const later = await deps.runs.list(begun.thread_id, { limit: MOST_ANSWERS, offset: 0 });
+  return taskRunOf(deps, later.find((run) => taskIdOf(run) === taskId) ?? begun);
+}
+
+export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord): Promise<TaskRun> {
+  if (run.status !== "interrupted") return { run, interrupts: [] };
+  const [newest] = await runs.list(run.thread_id, { limit: 1, offset: 0 });
+  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id) : null;
+  return { run, interrupts: Object.values(thread?.interrupts ?? {}).flat() };
+}
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;

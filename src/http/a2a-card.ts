@@ -1,0 +1,31 @@
+/** What an assistant tells other agents of itself. @see https://a2a-protocol.org/v0.3.0/specification, 5 */
+
+import type { Assistant } from "../core/assistants.ts";
+import type { A2aDeps } from "./a2a.ts";
+import type { Call } from "./router.ts";
+
+const MODES = ["text/plain", "application/json"];
+
+export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Assistant): object {
+  const { origin, pathname } = new URL(request.url);
+  const { assistant_id, name, version } = assistant;
+  const description = assistant.description ?? name;
+  return {
+    protocolVersion: "0.3.0",
+    name,
+    description,
+    version: String(version),
+    url: `${origin}${pathname.slice(0, pathname.length - path.length)}/a2a/${assistant_id}`,
+    preferredTransport: "JSONRPC",
+    capabilities: { streaming: true, pushNotifications: false, stateTransitionHistory: false },
+    defaultInputModes: MODES,
+    defaultOutputModes: MODES,
+    skills: [{ id: assistant_id, name, description, tags: ["langgraph"] }],
+    ...(deps.authLevel === "anonymous" ? {} : SECURITY),
+  };
+}
+
+const SECURITY = {
+  securitySchemes: { functionKey: { type: "apiKey", in: "header", name: "x-functions-key" } },
+  security: [{ functionKey: [] }],
+};

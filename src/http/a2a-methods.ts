@@ -1,0 +1,169 @@
+/** The methods of A2A: a message is a run of an assistant on the thread of its context. */
+
+import { isFinal, isJsonObject } from "../core/model.ts";
+import type { RunEvent } from "../core/ports.ts";
+import type { RunAssistant } from "../core/run-assistants.ts";
+import { cancelRuns } from "../core/runs.ts";
+import { findTask, TASK_ID, taskRunOf, taskStateOf, type TaskRun } from "../core/tasks.ts";
+import { checkThreadId } from "../core/threads.ts";
+import { AppError } from "../errors.ts";
+import { RpcError, type SentMessage } from "./a2a-schemas.ts";
+import { answerOf, artifactId, inputOf, messageText, taskOf, type Task } from "./a2a-tasks.ts";
+import type { A2aDeps } from "./a2a.ts";
+import { configurableHeaders } from "./headers.ts";
+import { checkRunBody } from "./native.ts";
+import type { Call } from "./router.ts";
+import { createAs, type Asked, type Started } from "./runs-create.ts";
+import { awaitEnd, untilEnd } from "./runs-response.ts";
+import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
+import { StreamCut, type WriteFrame } from "./sse.ts";
+
+/** What a method is called with. */
+export interface Asking {
+  readonly call: Call;
+  readonly assistant: RunAssistant;
+}
+
+/** The run that a message asks for: one that answers the task which it names, or a new one. */
+export async function toAsked(
+  deps: A2aDeps,
+  { call, assistant }: Asking,
+  message: SentMessage,
+): Promise<Asked> {
+  const task = message.taskId == null ? undefined : await taskNamed(deps, assistant, message.taskId);
+  if (task !== undefined && message.contextId != null && message.contextId !== task.run.thread_id)
+    throw new RpcError("params", "message.contextId: the task is of another context");
+  if (task !== undefined && !isFinal(task.run.status))
+    throw new RpcError("unsupported", "The task is being worked on; send the message when it has ended");
+  const isAnswer = task !== undefined && taskStateOf(task) === "input-required";
+  const threadId =
+    task?.run.thread_id ?? (message.contextId == null ? undefined : checkThreadId(message.contextId));
+  const input = isAnswer ? { command: { resume: answerOf(message) } } : { input: inputOf(message) };
+  if (!isAnswer) await checkText(deps, assistant, message);
+  const { assistant_id } = assistant;
+  const sent = checkRunBody(
+    { assistant_id, ...input, stream_mode: ["values", "messages-tuple"] },
+    deps.limits,
+  );
+  const rules = isAnswer ? { metadata: { [TASK_ID]: message.taskId } } : {};
+  const body =
+    threadId === undefined
+      ? StatelessRunCreate.parse({ ...sent, ...rules, on_completion: "keep" })
+      : RunCreate.parse({ ...sent, ...rules, if_not_exists: "create" });
+  const headers = configurableHeaders(call.request.headers, deps.configurableHeaders);
+  return { body, threadId, assistant, sent: { idempotency: undefined, headers, isKept: true } };
+}
+
+/** Text is for a conversation; a graph without one is asked with data. */
+async function checkText(
+  deps: A2aDeps,
+  { graph, config }: RunAssistant,
+  { parts }: SentMessage,
+): Promise<void> {
+  if (parts.every(({ kind }) => kind !== "text")) return;
+  const { input_schema } = await deps.inspector.schemas(graph, { configurable: { ...config.configurable } });
+  const properties = input_schema?.["properties"];
+  if (!isJsonObject(properties) || "messages" in properties) return;
+  throw new RpcError("params", "parts: the agent's input has no messages for text; send a data part");
+}
+
+async function taskNamed(deps: A2aDeps, assistant: RunAssistant, id: string): Promise<TaskRun> {
+  try {
+    return await findTask(deps, assistant, id);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "not_found")
+      throw new RpcError("taskNotFound", error.message);
+    throw error;
+  }
+}
+
+export async function getTask(
+  deps: A2aDeps,
+  { assistant }: Asking,
+  id: string,
+  historyLength?: number | null,
+): Promise<Task> {
+  return taskOf(await taskNamed(deps, assistant, id), historyLength);
+}
+
+/** Stops what is going on, and waits until it has stopped. */
+export async function cancelTask(deps: A2aDeps, { assistant, call }: Asking, id: string): Promise<Task> {
+  const { run } = await taskNamed(deps, assistant, id);
+  if (isFinal(run.status)) throw new RpcError("notCancelable", `Task '${id}' is not being worked on`);
+  await cancelRuns(deps, { runIds: [run.run_id] }, "interrupt");
+  await awaitEnd(deps, run, call.invocation);
+  return taskOf(await recordOf(deps, run.run_id));
+}
+
+/** Leaves the run to a worker. */
+export async function sendInBackground(deps: A2aDeps, { call }: Asking, asked: Asked): Promise<Task> {
+  const { run_id } = await createAs(deps, call, asked);
+  return taskOf(await recordOf(deps, run_id));
+}
+
+/** Waits as long as the invocation can; a task that takes longer is still worked on, and asked for later. */
+export async function sendAndWait(
+  deps: A2aDeps,
+  started: Started,
+  historyLength: number | null | undefined,
+): Promise<Task> {
+  const { watched } = started;
+  try {
+    await untilEnd(deps, watched, NEVER, async (signal) => {
+      await watched.executing;
+      for await (const _ of deps.engine.follow(watched.run, Number.MAX_SAFE_INTEGER, signal)) continue;
+    });
+  } catch (error) {
+    if (!(error instanceof StreamCut)) throw error;
+  }
+  return taskOf(await recordOf(deps, watched.run.run_id), historyLength);
+}
+
+const NEVER = new AbortController().signal;
+
+/** The task, its answer as it grows where the model tells it, and its end. */
+export async function streamTask(
+  deps: A2aDeps,
+  { watched, after }: Started,
+  gone: AbortSignal,
+  write: (result: object) => ReturnType<WriteFrame>,
+): Promise<void> {
+  const { history: _, ...begun } = taskOf(await recordOf(deps, watched.run.run_id), 0);
+  await write({ ...begun, status: { ...begun.status, state: "working", message: undefined } });
+  const { id: taskId, contextId } = begun;
+  const update = { kind: "artifact-update", taskId, contextId };
+  let last = { id: "", text: "" };
+  await untilEnd(deps, watched, gone, async (signal) => {
+    for await (const event of deps.engine.follow(watched.run, after, signal)) {
+      const { id, text } = saidBy(event);
+      if (text === "") continue;
+      const append = id === last.id; // another message takes the place of the one before
+      const artifact = { artifactId: artifactId(taskId), parts: [{ kind: "text", text }] };
+      await write({ ...update, artifact, append });
+      last = { id, text: append ? last.text + text : text };
+    }
+  });
+  if (gone.aborted) return;
+  const { artifacts = [], status } = taskOf(await recordOf(deps, watched.run.run_id), 0);
+  for (const artifact of artifacts) {
+    const [part] = artifact.parts;
+    // What has come in pieces is not told again, unless it was not the answer after all.
+    if (part?.kind === "text" && part.text === last.text) continue;
+    await write({ ...update, artifact, append: false, lastChunk: true });
+  }
+  await write({ kind: "status-update", taskId, contextId, status, final: true });
+}
+
+/** What the agent says: a whole message, or a piece of one. */
+function saidBy({ event, data }: RunEvent): { readonly id: string; readonly text: string } {
+  const pair: unknown = event === "messages" ? JSON.parse(data) : undefined;
+  const message: unknown = Array.isArray(pair) ? pair[0] : undefined;
+  if (!isJsonObject(message) || message["type"] !== "ai") return { id: "", text: "" };
+  return { id: String(message["id"]), text: messageText(message["content"]) };
+}
+
+async function recordOf(deps: A2aDeps, runId: string): Promise<TaskRun> {
+  const run = await deps.runs.get(runId);
+  if (run === null) throw new RpcError("taskNotFound", `Task '${runId}' was deleted meanwhile`);
+  return taskRunOf(deps, run);
+}

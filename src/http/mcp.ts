@@ -1,0 +1,53 @@
+/**
+ * The Model Context Protocol: assistants as tools for other agents. Streamable HTTP, without sessions, so that any
+ * instance answers any request. @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
+ */
+
+import { z } from "zod";
+import type { AssistantRouteDeps } from "./assistant-route.ts";
+import type { Route } from "./router.ts";
+import type { RunsDeps } from "./runs-create.ts";
+
+export type McpDeps = AssistantRouteDeps & RunsDeps;
+
+const Message = z
+  .looseObject({
+    jsonrpc: z.literal("2.0"),
+    id: z.union([z.string(), z.number()]).optional(),
+    method: z.string().optional(),
+  })
+  .meta({ description: "A message of JSON-RPC, as the Model Context Protocol has it." });
+
+/** A GET, for what the server says unasked, and a DELETE, for a session, are refused: there is neither. */
+export function mcpRoutes(deps: McpDeps): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      path: "/mcp",
+      authLevel: deps.authLevel,
+      isRateLimited: true,
+      isPlatform: true,
+      docs: {
+        operationId: "mcp",
+        summary: "Call assistants as tools, by the Model Context Protocol",
+        tag: "mcp",
+        body: Message,
+        responses: {
+          200: { description: "The answer", contentType: "text/event-stream", schema: Message },
+          202: { description: "A notification was taken" },
+          400: "The body is no message of JSON-RPC, or the protocol's version is not known",
+          401: "A function key is missing",
+          403: "The function key does not open this",
+          406: "The Accept header does not name both application/json and text/event-stream",
+          413: "The body is over its limit",
+          415: "The body is not JSON",
+          429: "Too many requests; see Retry-After",
+        },
+      },
+      handle: async (call) => {
+        const { answerMcp } = await import("./mcp-server.ts");
+        return answerMcp(deps, call);
+      },
+    },
+  ];
+}
