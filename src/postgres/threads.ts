@@ -12,13 +12,13 @@ import type {
   ThreadPage,
   ThreadStateStore,
   ThreadStore,
-  ThreadTtl,
   StoredThread,
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
+import { expiry, lifetime } from "./thread-lifetime.ts";
 import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
@@ -117,16 +117,12 @@ async function insert(
       insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
         ttl_minutes, ttl_strategy, expires_at)
       values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now},
-        ${ttl?.ttl_minutes ?? null}, ${ttl?.strategy ?? null}, ${expiry(ttl, now)})
+        ${lifetime(ttl, now)})
       on conflict (thread_id) do nothing returning ${columns}
     ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
     select ${columns} from thread`,
   );
   return inserted;
-}
-
-function expiry(ttl: ThreadTtl | undefined, now: Date): Date | null {
-  return ttl === undefined ? null : new Date(now.getTime() + ttl.ttl_minutes * 60_000);
 }
 
 function search(
@@ -196,14 +192,15 @@ async function edit(
 }
 
 /** What names the thread in metadata names the new one. A run that is under way is not copied, only what it has saved. */
-function copy(from: string, to: string, now: Date): Sql {
+function copy(from: string, { thread_id: to, ttl }: Pick<StoredThread, "thread_id" | "ttl">, now: Date): Sql {
   const renamed = sql`case when metadata ? 'thread_id' then metadata || jsonb_build_object('thread_id', ${to}::text) else metadata end`;
   const theirs = sql`where thread_id = ${from} and exists (select from thread)`;
   return sql`
     with thread as (
-      insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at)
+      insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at,
+        ttl_minutes, ttl_strategy, expires_at)
       select ${to}, case when status <> 'busy' then status when interrupts = '{}' then 'idle' else 'interrupted' end,
-        ${renamed}, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz
+        ${renamed}, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
       from langgraph.threads where thread_id = ${from}
       returning ${columns}
     ), checkpoint as (
