@@ -3,30 +3,34 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
+import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import type { ThreadLog } from "./core/thread-log.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
 import { workMessage } from "./core/work.ts";
 import { isPublicAddress, literalAddress } from "./engine/addresses.ts";
 import { toCommand } from "./engine/command.ts";
-import { executeRun } from "./engine/execute.ts";
+import { executeRun, type ExecuteDeps } from "./engine/execute.ts";
+import { followThread, Journals } from "./engine/follow-thread.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
-import type { Journal } from "./engine/journal.ts";
 import { toPlain } from "./engine/plain.ts";
 import { cronRequest } from "./http/crons.ts";
+import type { ProtocolRouteDeps } from "./http/protocol.ts";
 import { openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
 import { agenda, retention } from "./postgres/agenda.ts";
 import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts";
 import { claimStore } from "./postgres/claims.ts";
+import { commandStore } from "./postgres/commands.ts";
 import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
@@ -34,6 +38,7 @@ import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
+import { threadLog } from "./postgres/thread-log.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -54,6 +59,9 @@ export interface AppParts extends TickDeps {
   readonly checkpointers: Checkpointers;
   readonly graphStore: () => Promise<object>;
   readonly crons: CronStore;
+  readonly commands: CommandStore;
+  readonly log: ThreadLog;
+  readonly followThread: ProtocolRouteDeps["followThread"];
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
   readonly webhookPolicy: WebhookPolicy;
   readonly limiter: () => Promise<RateLimiter | undefined>;
@@ -91,20 +99,13 @@ export function openParts(
     graphStore: graphStore(store),
     logger,
   };
-  const journals = new Map<string, Journal>();
-  const executing = { ...shared, graphs, journals, shutdown };
-  const following = { events: eventLog(database), clock: systemClock, journals };
   const parts: AppParts = {
     ...shared,
     database,
     running,
     stopping: shutdown,
     store,
-    engine: {
-      prepare: preload,
-      execute: async (run, limits) => executeRun(executing, run, limits),
-      follow: (run, after, signal) => follow(following, run, after, signal),
-    },
+    ...openEngine({ ...shared, database, graphs, shutdown }, preload),
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
@@ -122,6 +123,26 @@ export function openParts(
   return parts;
 }
 
+function openEngine(
+  deps: Omit<ExecuteDeps, "events" | "journals"> & { readonly database: Database },
+  prepare: () => void,
+): Pick<AppParts, "engine" | "log" | "followThread"> {
+  const journals = new Journals();
+  const events = eventLog(deps.database);
+  const log = threadLog(deps.database);
+  const executing = { ...deps, events, journals };
+  const following = { ...deps, events, log, journals };
+  return {
+    engine: {
+      prepare,
+      execute: async (run, limits) => executeRun(executing, run, limits),
+      follow: (run, after, signal) => follow(following, run, after, signal),
+    },
+    log,
+    followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
+  };
+}
+
 function openStores(database: Database, graphs: GraphRegistry) {
   return {
     graphs,
@@ -135,6 +156,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     assistantVersions: assistantVersionStore(database),
     changed: new Set<string>(),
     crons: cronStore(database),
+    commands: commandStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

@@ -14,8 +14,8 @@ export interface CompiledGraph {
   stream(input: unknown, options?: object): Promise<AsyncIterable<unknown>>;
   streamEvents(
     input: unknown,
-    options: { readonly version: "v2"; readonly runId?: string },
-  ): AsyncIterable<unknown>;
+    options: { readonly version: "v2" | "v3"; readonly runId?: string },
+  ): AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>;
   getState(config: object, options?: object): Promise<StateSnapshot>;
   getStateHistory(config: object, options?: object): AsyncIterable<StateSnapshot>;
   bulkUpdateState(config: object, supersteps: readonly object[]): Promise<StateSnapshot["config"]>;

@@ -41,6 +41,8 @@ export interface NewRun {
   readonly idempotency?: Idempotency | undefined;
   /** True when it was made by an earlier request. */
   readonly is_repeat?: boolean;
+  /** The command that asks for it: no two active runs of a thread have the same. */
+  readonly command_key?: string | undefined;
 }
 
 /** A run in the hands of its executor. */

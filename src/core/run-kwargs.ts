@@ -2,6 +2,7 @@
 
 import type { GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
+import type { ProtocolRun } from "./protocol.ts";
 
 /** What a run can stream. @see https://docs.langchain.com/langsmith/streaming */
 export const STREAM_MODES = [
@@ -40,6 +41,8 @@ export interface RunSettings {
   readonly subgraphs?: boolean;
   /** When checkpoints are saved; `async` if absent. */
   readonly durability?: Durability;
+  /** Streams in the second version of the protocol. */
+  readonly protocol?: ProtocolRun;
 }
 
 /** What a run does, as its record keeps it. */

@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { assistantIdOf } from "./assistants.ts";
-import { checkCommand } from "./commands.ts";
+import { checkCommand } from "./graph-names.ts";
 import { mergeConfigs } from "./config.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
@@ -21,6 +21,7 @@ import type {
   RunSelection,
   RunStore,
 } from "./ports.ts";
+import { rootLifecycle } from "./protocol.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 import type { ThreadTtl } from "./threads.ts";
 import { wake, type WakeUpQueue } from "./wake-ups.ts";
@@ -73,6 +74,8 @@ export interface RunRequest {
   readonly idempotency?: Idempotency | undefined;
   /** For the graph's config. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** While a run with this one is active on the thread, there is no other. */
+  readonly commandKey?: string;
 }
 
 /** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
@@ -263,8 +266,12 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
     event: "error",
     data: JSON.stringify({ error: "timeout", message: error }),
   };
+  const now = deps.clock.now();
+  const failed = rootLifecycle("failed", run.graph_id, now, error);
+  const lifecycle = { seq: event.seq + 1, event: failed.event, data: JSON.stringify(failed.data) };
+  const events = run.kwargs.protocol === undefined ? [event] : [event, lifecycle];
   const end = { status: "error", thread_status: "error", error } as const;
-  const { held, next } = await deps.claims.finish(run, end, deps.clock.now(), [event]);
+  const { held, next } = await deps.claims.finish(run, end, now, events);
   if (next !== undefined) await wake(deps, { run_id: next });
   if (held && run.kwargs.webhook !== undefined) await wake(deps, { webhook_id: run.run_id });
 }
@@ -302,6 +309,7 @@ function newRun({ newId, clock, threadTtl }: RunDeps, request: RunRequest): NewR
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
     thread_ttl: threadTtl,
+    command_key: request.commandKey,
   };
 }
 

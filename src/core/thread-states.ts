@@ -1,7 +1,7 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
-import { checkUpdate } from "./commands.ts";
+import { checkUpdate } from "./graph-names.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, withStore, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";

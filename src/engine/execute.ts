@@ -16,20 +16,23 @@ import {
   type GraphConfig,
   type GraphRegistry,
 } from "../core/graphs.ts";
-import type { ClaimedRun, ClaimStore, Ended, Logger, RunEnd, RunEvent } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
+import { isUnavailable, persist } from "./persist.ts";
 import { toPlain } from "./plain.ts";
 import { withoutRepeats } from "./resumed.ts";
+import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
 export interface ExecuteDeps {
   readonly graphs: GraphRegistry;
   readonly claims: ClaimStore;
+  readonly events: EventLog;
   readonly checkpointers: Checkpointers;
   /** What graphs get as their store, unless they bring one of their own. */
   readonly graphStore: () => Promise<object>;
@@ -81,6 +84,7 @@ class RunExecution {
   readonly #journal: Journal;
   readonly #surroundings: Surroundings;
   #checkpointer: Checkpointer | undefined;
+  #protocol: ProtocolEvents | undefined;
   #supersteps = 0;
 
   constructor(deps: ExecuteDeps, journal: Journal, surroundings: Surroundings) {
@@ -92,6 +96,8 @@ class RunExecution {
   async perform(): Promise<Executed> {
     try {
       this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
+      this.#protocol = await protocolEvents(this.#deps, this.#journal.run);
+      for (const { event, data } of this.#protocol?.begin() ?? []) await this.#journal.write(event, data);
       const graph = await this.#graph();
       const outcome = await this.#call(graph);
       await this.#saved();
@@ -159,13 +165,15 @@ class RunExecution {
       streamModes: kwargs.stream_mode,
       hidden: Object.keys(kwargs.request_headers ?? {}),
     };
-    const filter = "resume" in input ? withoutRepeats(await claims.logged(run)) : undefined;
+    const isRepeated = "resume" in input && this.#protocol === undefined;
+    const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
     return callGraph(execution, {
       event: async (event, data) => {
         const chunk = filter === undefined ? data : filter(event, data);
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
       superstep: () => (this.#supersteps += 1),
+      reading: this.#protocol,
     });
   }
 
@@ -202,6 +210,7 @@ class RunExecution {
   async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
     const { [INTERRUPT]: _, ...values } = isObject(outcome.output) ? outcome.output : {};
     const interrupted = outcome.status === "interrupted";
+    this.#protocol?.end(interrupted ? "interrupted" : "completed");
     await this.#finish({
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
@@ -235,6 +244,7 @@ class RunExecution {
   }
 
   async #cancelled(reason?: RunCancelled): Promise<Executed> {
+    this.#protocol?.end("interrupted");
     if (reason?.action === "rollback") return this.#rollback();
     await this.#finish({ status: "interrupted", thread_status: "interrupted" });
     return { kind: "cancelled" };
@@ -247,6 +257,7 @@ class RunExecution {
     if (isUnavailable(known)) return this.#handOver();
     const shown = this.#logged(known);
     await this.#journal.write("error", { error: shown.code, message: shown.message });
+    this.#protocol?.end("failed", shown.message);
     await this.#finish({ status: "error", thread_status: "error", error: shown.message });
     return { kind: "failed", error: shown };
   }
@@ -276,8 +287,8 @@ class RunExecution {
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
     await this.#checkpointer?.saved?.();
-    const rest = await this.#journal.takeRest();
-    const { held, next } = await this.#persist(async () => record(clock.now(), rest));
+    const rest = await this.#journal.takeRest(this.#protocol?.last);
+    const { held, next } = await persist(this.#deps, async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
     if (next !== undefined) await wake(this.#deps, { run_id: next });
     const { run_id, kwargs } = this.#journal.run;
@@ -290,26 +301,11 @@ class RunExecution {
     const { run } = this.#journal;
     await this.#checkpointer?.saved?.();
     const events = await this.#journal.takeRest();
-    const { held } = await this.#persist(async () =>
+    const { held } = await persist(this.#deps, async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
     if (held) await wake(this.#deps, { run_id: run.run_id });
     return { kind: "elsewhere" };
-  }
-
-  /** Tries again while the database is away and the lease may still be ours. */
-  async #persist<T>(write: () => Promise<T>): Promise<T> {
-    const { clock } = this.#deps;
-    const giveUp = clock.now().getTime() + PERSIST_MS;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!isUnavailable(error) || clock.now().getTime() > giveUp || this.#deps.shutdown.aborted)
-          throw error;
-        await clock.sleep(RETRY_MS);
-      }
-    }
   }
 
   /** The lease will lapse, and another executor goes on from what was saved. */
@@ -322,9 +318,6 @@ class RunExecution {
 }
 
 const INTERRUPT = "__interrupt__";
-/** How long an executor tries to record an end while the database is away; after that, the lease tells. */
-const PERSIST_MS = 5_000;
-const RETRY_MS = 250;
 
 /** Goes on from the newest checkpoint, whichever one the run started from. */
 function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
@@ -338,8 +331,4 @@ function isCheckpointer(value: unknown): value is Checkpointer {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError && error.code === "unavailable";
 }

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { EventLog, RunEvent } from "../core/ports.ts";
+import { inFirstVersion } from "../core/protocol.ts";
 import type { Journal } from "./journal.ts";
 
 export interface FollowDeps {
@@ -42,7 +43,7 @@ export async function* follow(
       journal === undefined || recent === null
         ? await deps.events.read(run, seq)
         : { events: recent, ended: journal.isFinal };
-    yield* events;
+    yield* events.flatMap((event) => inFirstVersion(event) ?? []);
     if (ended) return;
     const newest = events.at(-1);
     if (newest !== undefined) {
@@ -58,7 +59,7 @@ export async function* follow(
 }
 
 /** Resolves when the journal has more than `seq`, or is closed. */
-async function changed(journal: Journal, seq: number, signal: AbortSignal): Promise<void> {
+export async function changed(journal: Journal, seq: number, signal: AbortSignal): Promise<void> {
   if (journal.isClosed) return;
   await new Promise<void>((resolve) => {
     const subscription = journal.onChange(() => {

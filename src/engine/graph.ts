@@ -5,8 +5,7 @@ import type { RunSettings } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { toCommand } from "./command.ts";
 import { toPlain } from "./plain.ts";
-import { WireEvents } from "./stream-events.ts";
-import { readGraph } from "./stream.ts";
+import { WireEvents, type Reading } from "./stream-events.ts";
 import { projectTracer } from "./tracing.ts";
 
 const INTERRUPT = "__interrupt__";
@@ -17,6 +16,8 @@ export interface GraphListener {
   readonly event: (event: string, data: unknown) => Promise<void>;
   /** The state was saved once more. */
   readonly superstep: () => void;
+  /** How the graph is read, and told of; by default in the stream modes that were asked for. */
+  readonly reading?: Reading | undefined;
 }
 
 /**
@@ -31,7 +32,6 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
   const result = new Result();
-  const events = new WireEvents(streamModes, execution.hidden);
   let hasBegun = false;
   const nodeStarted = (): void => {
     hasBegun = true;
@@ -47,14 +47,16 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
     modes: streamModes,
     subgraphs: settings.subgraphs ?? false,
     runId: String(config.configurable?.["run_id"]),
+    hidden: execution.hidden,
   };
+  const reading = listener.reading ?? new WireEvents(wishes);
   try {
-    for await (const chunk of readGraph(graph, await graphInput(execution.input), options, wishes)) {
+    for await (const chunk of reading.read(graph, await graphInput(execution.input), options)) {
       if (chunk.mode === "values" && chunk.namespace.length === 0) {
         if (result.hasStarted) listener.superstep();
         result.add(chunk.data);
       }
-      for (const { event, data } of events.of(chunk)) await listener.event(event, toPlain(data));
+      for (const { event, data } of reading.of(chunk)) await listener.event(event, toPlain(data));
     }
     signal.throwIfAborted();
     return result.outcome();

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { CancelAction } from "../core/model.ts";
 import type { Unlogged } from "../core/execution.ts";
 import type { ClaimedRun, ClaimStore, RunEvent } from "../core/ports.ts";
+import type { WireEvent } from "./stream-events.ts";
 
 export interface JournalDeps {
   readonly claims: ClaimStore;
@@ -139,12 +140,20 @@ export class Journal implements Unlogged {
     }
   }
 
-  /** Ends the heartbeats and gives what is still to be written, for the statement that ends the run. */
-  async takeRest(): Promise<readonly RunEvent[]> {
+  /**
+   * Ends the heartbeats and gives what is still to be written, for the statement that ends the run. What comes `last`
+   * tells of that end, so followers are not told before it is recorded: they find it in the log.
+   */
+  async takeRest(last: readonly WireEvent[] = []): Promise<readonly RunEvent[]> {
     this.#beats[Symbol.dispose]();
     this.#isEnding = true;
     await this.#flushing;
-    return this.#unwritten;
+    const ending = last.map(({ event, data }, index) => ({
+      seq: this.#lastSeq + 1 + index,
+      event,
+      data: JSON.stringify(data),
+    }));
+    return [...this.#unwritten, ...ending];
   }
 
   /** Tells followers that this was all: of the run, if `isFinal`, or of its execution here. */

@@ -1,9 +1,9 @@
 /** From what a graph emits to the events of the wire: their names, and what the Platform shows of checkpoints and tasks. */
 
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { StreamMode } from "../core/run-kwargs.ts";
 import { MessageAssembly } from "./messages.ts";
-import type { GraphChunk } from "./stream.ts";
+import type { CompiledGraph } from "../core/graphs.ts";
+import { readGraph, type GraphChunk, type StreamWishes } from "./stream.ts";
 
 export interface WireEvent {
   /** `values`, `updates|node:id`, … */
@@ -11,16 +11,31 @@ export interface WireEvent {
   readonly data: unknown;
 }
 
+/** A way to call a graph, and what clients are told of what it emits. */
+export interface Reading {
+  readonly read: (
+    graph: CompiledGraph,
+    input: unknown,
+    options: { readonly callbacks: readonly object[] },
+  ) => AsyncIterable<GraphChunk>;
+  readonly of: (chunk: GraphChunk) => Iterable<WireEvent>;
+}
+
 /** The events that were asked for. */
-export class WireEvents {
+export class WireEvents implements Reading {
+  readonly #wishes: StreamWishes;
   readonly #modes: ReadonlySet<string>;
   readonly #hidden: ReadonlySet<string>;
   readonly #messages = new MessageAssembly();
 
-  /** The members of `configurable` that are `hidden` are not shown. */
-  constructor(modes: readonly StreamMode[], hidden: readonly string[] = []) {
-    this.#modes = new Set(modes);
-    this.#hidden = new Set(hidden);
+  constructor(wishes: StreamWishes) {
+    this.#wishes = wishes;
+    this.#modes = new Set(wishes.modes);
+    this.#hidden = new Set(wishes.hidden);
+  }
+
+  read(graph: CompiledGraph, input: unknown, options: object): AsyncIterable<GraphChunk> {
+    return readGraph(graph, input, options, this.#wishes);
   }
 
   *of({ namespace, mode, data }: GraphChunk): Generator<WireEvent> {
@@ -76,7 +91,7 @@ function shownCheckpoint(
 }
 
 /** A subgraph's state is shown as the checkpoint where it is to be found. */
-function shownTask(task: JsonObject): unknown {
+export function shownTask(task: JsonObject): unknown {
   const { state, ...rest } = task;
   const checkpoint = checkpointOf(state);
   return checkpoint === null ? task : { ...rest, checkpoint };

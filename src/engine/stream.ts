@@ -16,6 +16,8 @@ export interface StreamWishes {
   readonly subgraphs: boolean;
   /** Under which LangChain's events tell of the graph. */
   readonly runId: string;
+  /** Members of `configurable` that are not shown. */
+  readonly hidden?: readonly string[] | undefined;
 }
 
 /** Starts the graph, and gives its chunks; always the values among them, for the outcome. */
@@ -31,7 +33,7 @@ export async function* readGraph(
     return;
   }
   let root: unknown;
-  for await (const event of graph.streamEvents(input, { ...settings, runId, version: "v2" })) {
+  for await (const event of await graph.streamEvents(input, { ...settings, runId, version: "v2" })) {
     if (!isEvent(event) || event.tags?.includes("langsmith:hidden") === true) continue;
     root ??= event.run_id;
     if (event.event === "on_chain_stream" && event.run_id === root)

@@ -3,6 +3,7 @@
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
+import { protocolRoutes, type ProtocolRouteDeps } from "./protocol.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
@@ -10,7 +11,12 @@ import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
 import { threadRoutes } from "./threads.ts";
 
-export type PlatformDeps = AssistantRouteDeps & CronRouteDeps & RunsDeps & StoreRouteDeps & ThreadRouteDeps;
+export type PlatformDeps = AssistantRouteDeps &
+  CronRouteDeps &
+  ProtocolRouteDeps &
+  RunsDeps &
+  StoreRouteDeps &
+  ThreadRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   const { authLevel } = deps;
@@ -19,6 +25,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...threadRoutes(deps),
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),
+    ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),
   ];
 }

@@ -1,5 +1,6 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
+import type { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
@@ -18,7 +19,13 @@ import { configurableHeaders, type HeaderRules } from "./headers.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
-import { RunBatch, RunCreate, StatelessRunCreate, type RunCreateBody } from "./runs-schemas.ts";
+import {
+  RunBatch,
+  RunCreate,
+  StatelessRunCreate,
+  type LangSmithTracer,
+  type RunCreateBody,
+} from "./runs-schemas.ts";
 
 export interface RunsDeps extends NativeDeps, RunAssistantDeps {
   readonly webhookPolicy: WebhookPolicy;
@@ -207,10 +214,17 @@ function configurable(body: RunCreateBody, threadId: string | undefined): JsonOb
     checkpoint_id: ("checkpoint_id" in body ? body.checkpoint_id : undefined) ?? checkpoint?.checkpoint_id,
     checkpoint_ns: checkpoint?.checkpoint_ns,
     checkpoint_map: checkpoint?.checkpoint_map,
-    langsmith_project: body.langsmith_tracer?.project_name,
-    langsmith_example_id: body.langsmith_tracer?.example_id,
   };
-  return { ...rest, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value != null)) };
+  return { ...rest, ...given(told), ...tracing(body.langsmith_tracer) };
+}
+
+/** Where LangSmith is told of the run. */
+export function tracing(tracer: z.output<typeof LangSmithTracer>): JsonObject {
+  return given({ langsmith_project: tracer?.project_name, langsmith_example_id: tracer?.example_id });
+}
+
+function given(members: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null));
 }
 
 function settings(body: RunCreateBody): RunSettings {

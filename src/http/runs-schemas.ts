@@ -9,7 +9,11 @@ const Nodes = z.union([z.literal("*"), z.array(z.string())]);
 const Send = z
   .strictObject({ lg_name: z.literal("Send"), node: z.string(), args: z.unknown() })
   .transform(({ node, args }) => ({ node, input: args }));
-const Destination = z.union([z.string(), z.strictObject({ node: z.string(), input: z.unknown() }), Send]);
+export const Destination = z.union([
+  z.string(),
+  z.strictObject({ node: z.string(), input: z.unknown() }),
+  Send,
+]);
 const Status = z.enum(["pending", "running", "error", "success", "timeout", "interrupted"]);
 
 const Command = z.strictObject({
@@ -31,6 +35,11 @@ const StreamMode = z.enum(STREAM_MODES);
 const NoFeedback = z
   .null("this server does not make LangSmith's feedback URLs; make them with LangSmith's own client")
   .optional();
+
+export const LangSmithTracer = z
+  .strictObject({ project_name: z.string().min(1).nullish(), example_id: z.string().min(1).nullish() })
+  .nullish()
+  .meta({ description: "Where LangSmith is told of the run, besides the server's own project." });
 
 /** What can be said of any run. */
 export const RunFields = z.strictObject({
@@ -64,10 +73,7 @@ export const RunFields = z.strictObject({
     .nullish()
     .meta({ description: "An http or https URL that is told, by POST, when the run has ended." }),
   feedback_keys: NoFeedback,
-  langsmith_tracer: z
-    .strictObject({ project_name: z.string().min(1).nullish(), example_id: z.string().min(1).nullish() })
-    .nullish()
-    .meta({ description: "Where LangSmith is told of the run, besides the server's own project." }),
+  langsmith_tracer: LangSmithTracer,
 });
 
 /** A run on a thread. */

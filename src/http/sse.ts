@@ -6,7 +6,12 @@ export interface Frame {
   readonly event: string;
   readonly data: unknown;
   /** Where a reader that was cut off goes on. */
-  readonly id?: number;
+  readonly id?: number | string;
+}
+
+/** A frame whose data is JSON text already. */
+export interface TextFrame extends Omit<Frame, "data"> {
+  readonly text: string;
 }
 
 /** Ends a body before its time: the host breaks the connection, and clients come back for the rest. */
@@ -26,22 +31,24 @@ const HEARTBEAT_MS = 10_000;
 /** Frames that may wait for a slow reader before the run waits too. */
 const READ_AHEAD_FRAMES = 16;
 
-export function encodeFrame({ event, data, id }: Frame): string {
+export function encodeFrame(frame: Frame | TextFrame): string {
+  const { event, id } = frame;
   const idLine = id === undefined ? "" : `id: ${id}\n`;
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n${idLine}\n`;
+  return `event: ${event}\ndata: ${"text" in frame ? frame.text : JSON.stringify(frame.data)}\n${idLine}\n`;
 }
 
 /** Writes one frame; resolves when the reader has room for the next, or at once when there is no reader any more. */
-export type WriteFrame = (frame: Frame) => Promise<void>;
+export type WriteFrame = (frame: Frame | TextFrame) => Promise<void>;
 
 /**
  * A stream of what `produce` writes, which starts at once, and ends or errors when `produce` does. While nothing is
- * written it sends comments. When the reader goes away, `produce` goes on without it, and `onGone` is told.
+ * written it sends comments; `opening` is sent at once, for hosts that hold the headers back until something comes. When the reader goes away, `produce` goes on without it, and `onGone` is told.
  */
 export function eventStream(
   clock: Clock,
   produce: (write: WriteFrame) => Promise<void>,
   onGone: () => void = () => undefined,
+  { opening = "" }: { readonly opening?: string } = {},
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let isOpen = true;
@@ -55,6 +62,7 @@ export function eventStream(
       const send = (text: string): void => {
         if (isOpen) controller.enqueue(encoder.encode(text));
       };
+      if (opening !== "") send(opening);
       const heartbeat = clock.every(HEARTBEAT_MS, async () => {
         if ((controller.desiredSize ?? 0) > 0) send(": heartbeat\n\n");
       });

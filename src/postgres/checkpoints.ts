@@ -82,7 +82,7 @@ export class Checkpointer extends PostgresSaver {
    * by chance. The stock saver counts on from it as from a whole number.
    */
   override getNextVersion(current: number | undefined): number {
-    return Math.floor(super.getNextVersion(current)) + randomInt(1, 1_000_000) / 1_000_000;
+    return Math.floor(super.getNextVersion(current)) + randomInt(1, FRACTIONS) / FRACTIONS;
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
@@ -214,6 +214,9 @@ export class Checkpointer extends PostgresSaver {
     return sql`select true as held from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} for share`;
   }
 }
+
+/** Of so many, two branches of a thread hardly ever get the same; a version stays within what a number keeps exactly. */
+const FRACTIONS = 2 ** 32;
 
 interface CheckpointIds {
   readonly thread_id: string;

@@ -12,6 +12,7 @@ import { webhooks } from "./migrations/0005_webhooks.ts";
 import { lifetimes } from "./migrations/0006_lifetimes.ts";
 import { assistants } from "./migrations/0007_assistants.ts";
 import { store } from "./migrations/0008_store.ts";
+import { protocol } from "./migrations/0009_protocol.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 /** In order; a released one never changes. */
@@ -24,6 +25,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0006_lifetimes", statements: lifetimes },
   { name: "0007_assistants", statements: assistants },
   { name: "0008_store", statements: store },
+  { name: "0009_protocol", statements: protocol },
 ];
 
 /** Any number that no other program uses for an advisory lock on this database. */

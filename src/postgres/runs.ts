@@ -5,7 +5,7 @@ import type { ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../c
 import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
-import { fromNow, rows, type Db } from "./sql.ts";
+import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { lifetime } from "./thread-lifetime.ts";
 import { deliveries, webhookColumns } from "./webhooks.ts";
 
@@ -38,19 +38,24 @@ const admit =
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
       ) ${remember(run.idempotency, now, made)}
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
-        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end
+        case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end,
+        ${run.command_key ?? null}
       from decided
       returning status = 'running' as starts, (select last_seq from thread)::float8 as last_seq,
         (select is_unused from thread) and not exists (
           select from public.checkpoints c where c.thread_id = ${run.thread_id}) as is_fresh`,
       );
-    const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]);
+    const admitted = await makeOnce(db, run.idempotency, now, async () => (await insert())[0]).catch(
+      (error: unknown) => {
+        throw isUniqueViolation(error, "runs_by_command") ? busy(run) : error;
+      },
+    );
     if (admitted === undefined) throw await refusal(db, run);
     return admitted.starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
   };
@@ -101,6 +106,10 @@ async function refusal(db: Db, run: NewRun): Promise<AppError> {
     return new AppError("assistant_changed", "The run's assistant was changed meanwhile; ask again");
   if (found?.is_thread === false && !creates_thread)
     return new AppError("not_found", `Thread '${thread_id}' not found`);
+  return busy({ thread_id });
+}
+
+function busy({ thread_id }: Pick<NewRun, "thread_id">): AppError {
   return new AppError("thread_busy", `Thread '${thread_id}' is currently in use by another request`);
 }
 

@@ -28,6 +28,10 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     "get /threads/{thread_id}/state/{checkpoint_id}",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
+  const ofProtocol = [
+    "post /threads/{thread_id}/commands",
+    ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/stream/events`),
+  ];
   const ofStore = [
     ...["put", "get", "delete"].map((method) => `${method} /store/items`),
     "post /store/items/search",
@@ -63,5 +67,14 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
-  return [...ofGraphs, ...ofSystem, ...ofThreads, ...ofAssistants, ...ofRuns, ...ofCrons, ...ofStore].sort();
+  return [
+    ...ofGraphs,
+    ...ofSystem,
+    ...ofThreads,
+    ...ofAssistants,
+    ...ofRuns,
+    ...ofCrons,
+    ...ofProtocol,
+    ...ofStore,
+  ].sort();
 }

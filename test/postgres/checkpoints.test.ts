@@ -180,3 +180,18 @@ test("a write that fails is told once, and what is saved later is durable or tol
   expect(failures).toEqual([expect.objectContaining({ code: "unavailable" })]);
   expect(await history(new Checkpointer(database))).toEqual(before);
 });
+
+test("branches from one checkpoint keep what each of them has", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }))
+    .addNode("shout", ({ text }) => ({ text: `${text}!` }))
+    .addEdge(START, "shout")
+    .compile({ checkpointer: new Checkpointer(database) });
+  await graph.invoke({ text: "root" }, thread);
+  const { config } = await graph.getState(thread);
+  for (const text of ["one", "other", "third"]) {
+    expect(await graph.invoke({ text }, config)).toEqual({ text: `${text}!` });
+    expect((await graph.getState(thread)).values).toEqual({ text: `${text}!` });
+  }
+});

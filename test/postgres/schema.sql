@@ -116,12 +116,14 @@ create table langgraph.runs (
   error text,
   output jsonb,
   started_at timestamp with time zone,
+  command_key text,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
   constraint runs_multitask_strategy_check CHECK ((multitask_strategy = ANY (ARRAY['reject'::text, 'enqueue'::text, 'interrupt'::text, 'rollback'::text]))),
   constraint runs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'error'::text, 'success'::text, 'timeout'::text, 'interrupted'::text])))
 );
+CREATE UNIQUE INDEX runs_by_command ON langgraph.runs USING btree (thread_id, command_key) WHERE ((command_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX runs_by_lease ON langgraph.runs USING btree (lease_until) WHERE (status = 'running'::text);
 CREATE INDEX runs_of_thread ON langgraph.runs USING btree (thread_id, "position" DESC);
 CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (thread_id) WHERE (status = 'running'::text);

@@ -2,7 +2,7 @@
 
 import { HumanMessage } from "@langchain/core/messages";
 import { type BaseMessage } from "@langchain/core/messages";
-import { useMessageMetadata, useStream } from "@langchain/react";
+import { useStream } from "@langchain/react";
 import { type ReactNode, useState } from "react";
 import { address, apiUrl, Chat, rememberThread, show } from "./chat.tsx";
 
@@ -17,8 +17,16 @@ function Page(): ReactNode {
       rememberThread(id);
     },
   });
-  const lastHuman = stream.messages.findLast((message) => message.getType() === "human");
-  const metadata = useMessageMetadata(stream, lastHuman?.id);
+  /** The hook's own `parentCheckpointId` moves on with each state (SDK 1.12.4); the thread's history tells where it began. */
+  const forkPoint = async (messageId: string | undefined): Promise<string | undefined> => {
+    const states = await stream.client.threads.getHistory<{ messages?: { id?: string }[] }>(threadId ?? "");
+    const first = states.findLast(({ values }) => values.messages?.some(({ id }) => id === messageId));
+    return first?.parent_checkpoint?.checkpoint_id ?? undefined;
+  };
+  const sayInstead = async (index: number, text: string): Promise<void> => {
+    const forkFrom = await forkPoint(stream.messages[index]?.id);
+    await stream.submit({ messages: [new HumanMessage(text)] }, forkFrom === undefined ? {} : { forkFrom });
+  };
   return (
     <Chat
       messages={stream.messages.map((message) => ({
@@ -31,13 +39,7 @@ function Page(): ReactNode {
       error={stream.error}
       say={(text) => void stream.submit({ messages: [new HumanMessage(text)] })}
       answer={(text) => void stream.respond(text)}
-      sayInstead={(_index, text) => {
-        const forkFrom = metadata?.parentCheckpointId;
-        void stream.submit(
-          { messages: [new HumanMessage(text)] },
-          forkFrom === undefined ? {} : { forkFrom },
-        );
-      }}
+      sayInstead={(index, text) => void sayInstead(index, text)}
     />
   );
 }

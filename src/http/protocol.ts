@@ -1,0 +1,169 @@
+/** The event streaming protocol, version 2, over HTTP and Server-Sent Events: its two routes, and the one that is not to be had. */
+
+import { z } from "zod";
+import { replayStart } from "../core/commands.ts";
+import type { AuthLevel } from "../core/model.ts";
+import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
+import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
+import { parse, readObject } from "./body.ts";
+import { checkReader, runCommand, type ProtocolDeps } from "./protocol-commands.ts";
+import { CommandAnswer, CommandBody, EventStreamBody } from "./protocol-schemas.ts";
+import { json } from "./respond.ts";
+import type { Call, Route, RouteDocs } from "./router.ts";
+import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
+import { threadId } from "./thread-route.ts";
+
+export interface ProtocolRouteDeps extends ProtocolDeps {
+  readonly streaming: "live" | "buffered";
+  readonly maxStreamResponseBytes: number;
+  readonly followThread: (
+    threadId: string,
+    from: { readonly after: number; readonly selection: EventSelection },
+    signal: AbortSignal,
+  ) => AsyncIterable<ThreadEvent>;
+}
+
+/** Before the host ends the invocation: a stream that is ended by us is taken up again at once. */
+const CUT_ROOM_MS = 1_500;
+const CUT_ROOM_SHARE = 0.05;
+/** How long an answer that cannot be streamed waits for the end of a run. */
+const BUFFERED_MS = 20_000;
+const OPENING = ": open\n\n";
+
+export function protocolRoutes(deps: ProtocolRouteDeps, authLevel: AuthLevel): readonly Route[] {
+  const route = (
+    method: Route["method"],
+    path: string,
+    handle: Route["handle"],
+    docs: Omit<RouteDocs, "tag">,
+  ): Route => ({
+    method,
+    path: `/threads/{thread_id}/${path}`,
+    authLevel,
+    isRateLimited: true,
+    isPlatform: true,
+    handle,
+    docs: { ...docs, tag: "protocol" },
+  });
+  return [
+    route("POST", "commands", async (call) => runCommand(deps, call), commandsDocs),
+    route("POST", "stream/events", openStream(deps), streamDocs),
+    route("GET", "stream/events", refuseSocket, socketDocs),
+  ];
+}
+
+/** What the thread's runs stream, from the newest run's beginning on, until the client leaves or the time is up. */
+function openStream(deps: ProtocolRouteDeps): Route["handle"] {
+  return async (call) => {
+    const body = await parse(EventStreamBody, await readObject(call.request, deps.limits));
+    const thread = threadId(call);
+    await checkReader(deps, call, thread);
+    const filter = {
+      channels: body.channels,
+      namespaces: body.namespaces ?? undefined,
+      depth: body.depth ?? undefined,
+    };
+    const after = body.since ?? (await replayStart(deps, thread));
+    const gone = new AbortController();
+    const produce = async (write: WriteFrame): Promise<void> =>
+      writeEvents(deps, call, { thread, filter, after, gone: gone.signal }, write);
+    if (deps.streaming === "live") {
+      const stream = eventStream(deps.clock, produce, () => gone.abort(), { opening: OPENING });
+      return new Response(stream, { headers: SSE_HEADERS });
+    }
+    const overflow = [{ event: "error", data: { error: "stream_too_large", message: "Narrow the filter" } }];
+    const maxBytes = deps.maxStreamResponseBytes;
+    return new Response(await bufferFrames(produce, { maxBytes, overflow }), { headers: SSE_HEADERS });
+  };
+}
+
+interface Watched {
+  readonly thread: string;
+  readonly filter: EventFilter;
+  readonly after: number;
+  readonly gone: AbortSignal;
+}
+
+/** A clean end is what makes clients come back; they know by the events' ids what they have. */
+async function writeEvents(
+  deps: ProtocolRouteDeps,
+  { invocation }: Call,
+  { thread, filter, after, gone }: Watched,
+  write: WriteFrame,
+): Promise<void> {
+  const isBuffered = deps.streaming === "buffered";
+  const over = new AbortController();
+  const cut = new AbortController();
+  const remaining =
+    invocation.deadline === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.max(0, invocation.deadline.getTime() - deps.clock.now().getTime());
+  const ms = Math.min(
+    remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE),
+    isBuffered ? BUFFERED_MS : Number.POSITIVE_INFINITY,
+  );
+  if (Number.isFinite(ms)) void deps.clock.sleep(ms, over.signal).then(() => cut.abort());
+  const signal = AbortSignal.any([gone, cut.signal, deps.stopping]);
+  try {
+    const known = isBuffered ? await deps.log.newestSeq(thread) : Number.POSITIVE_INFINITY;
+    const channels = isBuffered ? [...filter.channels, "lifecycle"] : filter.channels;
+    const wanted = selectionOf(filter);
+    const from = { after, selection: selectionOf({ channels }) };
+    for await (const event of deps.followThread(thread, from, signal)) {
+      if (signal.aborted) break;
+      if (isSelected(event.event, wanted) && isInScope(event, filter)) {
+        const { method, event_id, text } = toEnvelope(event);
+        await write({ event: method, id: event_id, text });
+      }
+      if (event.seq > known && isRootEnd(event)) break;
+    }
+  } catch (error) {
+    deps.logger.warn({ thread_id: thread, err: error }, "A stream of a thread was broken off");
+  } finally {
+    over.abort();
+  }
+}
+
+/** A function's answer is one response to one request: nothing can be sent to it meanwhile. */
+function refuseSocket({ request }: Call): Response {
+  const detail = request.headers.has("upgrade")
+    ? "WebSockets are not possible here: POST to this path for Server-Sent Events"
+    : "POST to this path for Server-Sent Events";
+  return json({ error: "method_not_allowed", detail }, 405, { allow: "POST" });
+}
+
+const ERRORS = {
+  401: "A function key is missing",
+  403: "The function key does not open this",
+  422: "A field is not what was expected",
+  429: "Too many requests; see Retry-After",
+  500: "The server failed",
+  503: "The database cannot be reached",
+} as const;
+
+const commandsDocs: Omit<RouteDocs, "tag"> = {
+  operationId: "protocol_command",
+  summary: "Send a command of the event streaming protocol",
+  body: CommandBody,
+  responses: {
+    200: { description: "What the command came to, or why it was refused", schema: CommandAnswer },
+    400: { description: "No command of the protocol", schema: CommandAnswer },
+    404: { description: "There is no such assistant", schema: CommandAnswer },
+    ...ERRORS,
+  },
+};
+const streamDocs: Omit<RouteDocs, "tag"> = {
+  operationId: "protocol_stream",
+  summary: "Follow a thread's runs as events of the protocol; the thread need not exist yet",
+  body: EventStreamBody,
+  responses: {
+    200: { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() },
+    400: "The body is not JSON or over a limit, or the thread id is not valid",
+    ...ERRORS,
+  },
+};
+const socketDocs: Omit<RouteDocs, "tag"> = {
+  operationId: "protocol_socket",
+  summary: "Where other servers take WebSockets; functions cannot",
+  responses: { 405: "POST to this path for Server-Sent Events", ...ERRORS },
+};

@@ -1,0 +1,74 @@
+/** The SQL of the event log, read over all runs of a thread. */
+
+import sql, { type Sql } from "sql-template-tag";
+import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.ts";
+import { rows, type Db } from "./sql.ts";
+
+/** Events that one statement looks at. */
+const PAGE = 500;
+/** What it may bring along, and one event more. */
+const PAGE_BYTES = 4_194_304;
+
+export function threadLog(db: Db): ThreadLog {
+  return { readThread: readThread(db), newestSeq: newestSeq(db) };
+}
+
+interface LoggedRow extends ThreadEvent {
+  readonly wanted: boolean;
+  readonly fitted: number;
+  readonly found: number;
+}
+
+/** Besides what is wanted, it brings the number of the last event that it looked at, so that none is looked at twice. */
+const readThread =
+  (db: Db): ThreadLog["readThread"] =>
+  async (threadId, after, selection) => {
+    const found = await rows<LoggedRow>(
+      db,
+      sql`
+      with page as materialized (
+        select seq, run_id, event, wanted, case when wanted then data end as data, count(*) over () as found,
+          sum(case when wanted then octet_length(data) else 0 end) over (order by seq)
+            - case when wanted then octet_length(data) else 0 end as before
+        from (
+          select seq, run_id, event, data, ${isWanted(selection)} as wanted from langgraph.events
+          where thread_id = ${threadId} and seq > ${after} order by seq limit ${PAGE}
+        ) logged
+      ), fitting as (
+        select * from page where before <= ${PAGE_BYTES}
+      )
+      select seq::float8 as seq, run_id, event, data, wanted, found::int as found,
+        (select count(*) from fitting)::int as fitted
+      from fitting where wanted or seq = (select max(seq) from fitting)
+      order by seq`,
+    );
+    const last = found.at(-1);
+    const events = found.flatMap(({ wanted, seq, run_id, event, data }) =>
+      wanted ? [{ seq, run_id, event, data }] : [],
+    );
+    const isLast = last === undefined || (last.found < PAGE && last.fitted === last.found);
+    return { events, through: last?.seq ?? after, isLast };
+  };
+
+function isWanted(selection: EventSelection | undefined): Sql {
+  if (selection === undefined) return sql`true`;
+  const { prefix, kinds } = selection;
+  const kind = sql`split_part(substr(event, ${prefix.length + 1}), '|', 1)`;
+  const exact = kinds.filter((one) => !one.endsWith("*"));
+  const starts = kinds.flatMap((one) => (one.endsWith("*") ? [one.slice(0, -1)] : []));
+  return sql`(starts_with(event, ${prefix}) and (${kind} = any(${exact}::text[])
+    or exists (select from unnest(${starts}::text[]) as start where starts_with(${kind}, start))))`;
+}
+
+/** In the log while or after a run was executing, else where the last run left it. */
+const newestSeq =
+  (db: Db): ThreadLog["newestSeq"] =>
+  async (threadId) => {
+    const [newest] = await rows<{ seq: number | null }>(
+      db,
+      sql`
+      select greatest((select last_seq from langgraph.threads where thread_id = ${threadId}),
+        (select max(seq) from langgraph.events where thread_id = ${threadId}))::float8 as seq`,
+    );
+    return newest?.seq ?? 0;
+  };
