@@ -281,6 +281,8 @@ export interface EditedState {
   readonly values: unknown;
   /** By the task that waits. */
   readonly interrupts: JsonObject;
+  /** What readers of the thread's stream are told, as JSON. */
+  readonly told: string;
 }
 
 /** Saves an edit through the checkpointer; repeated from the start when the database asks for that. */

@@ -16,6 +16,7 @@ import type {
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
+import { NO_RUN, STATE_UPDATE } from "../core/thread-log.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
 import { expiry, lifetime } from "./thread-lifetime.ts";
@@ -179,13 +180,18 @@ async function edit(
   const graph_id = thread.metadata["graph_id"]; // as the checkpoints of runs have it
   const { Checkpointer } = await import("./checkpoints.ts");
   const checkpointer = new Checkpointer(transaction, undefined, { graph_id });
-  const { values, interrupts } = await work(checkpointer, thread);
+  const { values, interrupts, told } = await work(checkpointer, thread);
   const status = Object.keys(interrupts).length === 0 ? "idle" : "interrupted";
   await rows(
     transaction,
     sql`
+    with logged as (
+      insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)
+      select thread_id, last_seq + 1, ${NO_RUN}::uuid, ${STATE_UPDATE}, ${told}, ${now}::timestamptz
+      from langgraph.threads where thread_id = ${thread_id}
+    )
     update langgraph.threads
-    set status = ${status}, "values" = ${JSON.stringify(values)}::jsonb, interrupts = ${JSON.stringify(interrupts)}::jsonb,
+    set last_seq = last_seq + 1, status = ${status}, "values" = ${JSON.stringify(values)}::jsonb, interrupts = ${JSON.stringify(interrupts)}::jsonb,
       updated_at = ${now}, state_updated_at = ${now}
     where thread_id = ${thread_id}`,
   );
