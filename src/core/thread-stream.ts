@@ -46,41 +46,88 @@ export async function* threadParts(
   from: ThreadPosition | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ThreadPart> {
-  let after = from?.after ?? (await deps.log.newestSeq(threadId));
-  let isStartTold = from?.told === "start";
-  let run = await runAt(deps, threadId, after, from);
+  const after = from?.after ?? (await deps.log.newestSeq(threadId));
   const over = new AbortController();
   const reading = AbortSignal.any([signal, over.signal]);
+  const run = await runAt(deps, threadId, after, from);
+  const reader = new Reader(deps, threadId, { after, run, isStartTold: from?.told === "start" }, reading);
   const events = deps.followThread(threadId, { after }, reading)[Symbol.asyncIterator]();
   try {
-    let next = events.next();
-    let ended = endOf(deps, run, reading);
-    let isEnding = false;
+    let next = seen(events.next());
     for (;;) {
-      if (isEnding && run !== undefined && (await isDrained(deps, threadId, after))) {
-        yield done(run, after);
-        [run, isEnding] = [undefined, false];
-      }
-      const found = await (isEnding ? next : Promise.race([next, ended]));
+      const end = await reader.end();
+      if (end !== null) yield end;
+      const found = await reader.orEnd(next);
       if (signal.aborted || found?.done === true) return;
-      if (found === undefined) {
-        isEnding = true;
-        continue;
-      }
-      const event = found.value;
-      next = events.next();
-      if (event.run_id !== run) {
-        if (run !== undefined) yield done(run, after);
-        run = event.run_id === NO_RUN ? undefined : event.run_id;
-        if (run !== undefined && !isStartTold) yield start(run, after);
-        ended = endOf(deps, run, reading);
-        [isEnding, isStartTold] = [false, false];
-      }
-      after = event.seq;
-      yield* shown(event);
+      if (found === undefined) continue;
+      next = seen(events.next());
+      yield* reader.take(found.value);
     }
   } finally {
     over.abort();
+  }
+}
+
+interface Standing {
+  readonly after: number;
+  readonly run: string | undefined;
+  readonly isStartTold: boolean;
+}
+
+/** One reading of a thread: which run it is in the middle of, and whether that has ended. */
+class Reader {
+  readonly #deps: ThreadStreamDeps;
+  readonly #threadId: string;
+  readonly #signal: AbortSignal;
+  #after: number;
+  #run: string | undefined;
+  #isStartTold: boolean;
+  #isEnding = false;
+  #ended: Promise<undefined>;
+
+  constructor(deps: ThreadStreamDeps, threadId: string, standing: Standing, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#threadId = threadId;
+    this.#signal = signal;
+    this.#after = standing.after;
+    this.#run = standing.run;
+    this.#isStartTold = standing.isStartTold;
+    this.#ended = seen(endOf(deps, standing.run, signal));
+  }
+
+  /** Waits for an event; undefined when the run's end comes first. */
+  async orEnd<T>(next: Promise<T>): Promise<T | undefined> {
+    const found = await (this.#isEnding ? next : Promise.race([next, this.#ended]));
+    if (found === undefined) this.#isEnding = true;
+    return found;
+  }
+
+  /** The end of the run, when it has ended and all that it has logged has been taken; else null. */
+  async end(): Promise<ThreadPart | null> {
+    if (!this.#isEnding || this.#run === undefined) return null;
+    const { through } = await this.#deps.log.readThread(this.#threadId, this.#after);
+    if (through !== this.#after) return null;
+    const part = done(this.#run, this.#after);
+    this.#turnTo(undefined);
+    return part;
+  }
+
+  *take(event: ThreadEvent): Generator<ThreadPart> {
+    const run = event.run_id === NO_RUN ? undefined : event.run_id;
+    if (run !== this.#run) {
+      if (this.#run !== undefined) yield done(this.#run, this.#after);
+      if (run !== undefined && !this.#isStartTold) yield start(run, this.#after);
+      this.#turnTo(run);
+    }
+    this.#after = event.seq;
+    yield* shown(event);
+  }
+
+  #turnTo(run: string | undefined): void {
+    this.#run = run;
+    this.#isStartTold = false;
+    this.#isEnding = false;
+    this.#ended = seen(endOf(this.#deps, run, this.#signal));
   }
 }
 
@@ -100,6 +147,12 @@ async function runAt(
   return run === null || isFinal(run.status) ? undefined : last.run_id;
 }
 
+/** Its failure may come while nobody waits for it, and is heard by who waits next. */
+function seen<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 /** How often a run whose executor has said that it is over is asked for, until its end is stored. */
 const STORED_MS = 25;
 
@@ -116,11 +169,6 @@ async function endOf(
     for await (const _ of engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
     await clock.sleep(STORED_MS, signal);
   }
-}
-
-async function isDrained({ log }: ThreadStreamDeps, threadId: string, after: number): Promise<boolean> {
-  const { through } = await log.readThread(threadId, after);
-  return through === after;
 }
 
 function start(run_id: string, after: number): ThreadPart {

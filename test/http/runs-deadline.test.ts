@@ -169,7 +169,7 @@ test("a thread's stream that is cut off is taken up again, without a gap or a do
   await using host = await startHost([{ name: "shout", graph }], 1_000);
   let connections = 0;
   const counting: typeof fetch = async (input, init) => {
-    if (String(input).includes("/stream")) connections += 1;
+    if (new Request(input).url.includes("/stream")) connections += 1;
     return fetch(input, init);
   };
   const { threads, runs } = new Client({ apiUrl: host.url, callerOptions: { fetch: counting } });
