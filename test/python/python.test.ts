@@ -37,13 +37,18 @@ const graphs = Object.entries({
 test("the official Python client does all that it can", { timeout: 600_000 }, async () => {
   const python = await installPackages();
   await using server = await startServer({ graphs, webhooks: { allowPrivateAddresses: true } });
-  const { stdout } = await pytest(python, server.url);
+  await using guarded = await startServer({
+    graphs: [{ name: "guarded", graph: shout, authLevel: "admin" }],
+    rateLimit: { requests: 2, perSeconds: 3_600 },
+    local: { keys: { function: "function-key", admin: "admin-key" } },
+  });
+  const { stdout } = await pytest(python, { LANGGRAPH_URL: server.url, GUARDED_URL: guarded.url });
   expect(stdout).toMatch(/\d+ passed/);
   expect(stdout).not.toMatch(/skipped|xfailed|no tests ran/);
 });
 
-async function pytest(python: string, url: string): Promise<{ readonly stdout: string }> {
-  const env = { ...process.env, LANGGRAPH_URL: url, PYTHONDONTWRITEBYTECODE: "1" };
+async function pytest(python: string, servers: NodeJS.ProcessEnv): Promise<{ readonly stdout: string }> {
+  const env = { ...process.env, ...servers, PYTHONDONTWRITEBYTECODE: "1" };
   try {
     return await run(python, ["-m", "pytest", "-q", "-p", "no:cacheprovider", here], { env });
   } catch (error) {

@@ -1,11 +1,16 @@
+import os
 import uuid
 
 import pytest
+from langgraph_sdk import get_sync_client
 from langgraph_sdk.errors import (
+    AuthenticationError,
     BadRequestError,
     ConflictError,
     LangGraphError,
     NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
     UnprocessableEntityError,
 )
 
@@ -36,3 +41,18 @@ def test_an_id_that_is_none(client):
 def test_all_of_them_are_the_clients_own(client):
     with pytest.raises(LangGraphError):
         client.runs.get(str(uuid.uuid4()), str(uuid.uuid4()))
+
+
+def test_a_caller_without_a_key_with_too_small_a_one_and_one_who_asks_too_often():
+    def caller(**headers):
+        return get_sync_client(url=os.environ["GUARDED_URL"], headers=headers)
+
+    with caller() as client, pytest.raises(AuthenticationError, match="function key"):
+        client.threads.create()
+    with caller(**{"x-functions-key": "function-key"}) as client:
+        with pytest.raises(PermissionDeniedError):
+            client.runs.create(None, "guarded", input={"text": "a"})
+        with pytest.raises(RateLimitError) as failure:
+            for _ in range(3):
+                client.threads.create()
+    assert int(failure.value.response.headers["retry-after"]) > 0
