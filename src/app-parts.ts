@@ -110,6 +110,7 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { StoreIndex } from "./core/store-index.ts";
+import type { PruneStrategy, ThreadTtl } from "./core/threads.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
 import type { CorsOptions } from "./http/cors.ts";
 import type { CustomApp } from "./http/custom.ts";
@@ -32,6 +33,15 @@ export interface AppOptions {
   };
   /** Requests that one caller may send in a period, counted across all instances. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
+  /** Threads that are made without saying how long they are kept, those that runs make among them. */
+  readonly threads?: {
+    readonly ttl?: {
+      /** Minutes that they are kept after they are made. Default: for ever. */
+      readonly default_ttl?: number | undefined;
+      /** `keep_latest` keeps a thread with its newest state, and forgets how it came to it. Default: `delete`. */
+      readonly strategy?: PruneStrategy | undefined;
+    };
+  };
   /** The store that graphs and clients share. */
   readonly store?: StoreOptions;
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
@@ -51,23 +61,25 @@ export interface AppOptions {
    */
   readonly configurableHeaders?: {
     /** These as well; `*` stands for any part. */
-    readonly includes?: readonly string[];
+    readonly includes?: readonly string[] | undefined;
     /** Not these; stronger than `includes`. */
-    readonly excludes?: readonly string[];
+    readonly excludes?: readonly string[] | undefined;
   };
   readonly webhooks?: {
+    /** Whether clients may ask for them at all. Default: true. */
+    readonly enabled?: boolean | undefined;
     /** Whether clients may have private, loopback and link-local addresses called. Default: false. */
     readonly allowPrivateAddresses?: boolean;
     /** Default: false. */
-    readonly requireHttps?: boolean;
+    readonly requireHttps?: boolean | undefined;
     /** `example.com`, or `*.example.com` for its subdomains. Default: all. */
-    readonly allowedDomains?: readonly string[];
+    readonly allowedDomains?: readonly string[] | undefined;
     /** Default: all. */
-    readonly allowedPorts?: readonly number[];
+    readonly allowedPorts?: readonly number[] | undefined;
     /** Default: 2,048. */
-    readonly maxUrlLength?: number;
+    readonly maxUrlLength?: number | undefined;
     /** That each webhook has besides its own. */
-    readonly headers?: Readonly<Record<string, string>>;
+    readonly headers?: Readonly<Record<string, string>> | undefined;
     /** The pauses between attempts. Default: 9, from 5 seconds to a day, some three days in all. */
     readonly retrySeconds?: readonly number[];
   };
@@ -85,23 +97,23 @@ export interface StoreOptions {
     readonly dims: number;
     readonly embed: Embeddings | ((texts: string[]) => Promise<number[][]>);
     /** Paths of what is embedded of an item, where it does not say otherwise. Default: `["$"]`, all of it. */
-    readonly fields?: readonly string[];
+    readonly fields?: readonly string[] | undefined;
   };
   readonly ttl?: {
     /** Minutes that items live, where they do not say otherwise. Default: for ever. */
-    readonly default_ttl?: number;
+    readonly default_ttl?: number | undefined;
     /** Whether a read starts an item's time to live anew, where it does not say otherwise. Default: true. */
-    readonly refresh_on_read?: boolean;
+    readonly refresh_on_read?: boolean | undefined;
   };
 }
 
 /** What of LangChain's `Embeddings` is used. */
-interface Embeddings {
+export interface Embeddings {
   embedDocuments(texts: string[]): Promise<number[][]>;
   embedQuery(text: string): Promise<number[]>;
 }
 
-const isEmbeddings = (value: unknown): value is Embeddings =>
+export const isEmbeddings = (value: unknown): value is Embeddings =>
   typeof value === "object" &&
   value !== null &&
   "embedDocuments" in value &&
@@ -133,6 +145,15 @@ const Index = z
       embedQuery: async (text) => (await embed([text])).at(0),
     };
   });
+
+const Ttl = z
+  .strictObject({
+    default_ttl: z.number().gt(0).max(52_560_000).optional(),
+    strategy: z.enum(["delete", "keep_latest"]).default("delete"),
+  })
+  .transform(({ default_ttl, strategy }): ThreadTtl | undefined =>
+    default_ttl === undefined ? undefined : { ttl_minutes: default_ttl, strategy },
+  );
 
 const Store = z.strictObject({
   index: Index.optional(),
@@ -185,6 +206,7 @@ const Options = z.strictObject({
     })
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),
+  threads: z.strictObject({ ttl: Ttl.optional() }).prefault({}),
   store: Store.prefault({}),
   healthListsGraphs: z.boolean().default(true),
   cors: Cors.optional(),
@@ -203,6 +225,7 @@ const Options = z.strictObject({
     .prefault({}),
   webhooks: z
     .strictObject({
+      enabled: z.boolean().default(true),
       allowPrivateAddresses: z.boolean().default(false),
       requireHttps: z.boolean().default(false),
       allowedDomains: z.array(z.string().regex(/^(\*\.)?[\w-]+(\.[\w-]+)*$/)).optional(),

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { VERSION } from "../version.ts";
 import { COMMON_HELP, COMMON_OPTIONS, parseCommandLine, seeHelp, UsageError } from "./arguments.ts";
 import { BUNDLE } from "./bundle.ts";
+import { headerVariables } from "./config-sections.ts";
 import { entrySource, TARGETS, type Target } from "./entry.ts";
 import { hostJson } from "./host-json.ts";
 import { findProject, isFile, PROJECT_HELP, PROJECT_OPTIONS, projectEnv, type Project } from "./project.ts";
@@ -162,7 +163,7 @@ const HostSettings = z.object({
 
 /** The project's own, else ours. @throws Error when its prefix is not the one that the app answers below */
 async function projectHostJson(project: Project): Promise<string> {
-  const routePrefix = project.kind === "config" ? (project.config.http.routePrefix ?? "api") : undefined;
+  const routePrefix = project.kind === "config" ? (project.config.options.routePrefix ?? "api") : undefined;
   const own = join(project.folder, "host.json");
   if (!(await isFile(own))) return hostJson(routePrefix);
   const text = await readFile(own, "utf8");
@@ -185,7 +186,8 @@ async function report(built: Bundling & { readonly shown: string }): Promise<voi
         .filter(({ file, found }) => found.isFile() && pick(file))
         .reduce((sum, { found }) => sum + found.size, 0),
     );
-  const variables = Object.keys(projectEnv(project));
+  const ofHeaders = project.kind === "config" ? headerVariables(project.config.options) : [];
+  const variables = [...new Set([...Object.keys(projectEnv(project)), ...ofHeaders])];
   say(
     [
       `${styled("green", "built")} ${shown} for ${target}: ${total((file) => !file.endsWith(".map"))}, and ${total((file) => file.endsWith(".map"))} of source maps`,

@@ -1,12 +1,13 @@
 /** The section `http` of langgraph.json, as options of an app. */
 
 import { z } from "zod";
-import { FEATURES, type AppOptions, type CorsOptions } from "../options.ts";
-import { unsupported } from "./unsupported.ts";
+import { FEATURES, type CorsOptions } from "../options.ts";
+import type { ProjectOptions } from "../project/options.ts";
 
 const anything = z.unknown().optional();
 const Flag = z.boolean().optional();
 const Texts = z.array(z.string()).optional();
+const HeaderNames = z.array(z.string()).nullish();
 
 export const HttpSection = z.strictObject({
   app: z
@@ -43,22 +44,29 @@ export const HttpSection = z.strictObject({
     .literal(true, { error: "must be true: custom routes are protected as the others are" })
     .optional(),
   logging_headers: anything, // none is logged
-  configurable_headers: unsupported("is not supported: headers would not reach the graph's config"),
-  disable_webhooks: z.literal(false, { error: "is not supported yet" }).optional(),
+  configurable_headers: z.strictObject({ includes: HeaderNames, excludes: HeaderNames }).optional(),
+  disable_webhooks: Flag,
 });
 
 type Section = z.output<typeof HttpSection>;
 
 /** The options of the app that the section gives; the custom app itself is loaded elsewhere. */
-export type HttpOptions = Pick<AppOptions, "cors" | "disable" | "routePrefix">;
-
-export function toAppOptions(section: Section): HttpOptions {
-  const { cors, mount_prefix } = section;
+export function httpOptions(section: Section): ProjectOptions {
+  const { cors, mount_prefix, configurable_headers: headers } = section;
   const disable = FEATURES.filter((feature) => section[`disable_${feature}`] === true);
   return {
     disable,
     ...(mount_prefix === undefined ? {} : { routePrefix: mount_prefix.replaceAll(/^\/|\/$/g, "") }),
     ...(cors === undefined ? {} : { cors: toCors(cors) }),
+    ...(headers === undefined
+      ? {}
+      : {
+          configurableHeaders: {
+            includes: headers.includes ?? undefined,
+            excludes: headers.excludes ?? undefined,
+          },
+        }),
+    ...(section.disable_webhooks === true ? { webhooks: { enabled: false } } : {}),
   };
 }
 

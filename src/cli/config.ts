@@ -9,17 +9,17 @@ import { dirname, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
 import type { Variables } from "../settings.ts";
-import { HttpSection, toAppOptions, type HttpOptions } from "./config-http.ts";
+import type { ProjectOptions } from "../project/options.ts";
+import { HttpSection, httpOptions } from "./config-http.ts";
+import {
+  CheckpointerSection,
+  sectionOptions,
+  StoreSection,
+  sweepKeys,
+  WebhooksSection,
+} from "./config-sections.ts";
+import { isReference, toReference, type Reference } from "./reference.ts";
 import { unsupported } from "./unsupported.ts";
-
-/** Where a value comes from: `./src/agent.ts:graph`. */
-export interface Reference {
-  /** Absolute. */
-  readonly file: string;
-  /** As the project writes it. */
-  readonly shown: string;
-  readonly name: string;
-}
 
 export interface LangGraphConfig {
   /** Absolute; with its folder, which everything is relative to. */
@@ -31,9 +31,13 @@ export interface LangGraphConfig {
   /** A file whose changes concern us. */
   readonly envFile: string | undefined;
   readonly httpApp: Reference | undefined;
-  readonly http: HttpOptions;
-  /** What is there, and without effect here. */
+  /** Of `store.index`. */
+  readonly embed: Reference | undefined;
+  readonly options: ProjectOptions;
+  /** What is there and without effect here, as it is about the Platform's containers or its user interface. */
   readonly ignored: readonly string[];
+  /** The same, as each tick deletes what has expired. */
+  readonly sweeps: readonly string[];
 }
 
 const anything = z.unknown().optional();
@@ -56,7 +60,6 @@ const WITHOUT_EFFECT = {
   ui_config: anything,
 };
 
-const isReference = z.string().regex(/^.+:[^:/\\]+$/, 'must be like "./src/agent.ts:graph"');
 const GraphEntry = z.union(
   [isReference, z.strictObject({ path: isReference, description: z.string().optional() })],
   'must be "./file.ts:export", or { "path": "./file.ts:export", "description": "…" }',
@@ -83,9 +86,9 @@ const Config = z.strictObject({
       disable_studio_auth: z.boolean().optional(), // Studio has no privileges here that could be turned off
     })
     .optional(),
-  store: unsupported("is not supported yet"),
-  checkpointer: unsupported("is not supported yet: checkpoints are kept until their thread is deleted"),
-  webhooks: unsupported("is not supported yet"),
+  store: StoreSection.optional(),
+  checkpointer: CheckpointerSection.optional(),
+  webhooks: WebhooksSection.optional(),
   encryption: unsupported("is not supported: data would be stored unencrypted"),
 });
 
@@ -94,7 +97,9 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
   const file = resolve(path);
   const folder = dirname(file);
   const config = parseConfig(path, await readText(file, path));
-  const { graphs, env, http } = config;
+  const { graphs, env, http, store } = config;
+  const ofHttp = httpOptions(http ?? {});
+  const ofSections = sectionOptions(config);
   const ignored = Object.keys(WITHOUT_EFFECT).filter((key) => Object.hasOwn(config, key));
   return {
     file,
@@ -103,8 +108,10 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
     env: await readEnv(folder, env),
     envFile: typeof env === "string" ? resolve(folder, env) : undefined,
     httpApp: http?.app === undefined ? undefined : toReference(folder, http.app),
-    http: toAppOptions(http ?? {}),
+    embed: store?.index === undefined ? undefined : toReference(folder, store.index.embed),
+    options: { ...ofHttp, ...ofSections, webhooks: { ...ofSections.webhooks, ...ofHttp.webhooks } },
     ignored,
+    sweeps: sweepKeys(config),
   };
 }
 
@@ -139,14 +146,6 @@ function parseConfig(path: string, text: string): z.output<typeof Config> {
 function toGraph(folder: string, entry: z.output<typeof GraphEntry>): LangGraphConfig["graphs"][string] {
   if (typeof entry === "string") return toReference(folder, entry);
   return { ...toReference(folder, entry.path), description: entry.description };
-}
-
-/** @throws Error for a file of another language */
-function toReference(folder: string, text: string): Reference {
-  const colon = text.lastIndexOf(":");
-  const shown = text.slice(0, colon);
-  if (shown.endsWith(".py")) throw new Error(`${shown}: graphs in Python cannot be served here.`);
-  return { file: resolve(folder, shown), shown, name: text.slice(colon + 1) };
 }
 
 async function readEnv(folder: string, env: z.output<typeof Config>["env"] = {}): Promise<Variables> {

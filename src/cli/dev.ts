@@ -187,8 +187,14 @@ async function openDatabase(options: Options, project: Project): Promise<DevData
 async function watchProject(project: Project): Promise<Sources> {
   const names = ["package.json", "tsconfig.json"];
   if (project.kind === "app") return watchSources([project.folder], names);
-  const { file, envFile, graphs, httpApp } = project.config;
-  const files = [file, envFile, httpApp?.file, ...Object.values(graphs).map((graph) => graph.file)];
+  const { file, envFile, graphs, httpApp, embed } = project.config;
+  const files = [
+    file,
+    envFile,
+    httpApp?.file,
+    embed?.file,
+    ...Object.values(graphs).map((graph) => graph.file),
+  ];
   const folders = new Set([
     project.folder,
     ...files.flatMap((path) => (path === undefined ? [] : dirname(path))),
@@ -203,9 +209,13 @@ function projectArguments(project: Project): readonly string[] {
 }
 
 function ignoredKeys(project: Project): readonly string[] {
-  if (project.kind === "app" || project.config.ignored.length === 0) return [];
+  if (project.kind === "app") return [];
+  const { ignored, sweeps } = project.config;
+  const tell = (reason: string, keys: readonly string[]): readonly string[] =>
+    keys.length === 0 ? [] : [`without effect here, as ${reason}: ${keys.join(", ")}`];
   return [
-    `without effect here, as they are about the containers and the UI of the Platform: ${project.config.ignored.join(", ")}`,
+    ...tell("they are about the containers and the UI of the Platform", ignored),
+    ...tell("each tick deletes what has expired", sweeps),
   ];
 }
 

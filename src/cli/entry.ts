@@ -1,8 +1,9 @@
 /** The entry module of a deployment, which nobody writes: the project's app, bound to its host. */
 
 import { fileURLToPath } from "node:url";
-import type { LangGraphConfig, Reference } from "./config.ts";
+import type { LangGraphConfig } from "./config.ts";
 import type { Project } from "./project.ts";
+import type { Reference } from "./reference.ts";
 
 export const TARGETS = ["azure", "lambda"] as const;
 export type Target = (typeof TARGETS)[number];
@@ -21,7 +22,7 @@ export function entrySource(project: Project, target: Target): string {
   return [...app, ...host].join("\n");
 }
 
-function appSource({ graphs, httpApp, http }: LangGraphConfig): readonly string[] {
+function appSource({ graphs, httpApp, embed, options }: LangGraphConfig): readonly string[] {
   const entries = Object.entries(graphs).map(
     ([graph, { description, ...reference }]) =>
       `    ${quoted(graph)}: { ${exportSource(reference)}, description: ${quoted(description)} },`,
@@ -29,8 +30,9 @@ function appSource({ graphs, httpApp, http }: LangGraphConfig): readonly string[
   return [
     `import { projectApp } from ${ours("project/index")};`,
     "const app = projectApp({",
-    `  options: ${JSON.stringify(http)},`,
+    `  options: ${JSON.stringify(options)},`,
     ...(httpApp === undefined ? [] : [`  customApp: { ${exportSource(httpApp)} },`]),
+    ...(embed === undefined ? [] : [`  embed: { ${exportSource(embed)} },`]),
     "  graphs: {",
     ...entries,
     "  },",

@@ -7,9 +7,11 @@ import type { CorsOptions } from "../options.ts";
 import { loadExport, type ProjectExport } from "../project/graph.ts";
 import { projectApp, type ProjectGraph } from "../project/app.ts";
 import { loadCustomApp } from "../project/custom.ts";
-import type { LangGraphConfig, Reference } from "./config.ts";
+import { loadEmbeddings } from "../project/options.ts";
+import type { LangGraphConfig } from "./config.ts";
 import { explainLoading } from "./load-error.ts";
 import type { Project } from "./project.ts";
+import type { Reference } from "./reference.ts";
 
 export interface OpenProject {
   readonly app: LangGraphApp;
@@ -34,6 +36,14 @@ export async function openProject(project: Project): Promise<OpenProject> {
   const { config, folder } = project;
   const graphs = graphsOf(config);
   const customApp = config.httpApp && exported(config.httpApp);
+  const embed = config.embed && exported(config.embed);
+  if (embed !== undefined) {
+    await loadEmbeddings(embed).catch((error: unknown) => {
+      throw new Error(`store.index.embed cannot be loaded: ${explainLoading(error, folder)}`, {
+        cause: error,
+      });
+    });
+  }
   if (customApp !== undefined) {
     // At once, as no request may go past the middleware that it may have.
     await loadCustomApp(customApp).catch((error: unknown) => {
@@ -41,7 +51,7 @@ export async function openProject(project: Project): Promise<OpenProject> {
     });
   }
   return {
-    app: projectApp({ graphs, customApp, options: { cors: LOCAL_PAGES, ...config.http } }),
+    app: projectApp({ graphs, customApp, embed, options: { cors: LOCAL_PAGES, ...config.options } }),
     check: async (tell) => {
       await Promise.all(
         Object.entries(graphs).map(async ([graph, found]) => {

@@ -4,6 +4,7 @@ import type { WakeUp } from "./wake-ups.ts";
 import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
+import type { ThreadTtl } from "./threads.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
@@ -34,6 +35,8 @@ export interface NewRun {
   readonly is_temporary: boolean;
   /** Whether a thread that does not exist is made. */
   readonly creates_thread: boolean;
+  /** Of a thread that is made and stays. */
+  readonly thread_ttl?: ThreadTtl | undefined;
   /** The version that the run was made from, if it was; it is not admitted when another one is in force. */
   readonly assistant_version?: number | undefined;
   /** Of the request that asks for it. */

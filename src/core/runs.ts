@@ -31,6 +31,7 @@ import {
   type StreamMode,
 } from "./run-kwargs.ts";
 import { forgottenSince, wake, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
+import type { ThreadTtl } from "./threads.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
@@ -46,6 +47,8 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  /** For threads that runs make; undefined for ever. */
+  readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
   /** What this process executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
@@ -288,7 +291,7 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
-function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
+function newRun({ newId, clock, threadTtl }: RunDeps, request: RunRequest): NewRun {
   const { graph, assistant } = request;
   const run_id = newId();
   const assistant_metadata = assistant?.metadata;
@@ -310,6 +313,7 @@ function newRun({ newId, clock }: RunDeps, request: RunRequest): NewRun {
     due_at: new Date(now.getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
+    thread_ttl: threadTtl,
     command_key: request.commandKey,
   };
 }

@@ -2,6 +2,10 @@
 
 import type { RunEvent } from "./ports.ts";
 
+/** Of events that no run has logged: edits of the thread's state. */
+export const NO_RUN = "00000000-0000-0000-0000-000000000000";
+export const STATE_UPDATE = "state_update";
+
 /** An event of one of a thread's runs. */
 export interface ThreadEvent extends RunEvent {
   readonly run_id: string;

@@ -225,11 +225,13 @@ async function editedState(
   graph: CompiledGraph,
   threadId: string,
 ): Promise<EditedState> {
-  const { values, tasks = [] } = await graph.getState(configOf(threadId, {}));
+  const snapshot = await graph.getState(configOf(threadId, {}));
+  const { values, tasks = [] } = snapshot;
   const waiting = tasks.flatMap(({ id, interrupts = [] }) =>
     interrupts.length > 0 ? [[id, toPlain(interrupts)] as const] : [],
   );
-  return { values: toPlain(values), interrupts: Object.fromEntries(waiting) };
+  const told = JSON.stringify({ state: shownState(snapshot, toPlain), thread_id: threadId });
+  return { values: toPlain(values), interrupts: Object.fromEntries(waiting), told };
 }
 
 function missingCheckpoint(checkpointId: string): AppError {

@@ -60,6 +60,8 @@ export interface ThreadTtl {
 export type PruneStrategy = "delete" | "keep_latest";
 
 export interface ThreadDeps {
+  /** For threads that are made without one; undefined for ever. */
+  readonly threadTtl?: ThreadTtl | undefined;
   readonly threads: ThreadStore;
   readonly threadStates: ThreadStateStore;
   readonly graphs: GraphRegistry;
@@ -86,12 +88,12 @@ export interface NewThread extends Omit<StoredThread, "thread_id"> {
  * @throws AppError `thread_exists`, `not_found`
  */
 export async function createThread(
-  { threads, clock, newId }: ThreadDeps,
-  { thread_id = newId(), if_exists, ...thread }: NewThread,
+  { threads, threadTtl, clock, newId }: ThreadDeps,
+  { thread_id = newId(), if_exists, ttl = threadTtl, ...thread }: NewThread,
   make: (thread: StoredThread, now: Date) => Promise<Thread | null> = threads.create,
 ): Promise<Thread> {
   try {
-    const created = await make({ ...thread, thread_id }, clock.now());
+    const created = await make({ ...thread, thread_id, ttl }, clock.now());
     if (created !== null) return created;
   } catch (error) {
     if (!(error instanceof RepeatedRequest)) throw error;
@@ -173,9 +175,12 @@ async function refuseOwnCheckpointer(deps: ThreadDeps, thread: Partial<Thread>, 
 
 /** @throws AppError `not_found`; `invalid_request` when the graph keeps its states where we cannot copy them */
 export async function copyThread(deps: ThreadDeps, threadId: string): Promise<Thread> {
-  const { threadStates, clock, newId } = deps;
+  const { threadStates, threadTtl, clock, newId } = deps;
   await refuseOwnCheckpointer(deps, await getThread(deps, threadId), "copy");
-  return existing(await threadStates.copy(threadId, newId(), clock.now()), threadId);
+  return existing(
+    await threadStates.copy(threadId, { thread_id: newId(), ttl: threadTtl }, clock.now()),
+    threadId,
+  );
 }
 
 /** To count all would make a page of a large database slower the more there is in it. */
@@ -276,6 +281,8 @@ export interface EditedState {
   readonly values: unknown;
   /** By the task that waits. */
   readonly interrupts: JsonObject;
+  /** What readers of the thread's stream are told, as JSON. */
+  readonly told: string;
 }
 
 /** Saves an edit through the checkpointer; repeated from the start when the database asks for that. */
@@ -294,7 +301,11 @@ export interface ThreadStateStore {
   /** Makes a thread with a state. Null when there is one of this id. @throws RepeatedRequest */
   readonly createWith: (thread: StoredThread, now: Date, work: EditState) => Promise<Thread | null>;
   /** A new thread with all that has been saved of another; null when that does not exist. */
-  readonly copy: (from: string, to: string, now: Date) => Promise<Thread | null>;
+  readonly copy: (
+    from: string,
+    to: Pick<StoredThread, "thread_id" | "ttl">,
+    now: Date,
+  ) => Promise<Thread | null>;
   /** Keeps of each thread without an active run only its newest checkpoint, and those of its subgraphs. @returns how many there were */
   readonly prune: (thread_ids: readonly string[]) => Promise<number>;
   /** Deletes threads whose time has come, or prunes them. */

@@ -76,6 +76,7 @@ export interface WebhookSender {
 
 /** What a webhook may be. */
 export interface WebhookPolicy {
+  readonly enabled: boolean;
   readonly requireHttps: boolean;
   /** Also `*.example.com`, for subdomains alone. Undefined for all. */
   readonly allowedDomains: readonly string[] | undefined;
@@ -93,6 +94,7 @@ export function checkWebhook(webhook: string, policy: WebhookPolicy): string {
 }
 
 function problemWith(webhook: string, policy: WebhookPolicy): string | undefined {
+  if (!policy.enabled) return "webhooks are turned off on this server";
   if (webhook.startsWith("/"))
     return "a path of this server cannot be called back; give the URL of a receiver";
   if (webhook.length > policy.maxUrlLength) return `longer than ${policy.maxUrlLength} characters`;

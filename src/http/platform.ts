@@ -11,6 +11,7 @@ import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
 import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
+import { threadStreamRoutes, type ThreadStreamRouteDeps } from "./thread-stream.ts";
 import { threadRoutes } from "./threads.ts";
 
 export type PlatformDeps = A2aDeps &
@@ -20,13 +21,15 @@ export type PlatformDeps = A2aDeps &
   ProtocolRouteDeps &
   RunsDeps &
   StoreRouteDeps &
-  ThreadRouteDeps;
+  ThreadRouteDeps &
+  ThreadStreamRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   const { authLevel } = deps;
   return [
     ...assistantRoutes(deps),
     ...threadRoutes(deps),
+    ...threadStreamRoutes(deps),
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),

@@ -18,7 +18,7 @@ export interface ProtocolRouteDeps extends ProtocolDeps {
   readonly maxStreamResponseBytes: number;
   readonly followThread: (
     threadId: string,
-    from: { readonly after: number; readonly selection: EventSelection },
+    from: { readonly after: number; readonly selection?: EventSelection },
     signal: AbortSignal,
   ) => AsyncIterable<ThreadEvent>;
 }

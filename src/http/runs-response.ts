@@ -8,13 +8,10 @@ import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
+import { cutSignal } from "./cut.ts";
 import { lateJson } from "./late-json.ts";
 import type { NativeDeps } from "./native.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type WriteFrame } from "./sse.ts";
-
-/** Later than an executor hands its run over; but a host that ends the answer itself makes it look complete. */
-const CUT_ROOM_MS = 1_500;
-const CUT_ROOM_SHARE = 0.05;
 
 export interface Watched {
   readonly run: Awaited;
@@ -108,15 +105,10 @@ export async function untilEnd<T>(
   read: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
-  const cut = new AbortController();
-  if (invocation.deadline !== undefined) {
-    const remaining = Math.max(0, invocation.deadline.getTime() - clock.now().getTime());
-    const ms = remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE);
-    void clock.sleep(ms, over.signal).then(() => cut.abort());
-  }
+  const cut = cutSignal(clock, invocation, over.signal);
   try {
-    const answer = await read(AbortSignal.any([gone, cut.signal]));
-    if (cut.signal.aborted) throw new StreamCut("The invocation ends before the run");
+    const answer = await read(AbortSignal.any([gone, cut]));
+    if (cut.aborted) throw new StreamCut("The invocation ends before the run");
     await executing;
     return answer;
   } catch (error) {

@@ -7,6 +7,7 @@ import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
+import { lifetime } from "./thread-lifetime.ts";
 import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export function runStore(db: Db): RunStore {
@@ -64,7 +65,7 @@ const admit =
 
 /** Counts the run in, under the lock of the thread's row; no row when the thread is missing or the run is rejected. */
 function enterThread(
-  { thread_id, creates_thread, is_temporary, multitask_strategy, ...run }: NewRun,
+  { thread_id, creates_thread, thread_ttl, is_temporary, multitask_strategy, ...run }: NewRun,
   now: Date,
 ): Sql {
   const binding = JSON.stringify({ graph_id: run.graph_id, assistant_id: run.assistant_id });
@@ -76,11 +77,13 @@ function enterThread(
     t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
     return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
+  const ttl = is_temporary ? undefined : thread_ttl;
   return sql`
     insert into langgraph.threads as t
-      (thread_id, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at)
+      (thread_id, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at,
+        ttl_minutes, ttl_strategy, expires_at)
     select ${thread_id}, 'busy', ${binding}::jsonb, 1, ${is_temporary}::boolean,
-      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz
+      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
     where ${hasItsVersion(run)}
     on conflict (thread_id) do update ${update} ${outcome}`;
 }

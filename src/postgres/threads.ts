@@ -12,13 +12,14 @@ import type {
   ThreadPage,
   ThreadStateStore,
   ThreadStore,
-  ThreadTtl,
   StoredThread,
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { makeOnce, remember } from "./idempotency.ts";
+import { NO_RUN, STATE_UPDATE } from "../core/thread-log.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
+import { expiry, lifetime } from "./thread-lifetime.ts";
 import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
@@ -117,16 +118,12 @@ async function insert(
       insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
         ttl_minutes, ttl_strategy, expires_at)
       values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now},
-        ${ttl?.ttl_minutes ?? null}, ${ttl?.strategy ?? null}, ${expiry(ttl, now)})
+        ${lifetime(ttl, now)})
       on conflict (thread_id) do nothing returning ${columns}
     ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
     select ${columns} from thread`,
   );
   return inserted;
-}
-
-function expiry(ttl: ThreadTtl | undefined, now: Date): Date | null {
-  return ttl === undefined ? null : new Date(now.getTime() + ttl.ttl_minutes * 60_000);
 }
 
 function search(
@@ -183,27 +180,33 @@ async function edit(
   const graph_id = thread.metadata["graph_id"]; // as the checkpoints of runs have it
   const { Checkpointer } = await import("./checkpoints.ts");
   const checkpointer = new Checkpointer(transaction, undefined, { graph_id });
-  const { values, interrupts } = await work(checkpointer, thread);
+  const { values, interrupts, told } = await work(checkpointer, thread);
   const status = Object.keys(interrupts).length === 0 ? "idle" : "interrupted";
   await rows(
     transaction,
     sql`
+    with logged as (
+      insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)
+      select thread_id, last_seq + 1, ${NO_RUN}::uuid, ${STATE_UPDATE}, ${told}, ${now}::timestamptz
+      from langgraph.threads where thread_id = ${thread_id}
+    )
     update langgraph.threads
-    set status = ${status}, "values" = ${JSON.stringify(values)}::jsonb, interrupts = ${JSON.stringify(interrupts)}::jsonb,
+    set last_seq = last_seq + 1, status = ${status}, "values" = ${JSON.stringify(values)}::jsonb, interrupts = ${JSON.stringify(interrupts)}::jsonb,
       updated_at = ${now}, state_updated_at = ${now}
     where thread_id = ${thread_id}`,
   );
 }
 
 /** What names the thread in metadata names the new one. A run that is under way is not copied, only what it has saved. */
-function copy(from: string, to: string, now: Date): Sql {
+function copy(from: string, { thread_id: to, ttl }: Pick<StoredThread, "thread_id" | "ttl">, now: Date): Sql {
   const renamed = sql`case when metadata ? 'thread_id' then metadata || jsonb_build_object('thread_id', ${to}::text) else metadata end`;
   const theirs = sql`where thread_id = ${from} and exists (select from thread)`;
   return sql`
     with thread as (
-      insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at)
+      insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at,
+        ttl_minutes, ttl_strategy, expires_at)
       select ${to}, case when status <> 'busy' then status when interrupts = '{}' then 'idle' else 'interrupted' end,
-        ${renamed}, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz
+        ${renamed}, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
       from langgraph.threads where thread_id = ${from}
       returning ${columns}
     ), checkpoint as (

@@ -1,9 +1,10 @@
 /** A LangGraph project, as its langgraph.json describes it, as an app: what `dev` serves and `build` bundles. */
 
 import { LangGraphApp } from "../app.ts";
-import type { AppOptions } from "../options.ts";
+import { allVariables } from "../settings.ts";
 import { loadCustomApp } from "./custom.ts";
 import { graphSource, type ProjectExport } from "./graph.ts";
+import { appOptions, type ProjectOptions } from "./options.ts";
 
 /** One entry of `graphs`. */
 export interface ProjectGraph extends ProjectExport {
@@ -14,13 +15,15 @@ export interface Project {
   readonly graphs: Readonly<Record<string, ProjectGraph>>;
   /** `http.app`: routes and middleware, loaded with the first request. */
   readonly customApp?: ProjectExport | undefined;
-  readonly options?: AppOptions;
+  /** `store.index.embed`: loaded with the first text that is embedded. */
+  readonly embed?: ProjectExport | undefined;
+  readonly options?: ProjectOptions;
 }
 
 /** @throws TypeError that says which graph or option is wrong, and what to do */
-export function projectApp({ graphs, customApp, options }: Project): LangGraphApp {
+export function projectApp({ graphs, customApp, embed, options = {} }: Project): LangGraphApp {
   const customRoutes = customApp && (async () => loadCustomApp(customApp));
-  const app = new LangGraphApp({ ...options, customRoutes });
+  const app = new LangGraphApp({ ...appOptions(options, embed, allVariables()), customRoutes });
   for (const [name, { description, ...exported }] of Object.entries(graphs))
     app.register({ name, graph: graphSource(exported), description });
   return app;

@@ -72,7 +72,7 @@ describe("a langgraph.json that cannot be served is refused, and what is wrong i
     [{}, "graphs: Invalid input"],
     [{ graphs: {} }, "graphs: must name at least one graph"],
     [{ graphs: { agent: "./src/agent.ts" } }, 'graphs.agent: must be like "./src/agent.ts:graph"'],
-    [{ graphs: { agent: "./agent.py:graph" } }, "./agent.py: graphs in Python cannot be served here"],
+    [{ graphs: { agent: "./agent.py:graph" } }, "./agent.py: code in Python cannot be served here"],
     [{ graphs, grahps: 1, http: { crs: {} } }, "grahps is not known"],
     [{ graphs, http: { crs: {} } }, "http.crs is not known"],
     [{ graphs, auth: { path: "./auth.ts:auth" } }, "auth.path: custom authentication is not supported yet"],

@@ -1,7 +1,7 @@
 import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { Client } from "@langchain/langgraph-sdk";
 import { LangGraphApp } from "langgraph-functions";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { startHost, twoSteps } from "../support/deadline-host.ts";
 
@@ -106,3 +106,39 @@ test.each(["/threads/t/runs/stream", "/runs/stream"])(
     ]);
   },
 );
+
+test("a thread's stream that is cut off is taken up again, without a gap or a double", async () => {
+  const text = Annotation.Root({ text: Annotation<string> });
+  const graph = new StateGraph(text)
+    .addNode("shout", (state) => ({ text: `${state.text}!` }))
+    .addEdge(START, "shout")
+    .compile();
+  await using host = await startHost([{ name: "shout", graph }], 1_000);
+  let connections = 0;
+  const counting: typeof fetch = async (input, init) => {
+    if (new Request(input).url.includes("/stream")) connections += 1;
+    return fetch(input, init);
+  };
+  const { threads, runs } = new Client({ apiUrl: host.url, callerOptions: { fetch: counting } });
+  const { thread_id } = await threads.create();
+  const made: string[] = [];
+  const ended: unknown[] = [];
+  const ids: (string | undefined)[] = [];
+  const makeRun = async (): Promise<void> => {
+    const { run_id } = await runs.create(thread_id, "shout", { input: { text: "a" } });
+    made.push(run_id);
+  };
+  await makeRun();
+  for await (const { id, data } of threads.joinStream(thread_id, { lastEventId: "-" })) {
+    ids.push(id);
+    if (Reflect.get(Object(data), "status") !== "run_done") continue;
+    ended.push(Reflect.get(Object(data), "run_id"));
+    if (ended.length === 3) break;
+    const before = connections;
+    void vi.waitFor(() => expect(connections).toBeGreaterThan(before), { timeout: 20_000 }).then(makeRun);
+  }
+  expect(ended).toEqual(made);
+  expect(connections).toBeGreaterThanOrEqual(3);
+  expect(ids).toHaveLength(12);
+  expect(new Set(ids).size).toBe(12);
+});

@@ -7,7 +7,9 @@ import uuid
 
 import httpx
 import pytest
-from langgraph_sdk import get_client
+from langgraph_sdk import get_client, get_sync_client
+
+from cutting_proxy import cutting_proxy
 
 
 def test_a_run_is_waited_for(client, thread_id):
@@ -59,7 +61,7 @@ def test_an_interrupt_is_answered(client, thread_id):
 
 
 def test_a_run_is_cancelled(client, thread_id):
-    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 10_000})
+    run = client.runs.create(thread_id, "abortable", input={"text": "a"})
     client.runs.cancel(thread_id, run["run_id"], wait=True)
     assert client.runs.get(thread_id, run["run_id"])["status"] == "interrupted"
     with pytest.raises(httpx.HTTPStatusError) as failure:
@@ -76,7 +78,7 @@ def test_many_runs_are_created_and_cancelled(client, thread_id):
 
 
 def test_a_busy_thread_refuses_a_run(client, thread_id):
-    run = client.runs.create(thread_id, "endless", input={"text": "a"}, config={"recursion_limit": 10_000})
+    run = client.runs.create(thread_id, "abortable", input={"text": "a"})
     with pytest.raises(httpx.HTTPStatusError) as failure:
         client.runs.create(thread_id, "shout", input={"text": "b"}, multitask_strategy="reject")
     assert failure.value.response.status_code == 409
@@ -121,6 +123,23 @@ def test_a_webhook_is_called(client, thread_id):
     assert told["run_id"] == run["run_id"]
     assert told["status"] == "success"
     assert told["values"] == {"text": "a!"}
+
+
+def test_a_run_whose_answer_is_cut_off_is_asked_for_again_at_its_location(url, thread_id):
+    with cutting_proxy(url) as proxied, get_sync_client(url=proxied.url) as client:
+        with pytest.warns(UserWarning, match="attempting reconnect to Location"):
+            assert client.runs.wait(thread_id, "slow", input={"text": "a"}) == {"text": "a, slowly"}
+        [run] = client.runs.list(thread_id)
+    assert run["status"] == "success"
+    assert proxied.cut == [f"POST /api/threads/{thread_id}/runs/wait"]
+
+
+def test_a_stream_that_is_cut_off_goes_on_where_it_was(url, thread_id):
+    with cutting_proxy(url) as proxied, get_sync_client(url=proxied.url) as client:
+        parts = list(client.runs.stream(thread_id, "slow", input={"text": "a"}, stream_mode="values"))
+    assert [part.data for part in parts if part.event == "values"] == [{"text": "a"}, {"text": "a, slowly"}]
+    assert [part.event for part in parts] == ["metadata", "values", "values"]
+    assert proxied.cut == [f"POST /api/threads/{thread_id}/runs/stream"]
 
 
 def test_the_asynchronous_client_runs_many_at_once(url):

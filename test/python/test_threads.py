@@ -59,3 +59,27 @@ def test_a_thread_is_made_of_supersteps(client):
         supersteps=[{"updates": [{"values": {"text": "given"}, "as_node": "__start__"}]}],
     )
     assert client.threads.get_state(thread["thread_id"])["next"] == ["shout"]
+
+
+def test_all_runs_of_a_thread_are_followed(client, thread_id):
+    def until_done(times, **options):
+        parts = []
+        for part in client.threads.join_stream(thread_id, **options):
+            parts.append(part)
+            if sum((part.data or {}).get("status") == "run_done" for part in parts) == times:
+                return parts
+
+    first = client.runs.create(thread_id, "shout", input={"text": "a"})
+    client.runs.join(thread_id, first["run_id"])
+    client.threads.update_state(thread_id, {"text": "edited"}, as_node="shout")
+    second = client.runs.create(thread_id, "shout", input={"text": "b"})
+    parts = until_done(2, last_event_id="-")
+    assert [part.event for part in parts] == ["metadata", "values", "values", "metadata"] * 2
+    assert [part.data["run_id"] for part in parts if part.event == "metadata"] == [
+        *[first["run_id"]] * 2,
+        *[second["run_id"]] * 2,
+    ]
+    assert until_done(1, last_event_id=parts[4].id) == parts[5:]
+    chosen = until_done(2, last_event_id="-", stream_mode=["lifecycle", "state_update"])
+    assert [part.event for part in chosen] == ["metadata", "metadata", "state_update", "metadata", "metadata"]
+    assert chosen[2].data["state"]["values"] == {"text": "edited"}
