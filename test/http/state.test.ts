@@ -57,7 +57,7 @@ test("a run's metadata ends in the metadata of its checkpoints", async () => {
     metadata: { app: "x", team: "b", ticket: 7 },
   });
   expect(await server.database.query("select metadata from langgraph.runs")).toEqual([
-    { metadata: { ticket: 7 } },
+    { metadata: { ticket: 7, graph_id: "shout", assistant_id: expect.stringMatching(/^[\da-f-]{36}$/) } },
   ]);
 });
 

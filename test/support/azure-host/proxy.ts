@@ -40,6 +40,7 @@ export function forward(
     setHost: false,
     headers: {
       ...withoutHopByHop(request.headers),
+      connection: "keep-alive", // else the worker ends it under an upload that it has answered already
       "x-forwarded-host": request.headers.host,
       "x-forwarded-proto": "http",
       "x-forwarded-for": request.socket.remoteAddress,
