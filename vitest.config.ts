@@ -11,7 +11,8 @@ const suites = {
   pgvector: ["test/pgvector/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
   python: ["test/python/**/*.test.ts"],
-  cli: ["test/cli/{reload,lambda}.test.ts"],
+  cli: ["test/cli/**/*.test.ts"],
+  clients: ["test/{agents,sdk}/**/*.test.ts"],
   browser: ["test/browser/**/*.test.ts"],
 };
 const { SUITE: suite = "quick" } = process.env;
