@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { reporting } from "../support/graphs.ts";
 import { startServer } from "../support/server.ts";
 
+// Among these tests, as each of their files has a process of its own: LangSmith's client reads the environment once.
 afterEach(() => vi.unstubAllEnvs());
 
 const graphs = [{ name: "reporting", graph: reporting }];
