@@ -7,14 +7,12 @@ import { allEvents } from "../support/events.ts";
 import { log, unsettled } from "../support/processes.ts";
 
 /** Our host's queue: the test delivers its messages, each to an invocation of its own. */
-const messages = vi.hoisted(() => [] as object[]);
-vi.mock("../../src/engine/in-process-queue.ts", () => ({
-  inProcessQueue: () => ({
-    check: async () => undefined,
-    send: async (wakeUp: object) => void messages.push(wakeUp),
-    outlivesProcess: () => false,
-  }),
-}));
+const messages: object[] = [];
+const queue = {
+  check: async () => undefined,
+  send: async (wakeUp: object) => void messages.push(wakeUp),
+  outlivesProcess: () => false,
+};
 
 const Count = Annotation.Root({
   count: Annotation<number>({ reducer: (_, next) => next, default: () => 0 }),
@@ -51,7 +49,7 @@ async function openHost(graph: GraphOptions["graph"]): Promise<Host & AsyncDispo
     database: { url: database.url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
-  app.doors({ settings });
+  app.doors({ settings, queue });
   return {
     app,
     database,

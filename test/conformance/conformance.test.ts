@@ -17,7 +17,8 @@ import { system } from "./cases/system.ts";
 import { threads } from "./cases/threads.ts";
 import { KNOWN, KNOWN_EVENTS } from "./differences.ts";
 import * as graphs from "./graphs.ts";
-import { installPackages, type OfficialServer, startOfficialServer } from "./official-server.ts";
+import { installPackages } from "../support/official-packages.ts";
+import { type OfficialServer, startOfficialServer } from "./official-server.ts";
 import { type Difference, differences, normalised, recorder, withoutEvents } from "./transcript.ts";
 
 const cases = [
