@@ -143,11 +143,11 @@ export async function startRun(deps: RunDeps, request: RunRequest): Promise<Star
 }
 
 /** The run that was asked for before, as that answer had it. Its message may have got lost with the answer. */
-async function firstRun({ queue, runs }: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
+async function firstRun(deps: RunDeps, run: NewRun, error: unknown): Promise<NewRun> {
   if (!(error instanceof RepeatedRequest) || error.first.run_id === null) throw error;
   const { run_id, thread_id, created_at } = error.first;
-  await queue.send({ run_id });
-  const metadata = (await runs.get(run_id))?.metadata ?? { ...run.assistant_metadata, ...run.metadata };
+  await wake(deps, { run_id });
+  const metadata = (await deps.runs.get(run_id))?.metadata ?? { ...run.assistant_metadata, ...run.metadata };
   return { ...run, run_id, thread_id, created_at, metadata, is_repeat: true };
 }
 
