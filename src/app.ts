@@ -57,6 +57,11 @@ export class LangGraphApp implements AsyncDisposable {
     });
   }
 
+  /** Whether callers sign in; `auth: "none"` says that they are not to. */
+  get hasAuth(): boolean {
+    return this.#options.auth !== undefined;
+  }
+
   /**
    * What a function host in the cloud asks before it serves the app.
    * @throws TypeError when all of the internet could use it, and that was not said to be meant

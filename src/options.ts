@@ -12,7 +12,7 @@ import type { CorsOptions } from "./http/cors.ts";
 import type { CustomApp } from "./http/custom.ts";
 import { FEATURES, type Feature } from "./http/features.ts";
 
-export { FEATURES, type CorsOptions, type CustomApp, type Feature };
+export { FEATURES, isAuthObject, type AuthObject, type CorsOptions, type CustomApp, type Feature };
 
 export interface AppOptions {
   /**

@@ -29,8 +29,8 @@ async function main(): Promise<void> {
   if (project === undefined) return;
   const server = await serveLocally(project.app).catch(fail(false));
   if (server === undefined) return;
-  const { url, database, keyVariable } = server;
-  await tell({ kind: "serving", url, database, keyVariable, graphs: [...project.app.graphs] });
+  const { url, database, keyVariable, warning } = server;
+  await tell({ kind: "serving", url, database, keyVariable, warning, graphs: [...project.app.graphs] });
   const checked = project
     .check((problem) => void tell({ kind: "graph", ...problem }))
     .then(async () => tell({ kind: "checked" }));

@@ -32,7 +32,10 @@ const TIMEOUT_MS = 5_000;
 
 const WebAddress = z
   .url({ protocol: /^https?$/, error: "must be an address that begins with https://" })
-  .refine((text) => isSafe(new URL(text)), "must begin with https://, except on this machine");
+  .refine(
+    (text) => !URL.canParse(text) || isSafe(new URL(text)),
+    "must begin with https://, except on this machine",
+  );
 
 const Options = z
   .strictObject({

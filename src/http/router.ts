@@ -43,7 +43,7 @@ export interface Route {
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
-  /** What callers must be allowed to do; its handler asks for it before it does anything. */
+  /** What callers must be allowed to do; its handler asks for it before it answers. */
   readonly permission?: Permission;
   /** Whether it takes callers who have not signed in. */
   readonly isOpen?: boolean;
@@ -114,7 +114,7 @@ function guardOf(
   const rules = { isPublic: permission === "public", isOptional: isOpen };
   return async (request, invocation) => {
     requireLevel(authLevel, invocation.authLevel);
-    return signIn(await authenticator(), request, invocation, rules);
+    return signIn(authenticator, request, invocation, rules);
   };
 }
 
