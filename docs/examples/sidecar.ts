@@ -14,7 +14,7 @@ import {
 import { pipeline } from "node:stream";
 
 /** Of one hop only, and not to be passed on. @see RFC 9110, section 7.6.1 */
-const HOP_BY_HOP = [
+const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",
   "proxy-authorization",
@@ -22,7 +22,7 @@ const HOP_BY_HOP = [
   "trailer",
   "transfer-encoding",
   "upgrade",
-];
+]);
 
 /** A server of your own with a route of its own; what begins with `/api/` goes to `agents`, an address like `http://127.0.0.1:7071`. */
 export function serverWithSidecar(agents: string): Server {
@@ -53,5 +53,5 @@ function proxy(agents: string, incoming: IncomingMessage, outgoing: ServerRespon
 }
 
 function withoutHopByHop(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name)));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
 }
