@@ -6,10 +6,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { Caller } from "./auth.ts";
 import { toWireConfig, type WireConfig } from "./config.ts";
 import type { Graph, GraphRegistry } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
-import { pruneThreads, type ThreadDeps } from "./threads.ts";
+import { deleteMatching } from "./thread-removal.ts";
+import type { ThreadDeps } from "./threads.ts";
 
 /** What a version holds. */
 export interface AssistantContent {
@@ -208,26 +210,12 @@ export async function updateAssistant(
  */
 export async function deleteAssistant(
   deps: AssistantDeps,
+  caller: Caller,
   { assistant_id }: Assistant,
   withThreads: boolean,
 ): Promise<void> {
-  if (withThreads) await deleteThreads(deps, assistant_id);
+  if (withThreads) await deleteMatching(deps, caller, { metadata: { assistant_id } });
   if (!(await deps.assistants.remove(assistant_id, deps.clock.now()))) throw missing(assistant_id);
-}
-
-const THREADS_AT_ONCE = 500;
-
-async function deleteThreads(deps: AssistantDeps, assistant_id: string): Promise<void> {
-  const page = { limit: THREADS_AT_ONCE, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
-  for (;;) {
-    const found = await deps.threads.search(
-      { metadata: { assistant_id } },
-      { ...page, select: ["thread_id"] },
-    );
-    const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
-    await pruneThreads(deps, ids, "delete");
-    if (ids.length < THREADS_AT_ONCE) return;
-  }
 }
 
 export interface FoundAssistants {

@@ -58,6 +58,11 @@ export type MetadataCondition =
 
 export const EVERYTHING: Scope = {};
 
+/** False where callers are told apart. */
+export function isEverything({ owner, metadata = [] }: Scope): boolean {
+  return owner === undefined && metadata.length === 0;
+}
+
 /** What a caller asked for, as it may go on. */
 export interface Grant<Value> {
   /** As it was asked for, with what a handler has changed of it. */

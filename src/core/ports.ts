@@ -153,8 +153,6 @@ export interface RunStore {
   readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
   readonly remove: (run: { readonly run_id: string; readonly thread_id: string }) => Promise<boolean>;
-  /** The graph that the thread last ran; null for a thread that we have no record of. */
-  readonly threadGraph: (threadId: string) => Promise<string | null>;
 }
 
 /** The durable record of runs: what executors ask of it. */

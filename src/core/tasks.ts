@@ -1,6 +1,7 @@
 /** Runs as tasks of other agents: a task is a run on a thread, and what goes on with it once it has been answered. */
 
 import { AppError } from "../errors.ts";
+import { EVERYTHING } from "./auth.ts";
 import type { RunRecord, RunStore } from "./ports.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import type { ThreadStore } from "./threads.ts";
@@ -65,7 +66,7 @@ export async function findTask(
 export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord): Promise<TaskRun> {
   if (run.status !== "interrupted") return { run, interrupts: [] };
   const [newest] = await runs.list(run.thread_id, { limit: 1, offset: 0 });
-  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id) : null;
+  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id, EVERYTHING) : null;
   return { run, interrupts: Object.values(thread?.interrupts ?? {}).flat() };
 }
 

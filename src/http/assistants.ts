@@ -141,7 +141,7 @@ function remove(deps: AssistantRouteDeps): Route["handle"] {
   return async (call) => {
     const { delete_threads } = await readQuery(call.request, DeleteQuery);
     const { assistant } = await find(deps, call);
-    await deleteAssistant(deps, assistant, delete_threads);
+    await deleteAssistant(deps, call.caller, assistant, delete_threads);
     return json([assistant.assistant_id]);
   };
 }

@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/ports.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
-import { checkThreadId, readState } from "../core/threads.ts";
+import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {
@@ -25,6 +25,7 @@ import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface NativeDeps extends RunDeps {
+  readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
   readonly logger: Logger;
   readonly limits: BodyLimits;
@@ -56,6 +57,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "GET",
       path: `${path}/threads/{thread_id}/state`,
+      permission: "threads:read",
       handle: state(deps, graph),
       docs: stateDocs(graph),
     },
@@ -123,8 +125,8 @@ export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promi
 }
 
 function state(deps: NativeDeps, graph: Graph): Route["handle"] {
-  return async ({ params }) => {
-    const snapshot = await readState(deps, graph, checkThreadId(params["thread_id"]));
+  return async ({ params, caller }) => {
+    const snapshot = await readState(deps, caller, graph, checkThreadId(params["thread_id"]));
     const { values, next, metadata, config, createdAt, parentConfig } = snapshot;
     return json({
       values: deps.toPlain(values),

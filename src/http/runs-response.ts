@@ -1,5 +1,6 @@
 /** How the Platform's API answers about a run: as a stream that can be taken up again, or with what the run comes to. */
 
+import { SYSTEM } from "../core/auth.ts";
 import type { Executed } from "../core/execution.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { Invocation } from "../core/model.ts";
@@ -138,7 +139,7 @@ export function onGone(
 async function threadValues(deps: NativeDeps, graph: Graph | undefined, threadId: string): Promise<unknown> {
   if (graph === undefined) return null;
   try {
-    const { values } = await readState(deps, graph, threadId);
+    const { values } = await readState(deps, SYSTEM, graph, threadId);
     return deps.toPlain(values);
   } catch (error) {
     if (error instanceof AppError && error.code === "not_found") return null;

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
+import { SYSTEM } from "../../src/core/auth.ts";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
 import { searchThreads } from "../../src/core/threads.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
@@ -121,7 +122,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
       sort_order: "desc",
       select: ["thread_id", "status", "metadata", "updated_at"],
     } as const;
-    return (await timed(async () => searchThreads({ threads: threadStore(database) }, {}, page))).ms;
+    return (await timed(async () => searchThreads({ threads: threadStore(database) }, SYSTEM, {}, page))).ms;
   },
   state: async (place) => {
     const saver = new Checkpointer(place.database);
