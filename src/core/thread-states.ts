@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
 import {
+  checkStillReached,
   grantThread,
   reachThread,
   storeThread,
@@ -67,6 +68,7 @@ export async function reachState(
 ): Promise<ThreadState> {
   const graph = await readableGraph(deps, scope, threadId);
   const snapshot = await graph?.getState(configOf(threadId, at), options);
+  await checkStillReached(deps, scope, threadId);
   if (snapshot?.metadata !== undefined) return shownState(snapshot, deps.toPlain);
   if (at.checkpoint_id !== undefined) throw missingCheckpoint(at.checkpoint_id);
   return EMPTY_STATE;
@@ -107,6 +109,7 @@ export async function reachHistory(
     }) ?? [];
   const states: ThreadState[] = [];
   for await (const snapshot of snapshots) states.push(shownState(snapshot, deps.toPlain));
+  await checkStillReached(deps, scope, threadId);
   return states;
 }
 

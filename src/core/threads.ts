@@ -51,6 +51,7 @@ export async function readState(
     bound === null ? isEverything(scope) : bound.graph_id === null || bound.graph_id === graph.name;
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw missing(threadId);
+  await checkStillReached({ threads }, scope, threadId);
   return state;
 }
 
@@ -152,6 +153,20 @@ interface ReachDeps {
 /** For a caller who has been asked about. @throws AppError `not_found` */
 export async function reachThread({ threads }: ReachDeps, scope: Scope, threadId: string): Promise<Thread> {
   return existing(await threads.get(threadId, scope), threadId);
+}
+
+/**
+ * After reading what is stored by the thread's id: it is the reader's if the thread still is, which somebody else may
+ * have made anew meanwhile.
+ * @throws AppError `not_found`
+ */
+export async function checkStillReached(
+  { threads }: { readonly threads: Pick<ThreadStore, "boundTo"> },
+  scope: Scope,
+  threadId: string,
+): Promise<void> {
+  if (isEverything(scope)) return;
+  if ((await threads.boundTo(threadId, scope)) === null) throw missing(threadId);
 }
 
 /** Also when it will be gone; null for a thread that stays. @throws AppError `not_found`, `forbidden` */
