@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import { EVERYTHING, type Caller, type Scope } from "./auth.ts";
 import { toWireConfig, type WireConfig } from "./config.ts";
 import type { Graph, GraphRegistry } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
@@ -69,7 +70,7 @@ export interface AssistantPage {
 
 /** The durable record of assistants. Default ones of registered graphs are always there; `now` is when they came to be. */
 export interface AssistantStore {
-  readonly get: (assistant_id: string, now: Date) => Promise<Stored<Assistant> | null>;
+  readonly get: (assistant_id: string, scope: Scope, now: Date) => Promise<Stored<Assistant> | null>;
   /** Null when there is one of this id. */
   readonly create: (
     assistant: AssistantContent & { readonly assistant_id: string },
@@ -85,10 +86,11 @@ export interface AssistantStore {
   readonly remove: (assistant_id: string, now: Date) => Promise<boolean>;
   readonly search: (
     filter: AssistantFilter,
+    scope: Scope,
     page: AssistantPage,
     now: Date,
   ) => Promise<readonly Stored<Assistant>[]>;
-  readonly count: (filter: AssistantFilter, now: Date) => Promise<number>;
+  readonly count: (filter: AssistantFilter, scope: Scope, now: Date) => Promise<number>;
 }
 
 export interface AssistantVersionStore {
@@ -170,19 +172,22 @@ export async function createAssistant(
   const created = await deps.assistants.create({ assistant_id, ...content }, deps.clock.now());
   if (created !== null) return shown(deps, created);
   const existing =
-    if_exists === "do_nothing" ? await deps.assistants.get(assistant_id, deps.clock.now()) : null;
+    if_exists === "do_nothing" ? await deps.assistants.get(assistant_id, EVERYTHING, deps.clock.now()) : null;
   if (existing === null) throw new AppError("assistant_exists", `Assistant '${assistant_id}' exists already`);
   return shown(deps, existing);
 }
 
-/** By its id, or a graph's default one by the graph's name. @throws AppError `not_found` */
+/** By its id, or a graph's default one, which is there for all, by the graph's name. @throws AppError `not_found`, `forbidden` */
 export async function getAssistant(
   deps: Pick<AssistantDeps, "assistants" | "graphs" | "clock">,
+  caller: Caller,
   assistantId: string,
 ): Promise<Assistant> {
   const graph = defaultOf(deps.graphs.list(), assistantId);
   const id = graph === undefined ? assistantId : assistantIdOf(graph.name);
-  const found = UUID.test(id) ? await deps.assistants.get(id, deps.clock.now()) : null;
+  const granted = await caller.authorize("assistants:read", { assistant_id: id });
+  const scope = graph === undefined ? granted.scope : EVERYTHING;
+  const found = UUID.test(id) ? await deps.assistants.get(id, scope, deps.clock.now()) : null;
   if (found === null) throw missing(assistantId);
   return shown(deps, found);
 }
@@ -240,13 +245,16 @@ export interface FoundAssistants {
 
 export async function searchAssistants(
   deps: AssistantDeps,
+  caller: Caller,
   filter: AssistantFilter,
   page: AssistantPage,
 ): Promise<FoundAssistants> {
+  const { limit, offset } = page;
+  const { scope } = await caller.authorize("assistants:search", { ...filter, limit, offset });
   const now = deps.clock.now();
   const [found, total] = await Promise.all([
-    deps.assistants.search(filter, page, now),
-    deps.assistants.count(filter, now),
+    deps.assistants.search(filter, scope, page, now),
+    deps.assistants.count(filter, scope, now),
   ]);
   const end = page.offset + page.limit;
   return { assistants: found.map((one) => shown(deps, one)), total, next: total > end ? end : null };

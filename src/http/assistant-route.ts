@@ -58,9 +58,9 @@ const Endpoint = z.tuple([z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]), z.s
 /** The assistant in the path, if its graph is open to the caller. @throws AppError `not_found`, `forbidden`, `unauthorized` */
 export async function find(
   deps: AssistantRouteDeps,
-  { params, invocation }: Call,
+  { params, invocation, caller }: Call,
 ): Promise<{ readonly assistant: Assistant; readonly graph: Graph | undefined }> {
-  const assistant = await getAssistant(deps, params["assistant_id"] ?? "");
+  const assistant = await getAssistant(deps, caller, params["assistant_id"] ?? "");
   const graph = deps.graphs.list().find(({ name }) => name === assistant.graph_id);
   requireLevel(graph?.authLevel ?? deps.authLevel, invocation.authLevel);
   return { assistant, graph };

@@ -54,11 +54,11 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     route("POST /assistants/count", "Count assistants", {
       body: AssistantCount,
       answer: { description: "How many match", schema: z.int() },
-      handle: async ({ request, invocation }) => {
-        const filter = await parse(AssistantCount, await readObject(request, deps.limits));
-        return json(
-          await deps.assistants.count({ ...filter, notOf: closed(deps, invocation) }, deps.clock.now()),
-        );
+      handle: async ({ request, invocation, caller }) => {
+        const sent = await parse(AssistantCount, await readObject(request, deps.limits));
+        const { scope } = await caller.authorize("assistants:search", { ...sent });
+        const filter = { ...sent, notOf: closed(deps, invocation) };
+        return json(await deps.assistants.count(filter, scope, deps.clock.now()));
       },
     }),
     route(`GET ${ONE}`, "Get an assistant", {
@@ -106,11 +106,11 @@ function create(deps: AssistantRouteDeps): Route["handle"] {
 }
 
 function search(deps: AssistantRouteDeps): Route["handle"] {
-  return async ({ request, invocation }) => {
+  return async ({ request, invocation, caller }) => {
     const body = await parse(AssistantSearch, await readObject(request, deps.limits));
     const { metadata, graph_id, name, select, ...page } = body;
     const filter = { metadata, graph_id, name, notOf: closed(deps, invocation) };
-    const { assistants, total, next } = await searchAssistants(deps, filter, page);
+    const { assistants, total, next } = await searchAssistants(deps, caller, filter, page);
     const response = json(assistants.map((assistant) => pick(assistant, select)));
     response.headers.set("x-pagination-total", String(total));
     if (next !== null) response.headers.set("x-pagination-next", String(next));

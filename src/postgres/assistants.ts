@@ -13,6 +13,8 @@ import {
   type AssistantVersionStore,
   type Stored,
 } from "../core/assistants.ts";
+import type { Scope } from "../core/auth.ts";
+import { within } from "./access.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
 import { transaction } from "./transaction.ts";
@@ -31,11 +33,11 @@ const SORT: Readonly<Record<AssistantPage["sort_by"], Sql>> = {
 export function assistantStore(database: Database, graphs: readonly string[]): AssistantStore {
   const defaults = new DefaultAssistants(database, graphs);
   return {
-    get: async (id, now) => {
-      const found = await get(database, defaults, id);
+    get: async (id, scope, now) => {
+      const found = await get(database, defaults, id, scope);
       if (found !== null || !defaults.has(id)) return found;
       await defaults.make(now);
-      return get(database, defaults, id);
+      return get(database, defaults, id, scope);
     },
     create: async (assistant, now) => {
       await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
@@ -60,15 +62,15 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
         if (defaults.has(id)) await defaults.make(now, tx);
         return removed.length > 0;
       }),
-    search: async (filter, page, now) => {
+    search: async (filter, scope, page, now) => {
       await defaults.present(now);
-      return rows<Stored<Assistant>>(database, search(matches(filter, defaults.ids), page));
+      return rows<Stored<Assistant>>(database, search(matches(filter, scope, defaults.ids), page));
     },
-    count: async (filter, now) => {
+    count: async (filter, scope, now) => {
       await defaults.present(now);
       const [found] = await rows<{ count: number }>(
         database,
-        sql`select count(*)::float8 as count from langgraph.assistants where ${matches(filter, defaults.ids)}`,
+        sql`select count(*)::float8 as count from langgraph.assistants where ${matches(filter, scope, defaults.ids)}`,
       );
       return found?.count ?? 0;
     },
@@ -149,10 +151,15 @@ class DefaultAssistants {
   }
 }
 
-async function get(db: Db, { ids }: DefaultAssistants, id: string): Promise<Stored<Assistant> | null> {
+async function get(
+  db: Db,
+  { ids }: DefaultAssistants,
+  id: string,
+  scope: Scope,
+): Promise<Stored<Assistant> | null> {
   const found = rows<Stored<Assistant>>(
     db,
-    sql`select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isServed(ids)}`,
+    sql`select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isServed(ids)} and ${within(scope)}`,
   );
   return first(found);
 }
@@ -209,8 +216,12 @@ function search(condition: Sql, { sort_by, sort_order, limit, offset }: Assistan
     order by ${SORT[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
 }
 
-function matches({ metadata, graph_id, name, notOf }: AssistantFilter, ids: readonly string[]): Sql {
-  const conditions = [isServed(ids)];
+function matches(
+  { metadata, graph_id, name, notOf }: AssistantFilter,
+  scope: Scope,
+  ids: readonly string[],
+): Sql {
+  const conditions = [isServed(ids), sql`(is_default or ${within(scope)})`];
   if (metadata !== undefined && Object.keys(metadata).length > 0)
     conditions.push(sql`metadata @> ${JSON.stringify(metadata)}::jsonb`);
   if (graph_id !== undefined) conditions.push(sql`graph_id = ${graph_id}`);
