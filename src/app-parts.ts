@@ -7,10 +7,11 @@ import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
-import type { GraphRegistry } from "./core/graphs.ts";
+import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import { storeOf } from "./core/store-access.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
@@ -58,7 +59,7 @@ const EVENT_RETENTION_MS = 86_400_000;
 export interface AppParts extends TickDeps {
   readonly database: Database;
   readonly checkpointers: Checkpointers;
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly log: ThreadLog;
@@ -194,11 +195,9 @@ function openCheckpointers(database: Database): Checkpointers & { readonly prelo
 }
 
 /** LangChain is loaded when the first graph needs it. */
-function graphStore(store: StoreDeps): () => Promise<object> {
-  return once(async () => {
-    const { GraphStore } = await import("./engine/store.ts");
-    return new GraphStore(store);
-  });
+function graphStore(store: StoreDeps): GraphStores {
+  const load = once(async () => import("./engine/store.ts"));
+  return async (owner) => new (await load()).GraphStore(storeOf(store, owner ?? undefined));
 }
 
 function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {

@@ -3,7 +3,13 @@
 import { AppError } from "../errors.ts";
 import { checkUpdate } from "./graph-names.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
-import { withCheckpointer, withStore, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
+import {
+  withCheckpointer,
+  withStore,
+  type CompiledGraph,
+  type GraphStores,
+  type StateSnapshot,
+} from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
@@ -12,7 +18,7 @@ import { createThread, getThread, type EditedState, type NewThread, type ThreadD
 export interface ThreadStateDeps extends ThreadDeps {
   readonly checkpointers: Checkpointers;
   /** For what an edit leads to: the edges after a node may ask it. */
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly toPlain: (value: unknown) => unknown;
   readonly toCommand: (command: Command) => Promise<unknown>;
 }
@@ -140,7 +146,7 @@ async function load({ graphs, graphStore }: ThreadStateDeps, thread: Owned): Pro
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
   const configurable = { ...graph.config?.configurable, thread_id: thread.thread_id };
-  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore());
+  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(undefined));
 }
 
 async function loadEditable(deps: ThreadStateDeps, thread: Owned): Promise<CompiledGraph> {

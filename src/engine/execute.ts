@@ -16,6 +16,7 @@ import {
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
+  type GraphStores,
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
@@ -36,8 +37,7 @@ export interface ExecuteDeps {
   readonly claims: ClaimStore;
   readonly events: EventLog;
   readonly checkpointers: Checkpointers;
-  /** What graphs get as their store, unless they bring one of their own. */
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -120,7 +120,7 @@ class RunExecution {
       accessContext: "threads.create_run",
       executionRuntime: { context: this.#context },
     });
-    const graph = withStore(loaded, await this.#deps.graphStore());
+    const graph = withStore(loaded, await this.#deps.graphStore(run.kwargs.principal?.store_owner));
     const { checkpointer } = graph;
     if (checkpointer === false) return graph;
     const stop = (reason: NotSaved): void => this.#journal.stop(reason);
