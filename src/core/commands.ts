@@ -1,6 +1,7 @@
 /** The rules of the event streaming protocol's commands. A run that one starts is a run like every other. */
 
 import { AppError } from "../errors.ts";
+import { SYSTEM } from "./auth.ts";
 import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
@@ -298,7 +299,7 @@ async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<Run
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
-    const found = await findRunAssistant(deps, id).catch(missing);
+    const found = await findRunAssistant(deps, SYSTEM, id).catch(missing);
     if (found !== null) return found;
   }
   return undefined;

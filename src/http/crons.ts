@@ -79,7 +79,7 @@ export async function cronRequest(
     thread_id === null
       ? await parse(StatelessRunCreate, { ...sent, on_completion: cron.on_run_completed })
       : await parse(RunCreate, sent);
-  const assistant = await findRunAssistant(deps, assistant_id);
+  const assistant = await findRunAssistant(deps, caller, assistant_id);
   const request = await toRequest(deps, invocation, { body, threadId: thread_id ?? undefined }, assistant);
   return { ...request, assistant };
 }

@@ -76,7 +76,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
     for (const [index, body] of (await parse(RunBatch, items)).entries()) {
-      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
+      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, call.caller, body.assistant_id));
       found.set(body.assistant_id, assistant);
       const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
       const one = { body, threadId: undefined, assistant, sent };
@@ -141,7 +141,7 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   return {
     body,
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    assistant: await findRunAssistant(deps, body.assistant_id),
+    assistant: await findRunAssistant(deps, call.caller, body.assistant_id),
     sent: {
       idempotency: idempotencyOf(call, sent),
       headers: configurableHeaders(call.request.headers, deps.configurableHeaders),
