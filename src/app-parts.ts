@@ -34,6 +34,7 @@ import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts"
 import { claimStore } from "./postgres/claims.ts";
 import { commandStore } from "./postgres/commands.ts";
 import { cronCalendar, cronStore } from "./postgres/crons.ts";
+import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -118,7 +119,7 @@ export function openParts(
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,
     retrySeconds: options.webhooks.retrySeconds,
-    requestOf: async (cron) => cronRequest(parts, cron),
+    requestOf: async (cron, caller) => cronRequest(parts, cron, caller),
     limiter: once(async () => rateLimiter(database, options)),
     authenticator: async () => undefined,
     pingDatabase: async () => ping(database),
@@ -165,6 +166,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),
+    endedThreads: endedThreads(database),
     retention: retention(database),
   };
 }

@@ -58,6 +58,11 @@ export type MetadataCondition =
 
 export const EVERYTHING: Scope = {};
 
+/** False where callers are told apart. */
+export function isEverything({ owner, metadata = [] }: Scope): boolean {
+  return owner === undefined && metadata.length === 0;
+}
+
 /** What a caller asked for, as it may go on. */
 export interface Grant<Value> {
   /** As it was asked for, with what a handler has changed of it. */
@@ -109,6 +114,11 @@ export const SYSTEM: Caller = {
   authorize: async (_, value) => ({ value, scope: EVERYTHING }),
 };
 
+/** The caller, who has been asked already whether it may do what follows, and what it reaches. */
+export function allowedTo(caller: Caller, scope: Scope): Caller {
+  return { ...caller, authorize: async (_, value) => ({ value, scope }) };
+}
+
 /** Of what callers make who need not sign in, where others do. No user has this identity. */
 const NOBODY = "";
 
@@ -148,6 +158,12 @@ export const AUTH_FIELDS = [
   "langgraph_auth_user_id",
   "langgraph_auth_permissions",
 ] as const;
+
+/** What a configuration has of the same names is nobody's to say. */
+export function withoutAuthFields(configurable: JsonObject): JsonObject {
+  const names: readonly string[] = AUTH_FIELDS;
+  return Object.fromEntries(Object.entries(configurable).filter(([name]) => !names.includes(name)));
+}
 
 /** For a graph's `configurable`. */
 export function authFields(principal: Principal | undefined): JsonObject {

@@ -1,7 +1,7 @@
 /** The rules of the event streaming protocol's commands. A run that one starts is a run like every other. */
 
 import { AppError } from "../errors.ts";
-import { SYSTEM } from "./auth.ts";
+import type { Caller } from "./auth.ts";
 import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
@@ -51,6 +51,7 @@ export type CommandResult =
 
 /** The command as it was sent: what tells its repetition from another one. */
 export interface SentCommand {
+  readonly caller: Caller;
   readonly threadId: string;
   readonly key: string;
   /** The thread's newest event when it came. */
@@ -98,7 +99,7 @@ export async function respond(
 ): Promise<CommandResult> {
   if ((await deps.commands.activeRun(sent.threadId, sent.key)) !== null) return { result: {} };
   const thread = await deps.threads.get(sent.threadId);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (thread === null || assistant === undefined) return noRun();
   const pending = thread.status === "interrupted" ? pendingIds(thread) : [];
   if (pending.length === 0)
@@ -177,7 +178,7 @@ export async function fork(
   { checkpointId, input, config }: { checkpointId: string; input: unknown; config: GraphConfig },
 ): Promise<CommandResult> {
   const thread = await deps.threads.get(sent.threadId);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (assistant === undefined) return noRun();
   const found = await getState(
     deps,
@@ -259,7 +260,7 @@ export async function replayStart({ commands, log }: CommandDeps, threadId: stri
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
-  { threadId, key, after, contextFor }: SentCommand,
+  { caller, threadId, key, after, contextFor }: SentCommand,
   {
     assistant: asked,
     ...start
@@ -269,7 +270,7 @@ async function createOnce(
   if (active !== null) return active;
   try {
     const { run_id } = await runAs(deps, asked, async (assistant) =>
-      createRun(deps, {
+      createRun(deps, caller, {
         ...start,
         assistant,
         graph: assistant.graph,
@@ -295,11 +296,15 @@ async function createOnce(
 }
 
 /** Whose run was the thread's last. */
-async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<RunAssistant | undefined> {
+async function assistantOf(
+  deps: CommandDeps,
+  caller: Caller,
+  { metadata }: Thread,
+): Promise<RunAssistant | undefined> {
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
-    const found = await findRunAssistant(deps, SYSTEM, id).catch(missing);
+    const found = await findRunAssistant(deps, caller, id).catch(missing);
     if (found !== null) return found;
   }
   return undefined;

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import { isEverything, type Caller } from "./auth.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
@@ -34,17 +35,19 @@ export function checkThreadId(threadId: unknown): string {
  */
 export async function readState(
   { runs, checkpointers }: { readonly runs: RunStore; readonly checkpointers: Checkpointers },
+  caller: Caller,
   graph: Graph,
   threadId: string,
 ): Promise<StateSnapshot> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
   const config = { configurable: { thread_id: threadId } };
   const [owner, compiled, checkpointer] = await Promise.all([
-    runs.threadGraph(threadId),
+    runs.threadGraph(threadId, scope),
     graph.load(config),
     checkpointers.forThread(),
   ]);
   const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
-  const isOurs = owner === null || owner === graph.name;
+  const isOurs = owner === null ? isEverything(scope) : owner === graph.name;
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw new AppError("not_found", `Thread '${threadId}' not found`);
   return state;

@@ -1,7 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
-import { AUTH_FIELDS, authFields } from "../core/auth.ts";
+import { AUTH_FIELDS, authFields, withoutAuthFields } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -149,8 +149,7 @@ class RunExecution {
     return {
       ...config,
       configurable: {
-        ...configurable,
-        ...kwargs.request_headers,
+        ...withoutAuthFields({ ...configurable, ...kwargs.request_headers }),
         ...authFields(kwargs.principal),
         thread_id,
         run_id,

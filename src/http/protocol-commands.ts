@@ -13,6 +13,7 @@ import {
   type CommandResult,
   type SentCommand,
 } from "../core/commands.ts";
+import { EVERYTHING } from "../core/auth.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import { findRunAssistant } from "../core/run-assistants.ts";
 import type { AuthLevel, JsonObject } from "../core/model.ts";
@@ -79,7 +80,13 @@ export async function runCommand(deps: ProtocolDeps, call: Call): Promise<Respon
   const params = command.params ?? {};
   const applied = await deps.log.newestSeq(thread); // before the command: what comes of it is new
   const contextFor = async (graph: Graph) => makeContext(graph, call);
-  const sent = { threadId: thread, after: applied, key: commandKey(id, method, params), contextFor };
+  const sent = {
+    caller: call.caller,
+    threadId: thread,
+    after: applied,
+    key: commandKey(id, method, params),
+    contextFor,
+  };
   try {
     const answer = await kind.carryOut(deps, { call, params, sent });
     if ("refused" in answer) return json(errorAnswer(id, answer));
@@ -126,7 +133,7 @@ export async function checkReader(deps: ProtocolDeps, call: Call, thread: string
 
 /** The one place where the callers of all commands and streams are checked. @throws AppError `unauthorized`, `forbidden` */
 async function checkCaller(deps: ProtocolDeps, call: Call, thread: string, _access: Access): Promise<void> {
-  const owner = await deps.runs.threadGraph(thread);
+  const owner = await deps.runs.threadGraph(thread, EVERYTHING);
   const graphs = deps.graphs.list();
   const graph = graphs.find(({ name }) => name === owner);
   // A thread that no graph has run on yet may become any graph's.
