@@ -12,6 +12,7 @@ import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import { storeOf } from "./core/store-access.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
@@ -199,10 +200,8 @@ function openCheckpointers(database: Database): Checkpointers & { readonly prelo
 
 /** LangChain is loaded when the first graph needs it. */
 function graphStore(store: StoreDeps): GraphStores {
-  return once(async () => {
-    const { GraphStore } = await import("./engine/store.ts");
-    return new GraphStore(store);
-  });
+  const load = once(async () => import("./engine/store.ts"));
+  return async (owner) => new (await load()).GraphStore(storeOf(store, owner ?? undefined));
 }
 
 function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {
