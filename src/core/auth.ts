@@ -1,6 +1,8 @@
 /** The rules of access: who calls, what they may do, and which of the things that there are they reach. */
 
+import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { ApiKeyStore } from "./api-keys.ts";
 import type { JsonObject } from "./model.ts";
 
 /** Who has signed in, in the words of the LangGraph Platform; graphs find it as `configurable.langgraph_auth_user`. */
@@ -82,6 +84,20 @@ export interface Caller {
   readonly authorize: <Value extends JsonObject>(event: AuthEvent, value: Value) => Promise<Grant<Value>>;
 }
 
+/** What an authenticator may use of the server. */
+export interface AuthHost {
+  readonly apiKeys: ApiKeyStore;
+  readonly clock: Clock;
+}
+
+/** How it becomes known who calls: `jwt(…)`, `apiKeys()`, or one of your own. */
+export interface Authentication {
+  /** Called when the first request comes. */
+  readonly open: (host: AuthHost) => Authenticator | Promise<Authenticator>;
+  /** For the OpenAPI document. @see https://spec.openapis.org/oas/v3.1.0#security-scheme-object */
+  readonly securityScheme?: JsonObject | undefined;
+}
+
 /** Tells who sends a request, and what they may do. */
 export interface Authenticator {
   /**
@@ -113,6 +129,11 @@ export const SYSTEM: Caller = {
   storeOwner: undefined,
   authorize: async (_, value) => ({ value, scope: EVERYTHING }),
 };
+
+/** The caller, who has been asked already whether it may do what follows, and what it reaches. */
+export function allowedTo(caller: Caller, scope: Scope): Caller {
+  return { ...caller, authorize: async (_, value) => ({ value, scope }) };
+}
 
 /** Of what callers make who need not sign in, where others do. No user has this identity. */
 const NOBODY = "";
@@ -153,6 +174,12 @@ export const AUTH_FIELDS = [
   "langgraph_auth_user_id",
   "langgraph_auth_permissions",
 ] as const;
+
+/** What a configuration has of the same names is nobody's to say. */
+export function withoutAuthFields(configurable: JsonObject): JsonObject {
+  const names: readonly string[] = AUTH_FIELDS;
+  return Object.fromEntries(Object.entries(configurable).filter(([name]) => !names.includes(name)));
+}
 
 /** For a graph's `configurable`. */
 export function authFields(principal: Principal | undefined): JsonObject {

@@ -104,7 +104,7 @@ export async function respond(
 ): Promise<CommandResult> {
   if ((await deps.commands.activeRun(sent.threadId, sent.scope, sent.key)) !== null) return { result: {} };
   const thread = await deps.threads.get(sent.threadId, sent.scope);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (thread === null || assistant === undefined) return noRun();
   const pending = thread.status === "interrupted" ? pendingIds(thread) : [];
   if (pending.length === 0)
@@ -132,15 +132,15 @@ export async function respond(
 /** The newest state, of the graph or of a subgraph that is at work. */
 export async function readStateByCommand(
   deps: CommandDeps,
-  { threadId, scope }: CommandedThread,
+  { threadId, ...reader }: SentCommand,
   {
     namespace,
     keys,
   }: { readonly namespace: readonly string[]; readonly keys: readonly string[] | undefined },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId, scope)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const at = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const { values, checkpoint } = await reachState(deps, scope, { threadId, at }, { subgraphs: false });
+  const { values, checkpoint } = await reachState(deps, reader, { threadId, at }, { subgraphs: false });
   if (checkpoint === null && namespace.length > 0)
     return refused("no_such_namespace", `There is no state of '${namespace.join("|")}'`);
   const all = isJsonObject(values) ? Object.entries(values) : [];
@@ -156,17 +156,17 @@ export async function readStateByCommand(
 /** The thread's checkpoints, the newest first. */
 export async function listCheckpoints(
   deps: CommandDeps,
-  { threadId, scope }: CommandedThread,
+  { threadId, ...reader }: SentCommand,
   query: {
     readonly namespace: readonly string[];
     readonly limit: number;
     readonly before: string | undefined;
   },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId, scope)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const { namespace, limit, before } = query;
   const checkpoint = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const states = await reachHistory(deps, scope, threadId, {
+  const states = await reachHistory(deps, reader, threadId, {
     limit,
     before,
     metadata: undefined,
@@ -189,10 +189,10 @@ export async function fork(
 ): Promise<CommandResult> {
   const { threadId, scope } = sent;
   const thread = await deps.threads.get(threadId, scope);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (assistant === undefined) return noRun();
   const place = { threadId, at: { checkpoint_id: checkpointId } };
-  const found = await reachState(deps, scope, place, { subgraphs: false }).catch(missing);
+  const found = await reachState(deps, sent, place, { subgraphs: false }).catch(missing);
   if (found === null) return refused("no_such_checkpoint", `Checkpoint '${checkpointId}' not found`);
   const run_id = await createOnce(deps, sent, {
     assistant,
@@ -273,7 +273,7 @@ export async function replayStart(
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
-  { threadId, scope, key, after, contextFor }: SentCommand,
+  { caller, threadId, scope, key, after, contextFor }: SentCommand,
   {
     assistant: asked,
     ...start
@@ -283,7 +283,7 @@ async function createOnce(
   if (active !== null) return active;
   try {
     const { run_id } = await runAs(deps, asked, async (assistant) =>
-      createRun(deps, {
+      createRun(deps, caller, {
         ...start,
         assistant,
         graph: assistant.graph,
@@ -309,11 +309,15 @@ async function createOnce(
 }
 
 /** Whose run was the thread's last. */
-async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<RunAssistant | undefined> {
+async function assistantOf(
+  deps: CommandDeps,
+  caller: Caller,
+  { metadata }: Thread,
+): Promise<RunAssistant | undefined> {
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
-    const found = await findRunAssistant(deps, id).catch(missing);
+    const found = await findRunAssistant(deps, caller, id).catch(missing);
     if (found !== null) return found;
   }
   return undefined;

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { Principal, Scope } from "./auth.ts";
 import type { JsonObject } from "./model.ts";
 import type { NewRun } from "./ports.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -75,7 +76,13 @@ export interface CronStore {
 }
 
 /** A cron that is due, and was at that time. */
-export type DueCron = Cron & { readonly next_run_date: Date };
+export interface DueCron extends Cron {
+  readonly next_run_date: Date;
+  /** On whose behalf its runs execute; null where callers were not told apart when it was made. */
+  readonly principal: Principal | null;
+  /** Which threads its runs may be on; null for all. */
+  readonly scope: Scope | null;
+}
 
 export interface CronMove {
   /** False when another process was first. */

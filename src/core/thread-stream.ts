@@ -1,5 +1,6 @@
 /** The rules of a thread's stream: what its runs stream, one after the other, with each one's beginning and end. */
 
+import { EVERYTHING } from "./auth.ts";
 import type { Clock } from "../clock.ts";
 import type { Scope } from "./auth.ts";
 import type { Engine } from "./execution.ts";
@@ -152,7 +153,7 @@ async function runAt(
   const last = events.find(({ seq }) => seq === after);
   if (last === undefined || last.run_id === NO_RUN) return undefined;
   if (from !== undefined) return last.run_id;
-  const run = await runs.get(last.run_id); // of one that has ended by now, nobody needs to hear again
+  const run = await runs.get(last.run_id, EVERYTHING); // of one that has ended by now, nobody needs to hear again
   return run === null || isFinal(run.status) ? undefined : last.run_id;
 }
 
@@ -173,7 +174,7 @@ async function endOf(
 ): Promise<undefined> {
   if (runId === undefined) return new Promise(() => undefined);
   for (;;) {
-    const run = await runs.get(runId);
+    const run = await runs.get(runId, EVERYTHING);
     if (run === null || isFinal(run.status) || signal.aborted) return undefined;
     for await (const _ of engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
     await clock.sleep(STORED_MS, signal);

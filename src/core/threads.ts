@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { isEverything, type Caller, type Scope } from "./auth.ts";
+import { authFields, isEverything, principalOf, type Caller, type Scope } from "./auth.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
@@ -41,9 +41,10 @@ export async function readState(
 ): Promise<StateSnapshot> {
   const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
   const config = { configurable: { thread_id: threadId } };
+  const known = { ...authFields(principalOf(caller)), thread_id: threadId };
   const [bound, compiled, checkpointer] = await Promise.all([
     threads.boundTo(threadId, scope),
-    graph.load(config),
+    graph.load({ configurable: known }),
     checkpointers.forThread(),
   ]);
   const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;

@@ -13,6 +13,7 @@ import {
   type CronPatch,
   type NewCron,
 } from "../core/crons.ts";
+import type { Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/runs.ts";
@@ -49,7 +50,7 @@ export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly 
     route("POST", "/runs/crons/search", searchDocs, search(deps)),
     route("POST", "/runs/crons/count", countDocs, async (call) => {
       const body = await parse(schemas.CronCount, await readJson(call.request, deps.limits));
-      return json(await deps.crons.count(await filterOf(deps, body)));
+      return json(await deps.crons.count(await filterOf(deps, call.caller, body)));
     }),
     route("GET", CRON, cronDocs("get", "Get a cron"), async (call) => json(await find(deps, call))),
     route("PATCH", CRON, { ...cronDocs("update", "Change a cron"), body: schemas.CronPatch }, update(deps)),
@@ -70,6 +71,7 @@ export async function cronRequest(
     ...cron
   }: Pick<Cron, "assistant_id" | "thread_id" | "on_run_completed" | "payload" | "metadata"> &
     Partial<Pick<Cron, "cron_id">>,
+  caller: Caller,
   invocation: Pick<Invocation, "authLevel"> = { authLevel: "admin" },
 ): Promise<RunRequest & { readonly assistant: RunAssistant }> {
   const { assistant_id, thread_id, payload } = cron;
@@ -79,13 +81,13 @@ export async function cronRequest(
     thread_id === null
       ? await parse(StatelessRunCreate, { ...sent, on_completion: cron.on_run_completed })
       : await parse(RunCreate, sent);
-  const assistant = await findRunAssistant(deps, assistant_id);
+  const assistant = await findRunAssistant(deps, caller, assistant_id);
   const request = await toRequest(deps, invocation, { body, threadId: thread_id ?? undefined }, assistant);
   return { ...request, assistant };
 }
 
 function create(deps: CronRouteDeps): Route["handle"] {
-  return async ({ request, params, invocation }) => {
+  return async ({ request, params, invocation, caller }) => {
     const thread_id = params["thread_id"] === undefined ? null : checkThreadId(params["thread_id"]);
     const schema = thread_id === null ? schemas.CronCreate : schemas.ThreadCronCreate;
     const sent = checkRunBody(await readJson(request, deps.limits), deps.limits);
@@ -102,7 +104,7 @@ function create(deps: CronRouteDeps): Route["handle"] {
       payload,
       metadata: metadata ?? {},
     };
-    const { assistant } = await cronRequest(deps, cron, invocation);
+    const { assistant } = await cronRequest(deps, cron, caller, invocation);
     return json(await createCron(deps, { ...cron, assistant_id: assistant.assistant_id }));
   };
 }
@@ -124,17 +126,17 @@ function update(deps: CronRouteDeps): Route["handle"] {
       payload: given(payload),
       metadata: metadata ?? {},
     };
-    const check = async (cron: Cron) => cronRequest(deps, cron, call.invocation);
+    const check = async (cron: Cron) => cronRequest(deps, cron, call.caller, call.invocation);
     return json(await updateCron(deps, cron_id, patch, check));
   };
 }
 
 function search(deps: CronRouteDeps): Route["handle"] {
-  return async ({ request }) => {
+  return async ({ request, caller }) => {
     const body = await parse(schemas.CronSearch, await readJson(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
-    const { crons, total, next } = await searchCrons(deps, await filterOf(deps, filter), {
+    const { crons, total, next } = await searchCrons(deps, await filterOf(deps, caller, filter), {
       limit: limit ?? 10,
       offset: offset ?? 0,
       sort_by: sort_by ?? "created_at",
@@ -151,9 +153,9 @@ function search(deps: CronRouteDeps): Route["handle"] {
 }
 
 /** The cron in the path, if its graph is open to the caller. */
-async function find(deps: CronRouteDeps, { params, invocation }: Call): Promise<Cron> {
+async function find(deps: CronRouteDeps, { params, invocation, caller }: Call): Promise<Cron> {
   const cron = await getCron(deps, await parse(z.uuid(), params["cron_id"], ["cron_id"]));
-  const assistant = await findRunAssistant(deps, cron.assistant_id).catch(() => undefined); // its graph may be gone
+  const assistant = await findRunAssistant(deps, caller, cron.assistant_id).catch(() => undefined); // its graph may be gone
   if (assistant !== undefined) requireLevel(assistant.graph.authLevel, invocation.authLevel);
   return cron;
 }
@@ -161,13 +163,14 @@ async function find(deps: CronRouteDeps, { params, invocation }: Call): Promise<
 /** Assistants go by the names of graphs, too. */
 async function filterOf(
   deps: CronRouteDeps,
+  caller: Caller,
   { assistant_id, thread_id, enabled, metadata }: z.output<typeof schemas.CronCount>,
 ): Promise<CronFilter> {
   const isId = assistant_id == null || z.guid().safeParse(assistant_id).success;
   return {
     assistant_id: isId
       ? (assistant_id ?? undefined)
-      : (await findRunAssistant(deps, assistant_id)).assistant_id,
+      : (await findRunAssistant(deps, caller, assistant_id)).assistant_id,
     thread_id: thread_id ?? undefined,
     enabled: enabled ?? undefined,
     metadata: metadata ?? undefined,

@@ -43,6 +43,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "POST",
       path: `${path}/invoke`,
+      permission: "threads:create_run",
       handle: invoke(deps, graph),
       docs: invokeDocs(graph),
     },
@@ -50,6 +51,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "POST",
       path: `${path}/stream`,
+      permission: "threads:create_run",
       handle: stream(deps, graph),
       docs: streamDocs(graph),
     },
@@ -70,7 +72,7 @@ function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
     const idempotency = idempotencyOf(call, body);
     const { execute, ...made } = await prepare(deps, graph, call);
     const request = await runRequest(graph, body, "values");
-    const started = await startRun(deps, { ...request, ...made, idempotency });
+    const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
     const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
     return json({ output: await output(graph, outcome) }, 200, repeatHeaders(started.run.is_repeat === true));
   };
@@ -84,7 +86,7 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
     const idempotency = idempotencyOf(call, body);
     const { execute, ...made } = await prepare(deps, graph, call);
     const request = await runRequest(graph, body, body.stream_mode);
-    const started = await startRun(deps, { ...request, ...made, idempotency });
+    const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
     const executing = execute(started);
     return streamResponse(deps, async (write) => {
       await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);

@@ -152,7 +152,7 @@ async function start(deps: ProtocolDeps, { call, params, sent }: CommandCall): P
     params,
   );
   checkMessages(input, "input", deps.limits);
-  const assistant = await findRunAssistant(deps, assistant_id);
+  const assistant = await findRunAssistant(deps, call.caller, assistant_id);
   const { graph } = assistant;
   requireLevel(graph.authLevel, call.invocation.authLevel);
   const { configurable, ...given } = toConfig(config, sent.threadId);

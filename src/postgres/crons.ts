@@ -112,7 +112,7 @@ export function cronCalendar(database: Database): CronCalendar {
       rows<DueCron>(
         database,
         sql`
-        select ${columns} from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
+        select ${columns}, principal, scope from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
       ),
     fire: async ({ cron_id, next_run_date }, next, now, run) =>
       transaction(database, async (tx) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { EVERYTHING, type Grant, type Policy } from "../../src/core/auth.ts";
 import { AppError } from "../../src/errors.ts";
-import { startApp, type CalledApp, type Person } from "../support/callers.ts";
+import { startApp, type CalledApp, type Person } from "../support/people.ts";
 import { asking, shout } from "../support/graphs.ts";
 
 const graphs = [
@@ -177,8 +177,12 @@ test("whom a thread belongs to does not show, and cannot be changed", async () =
   await using app = await startApp({ graphs });
   await adasThread(app, "adas");
   const given = { owner: "bob", user_id: "bob", langgraph_auth_user_id: "bob" };
-  const { text } = await app.as("ada").ask("GET", "/threads/adas");
-  expect(text).not.toContain('"ada"');
+  for (const path of ["", "/state", "/state?subgraphs=true", "/history", "/runs"]) {
+    const { status, text } = await app.as("ada").ask("GET", `/threads/adas${path}`);
+    expect([path, status, text]).toEqual([path, 200, expect.not.stringContaining('"ada"')]);
+  }
+  const native = await app.as("ada").ask("GET", "/graphs/shout/threads/adas/state");
+  expect([native.status, native.text]).toEqual([200, expect.not.stringContaining('"ada"')]);
   expect((await app.as("ada").ask("PATCH", "/threads/adas", { metadata: given })).status).toBe(200);
   expect((await app.as("ada").ask("PATCH", "/threads/adas", { owner: "bob" })).status).toBe(422);
   expect((await app.as("bob").ask("GET", "/threads/adas")).status).toBe(404);

@@ -1,99 +1,109 @@
-/** An app whose host signs its callers in, called as any of them. */
+/** An app with users: who calls is what the header `x-user` says. */
 
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
-import type { Authenticator, Policy, User } from "../../src/core/auth.ts";
+import type { Policy, User } from "../../src/core/auth.ts";
 import { GraphRegistry, type GraphOptions } from "../../src/core/graphs.ts";
+import { tick } from "../../src/core/tick.ts";
 import { parseOptions, type AppOptions } from "../../src/options.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
-import type { Reached } from "./protocol.ts";
-import type { Answer } from "./server.ts";
+import type { Answer, LogEntry } from "./server.ts";
 
-/** One who calls; `fetch` and `url` are for what speaks a protocol of its own. */
-export interface Person extends Required<Reached> {
-  /** Sends a body as JSON. */
-  readonly ask: (method: string, path: string, body?: unknown, headers?: HeadersInit) => Promise<Answer>;
+export interface AskOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface CalledApp extends AsyncDisposable {
-  /** A user; without an identity, one whom the host has not signed in. */
-  readonly as: (identity?: string) => Person;
-  readonly parts: AppParts;
+/** A request, `POST /threads`, of a user; of somebody who has not signed in, without one. */
+export type AskAs = (user: string | undefined, endpoint: string, rest?: AskOptions) => Promise<Answer>;
+
+export interface AppWithUsers extends AsyncDisposable {
+  readonly ask: AskAs;
+  /** The answer as it comes. */
+  readonly open: (...asked: [...Parameters<AskAs>, (AbortSignal | undefined)?]) => Promise<Response>;
+  /** As the server itself, or where nobody signs in. */
+  readonly askAsSystem: (endpoint: string, rest?: AskOptions) => Promise<Answer>;
   readonly database: TestDatabase;
+  readonly warnings: readonly LogEntry[];
+  readonly parts: AppParts;
+  readonly tick: () => ReturnType<typeof tick>;
 }
 
-export interface CalledOptions extends AppOptions {
+export interface AppWithUsersOptions extends AppOptions {
   readonly graphs: readonly GraphOptions[];
-  /** Decides in place of ownership. Where there is one, also an empty one, those who have not signed in are told apart. */
-  readonly policy?: Partial<Policy>;
-  /** Of another instance, to share it. */
-  readonly database?: TestDatabase;
+  /** Decides in place of ownership. */
+  readonly policy?: Policy;
 }
 
-export async function startApp({
-  graphs,
-  policy,
-  database: shared,
-  ...given
-}: CalledOptions): Promise<CalledApp> {
-  const database = shared ?? (await testDatabase());
+export function makeUser(identity: string): User {
+  return { identity, display_name: identity, is_authenticated: true, permissions: ["some"], team: "blue" };
+}
+
+export async function appWithUsers({ graphs, policy, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
+  const database = await testDatabase();
   const shutdown = new AbortController();
-  const options = parseOptions({ logger: SILENT, ...given });
+  const warnings: LogEntry[] = [];
+  const logger = {
+    info: () => undefined,
+    warn: (fields: object, message: string) => void warnings.push({ fields, message }),
+    error: () => undefined,
+  };
+  const options = parseOptions({ logger, authLevel: "anonymous", ...given });
   const registry = new GraphRegistry();
-  for (const graph of graphs) registry.add(graph, { authLevel: "anonymous" });
+  for (const graph of graphs) registry.add(graph, { authLevel: options.authLevel });
   const settings = {
     database: { url: database.url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
   const parts = openParts(options, registry, { settings }, shutdown.signal);
-  const authenticator = policy === undefined ? undefined : signingIn(policy);
   const routes = makeRoutes(options, registry, parts);
-  const answer = openFetch(options, routes, { ...parts, authenticator: async () => authenticator });
+  const authenticate = async ({ headers }: Request): Promise<User | undefined> => {
+    const name = headers.get("x-user");
+    return name === null ? undefined : makeUser(name);
+  };
+  const rest = { logger, limiter: parts.limiter };
+  const signedIn = openFetch(options, routes, {
+    ...rest,
+    authenticator: async () => ({ authenticate, ...(policy === undefined ? {} : { policy }) }),
+  });
+  const system = openFetch(options, routes, { ...rest, authenticator: async () => undefined });
+  const invocation = { signal: shutdown.signal, authLevel: "admin" } as const;
+  const open: AppWithUsers["open"] = async (user, endpoint, asked, signal) =>
+    signedIn(requestOf(endpoint, asked, user), { ...invocation, signal: signal ?? invocation.signal });
   return {
-    as: (identity) => {
-      const user = identity === undefined ? {} : { user: userOf(identity) };
-      const send = async (request: Request): Promise<Response> =>
-        answer(request, { signal: request.signal, authLevel: "admin", ...user });
-      return { url: URL_OF_APP, fetch: send, ask: async (...asked) => ask(send, ...asked) };
-    },
-    parts,
+    ask: async (...asked) => read(await open(...asked)),
+    open,
+    askAsSystem: async (endpoint, asked) => read(await system(requestOf(endpoint, asked), invocation)),
     database,
+    warnings,
+    parts,
+    tick: async () => tick(parts, invocation),
     [Symbol.asyncDispose]: async () => {
       shutdown.abort();
       await Promise.allSettled(parts.running);
       await parts.database[Symbol.asyncDispose]();
-      if (shared === undefined) await database[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
     },
   };
 }
 
-const URL_OF_APP = "http://app.example/api";
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
-function userOf(identity: string): User {
-  return { identity, display_name: identity, is_authenticated: true, permissions: [] };
-}
-
-function signingIn({ decide = async () => null, decidesStore = false }: Partial<Policy>): Authenticator {
-  return { authenticate: async () => undefined, policy: { decide, decidesStore } };
-}
-
-async function ask(
-  send: (request: Request) => Promise<Response>,
-  ...[method, path, body, headers]: Parameters<Person["ask"]>
-): Promise<Answer> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-  const request = new Request(`${URL_OF_APP}${path}`, {
+function requestOf(endpoint: string, { body, headers }: AskOptions = {}, user?: string): Request {
+  const [method = "", path = ""] = endpoint.split(" ");
+  return new Request(`http://app.example/api${path}`, {
     method,
-    headers: { ...JSON_BODY, ...headers },
-    ...sent,
+    headers: {
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(user === undefined ? {} : { "x-user": user }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const response = await send(request);
+}
+
+async function read(response: Response): Promise<Answer> {
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: parsed(text) };
 }
-
-const JSON_BODY = { "content-type": "application/json" };
 
 function parsed(text: string): unknown {
   try {
@@ -101,4 +111,11 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A member of an answer's object, as text. */
+export function textOf({ body, text }: Answer, member: string): string {
+  if (typeof body === "object" && body !== null && member in body)
+    return String(Object.entries(body).find(([name]) => name === member)?.[1]);
+  throw new Error(`There is no ${member} in ${text}`);
 }
