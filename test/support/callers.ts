@@ -31,13 +31,15 @@ export interface AppWithUsers extends AsyncDisposable {
 
 export interface AppWithUsersOptions extends AppOptions {
   readonly graphs: readonly GraphOptions[];
+  /** Another way to the database. */
+  readonly via?: (url: string) => Promise<{ readonly url: string }>;
 }
 
 export function makeUser(identity: string): User {
   return { identity, display_name: identity, is_authenticated: true, permissions: ["some"], team: "blue" };
 }
 
-export async function appWithUsers({ graphs, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
+export async function appWithUsers({ graphs, via, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
   const database = await testDatabase();
   const shutdown = new AbortController();
   const warnings: LogEntry[] = [];
@@ -49,8 +51,9 @@ export async function appWithUsers({ graphs, ...given }: AppWithUsersOptions): P
   const options = parseOptions({ logger, authLevel: "anonymous", ...given });
   const registry = new GraphRegistry();
   for (const graph of graphs) registry.add(graph, { authLevel: options.authLevel });
+  const { url } = (await via?.(database.url)) ?? database;
   const settings = {
-    database: { url: database.url, poolSize: 4, migrate: false },
+    database: { url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
   const parts = openParts(options, registry, { settings }, shutdown.signal);
