@@ -34,23 +34,23 @@ const names = async (ask: Ask, body: object = {}) => {
 };
 
 /** Everything that is done to one assistant, by its id. */
-const OPERATIONS: readonly (readonly [string, string, object?])[] = [
-  ["GET", ""],
-  ["GET", "/graph"],
-  ["GET", "/schemas"],
-  ["GET", "/subgraphs"],
-  ["GET", "/subgraphs/none"],
-  ["POST", "/versions", {}],
-  ["POST", "/latest", { version: 1 }],
-  ["POST", "/latest?version=1"],
-  ["PATCH", "", { name: "Stolen" }],
-  ["DELETE", ""],
-  ["DELETE", "?delete_threads=true"],
+const OPERATIONS: readonly { readonly method: string; readonly path: string; readonly body?: object }[] = [
+  { method: "GET", path: "" },
+  { method: "GET", path: "/graph" },
+  { method: "GET", path: "/schemas" },
+  { method: "GET", path: "/subgraphs" },
+  { method: "GET", path: "/subgraphs/none" },
+  { method: "POST", path: "/versions", body: {} },
+  { method: "POST", path: "/latest", body: { version: 1 } },
+  { method: "POST", path: "/latest?version=1" },
+  { method: "PATCH", path: "", body: { name: "Stolen" } },
+  { method: "DELETE", path: "" },
+  { method: "DELETE", path: "?delete_threads=true" },
 ];
 
 test.each(OPERATIONS)(
-  "to %s another's assistant%s is to ask for one that there is not",
-  async (method, path, body) => {
+  "to $method another's assistant$path is to ask for one that there is not",
+  async ({ method, path, body }) => {
     const id = await made(app.as("ada"), { name: "Ada's", context: { secret: "of ada" } });
     const none = "11111111-1111-4111-8111-111111111111";
     const before = await app.database.query("select * from langgraph.assistants where not is_default");
@@ -128,8 +128,8 @@ test("of many who make an assistant of one id at the same time, each gets their 
 });
 
 test.each(OPERATIONS)(
-  "a default assistant is for all to look at, and not to change: %s %s",
-  async (method, path, body) => {
+  "a default assistant is for all to look at, and not to change: $method $path",
+  async ({ method, path, body }) => {
     for (const id of [DEFAULT, "shout", DEFAULT.toUpperCase()]) {
       const answer = await app.as("ada")(method, `/assistants/${id}${path}`, body);
       const changes = path.startsWith("/latest") || method === "PATCH" || method === "DELETE";
@@ -243,7 +243,7 @@ test("where a handler decides, its filter alone says who reaches what, with what
   const [ada, bob] = [own.as("ada"), own.as("bob")];
   const id = await made(ada, { name: "Ada's", metadata: { owner: "bob", n: 1 } });
   expect((await ada("GET", `/assistants/${id}`)).body).toMatchObject({ metadata: { owner: "ada", n: 1 } });
-  for (const [method, path, body] of OPERATIONS)
+  for (const { method, path, body } of OPERATIONS)
     expect([method, path, (await bob(method, `/assistants/${id}${path}`, body)).status]).toEqual([
       method,
       path,
@@ -291,7 +291,7 @@ test("what a handler forbids is not done", async () => {
   };
   await using own = await signedInApp({ graphs, policy });
   const ada = own.as("ada");
-  for (const [method, path, body] of OPERATIONS)
+  for (const { method, path, body } of OPERATIONS)
     expect([method, path, (await ada(method, `/assistants/shout${path}`, body)).status]).toEqual([
       method,
       path,
