@@ -10,7 +10,8 @@ import type { Caller, Scope } from "./auth.ts";
 import { toWireConfig, type WireConfig } from "./config.ts";
 import type { Graph, GraphRegistry } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
-import { pruneThreads, type ThreadDeps } from "./threads.ts";
+import { deleteMatching } from "./thread-removal.ts";
+import type { ThreadDeps } from "./threads.ts";
 
 /** What a version holds. */
 export interface AssistantContent {
@@ -274,24 +275,9 @@ export async function deleteAssistant(
 ): Promise<string> {
   const { scope } = await caller.authorize("assistants:delete", { assistant_id: idOf(deps, target.id) });
   const assistant_id = await findOwn(deps, scope, target);
-  if (withThreads) await deleteThreads(deps, assistant_id);
+  if (withThreads) await deleteMatching(deps, caller, { metadata: { assistant_id } });
   if (!(await deps.assistants.remove(assistant_id, scope, deps.clock.now()))) throw missing(assistant_id);
   return assistant_id;
-}
-
-const THREADS_AT_ONCE = 500;
-
-async function deleteThreads(deps: AssistantDeps, assistant_id: string): Promise<void> {
-  const page = { limit: THREADS_AT_ONCE, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
-  for (;;) {
-    const found = await deps.threads.search(
-      { metadata: { assistant_id } },
-      { ...page, select: ["thread_id"] },
-    );
-    const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
-    await pruneThreads(deps, ids, "delete");
-    if (ids.length < THREADS_AT_ONCE) return;
-  }
 }
 
 export interface FoundAssistants {

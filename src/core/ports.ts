@@ -168,8 +168,6 @@ export interface RunStore {
     run: { readonly run_id: string; readonly thread_id: string },
     scope: Scope,
   ) => Promise<boolean>;
-  /** The graph that the thread last ran; null for a thread that we have no record of. */
-  readonly threadGraph: (threadId: string, scope: Scope) => Promise<string | null>;
 }
 
 /** The durable record of runs: what executors ask of it. */

@@ -78,7 +78,7 @@ export interface FoundTask extends TaskRun {
 export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord, scope: Scope): Promise<TaskRun> {
   if (run.status !== "interrupted") return { run, interrupts: [] };
   const [newest] = await runs.list(run.thread_id, scope, { limit: 1, offset: 0 });
-  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id) : null;
+  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id, scope) : null;
   return { run, interrupts: Object.values(thread?.interrupts ?? {}).flat() };
 }
 

@@ -1,6 +1,7 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
+import type { Caller, Scope } from "./auth.ts";
 import { checkUpdate } from "./graph-names.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import {
@@ -13,7 +14,14 @@ import {
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
-import { createThread, getThread, type EditedState, type NewThread, type ThreadDeps } from "./threads.ts";
+import {
+  grantThread,
+  reachThread,
+  storeThread,
+  type EditedState,
+  type NewThread,
+  type ThreadDeps,
+} from "./threads.ts";
 
 export interface ThreadStateDeps extends ThreadDeps {
   readonly checkpointers: Checkpointers;
@@ -31,14 +39,39 @@ export interface CheckpointRef {
   readonly checkpoint_map?: JsonObject | null | undefined;
 }
 
-/** A thread without a graph or a checkpoint has an empty state. @throws AppError `not_found` for a thread or checkpoint */
+/** A checkpoint of a thread. */
+export interface StatePlace {
+  readonly threadId: string;
+  readonly at: CheckpointRef;
+}
+
+interface StateOptions {
+  /** Whether the states of subgraphs at work are shown with it. */
+  readonly subgraphs: boolean;
+}
+
+/**
+ * A thread without a graph or a checkpoint has an empty state.
+ * @throws AppError `not_found` for a thread or checkpoint; `forbidden`
+ */
 export async function getState(
   deps: ThreadStateDeps,
-  threadId: string,
-  at: CheckpointRef,
-  options: { readonly subgraphs: boolean },
+  caller: Caller,
+  place: StatePlace,
+  options: StateOptions,
 ): Promise<ThreadState> {
-  const graph = await readableGraph(deps, threadId);
+  const { scope } = await caller.authorize("threads:read", { thread_id: place.threadId });
+  return reachState(deps, scope, place, options);
+}
+
+/** For a caller who has been asked about. @throws AppError `not_found` */
+export async function reachState(
+  deps: ThreadStateDeps,
+  scope: Scope,
+  { threadId, at }: StatePlace,
+  options: StateOptions,
+): Promise<ThreadState> {
+  const graph = await readableGraph(deps, scope, threadId);
   const snapshot = await graph?.getState(configOf(threadId, at), options);
   if (snapshot?.metadata !== undefined) return shownState(snapshot, deps.toPlain);
   if (at.checkpoint_id !== undefined) throw missingCheckpoint(at.checkpoint_id);
@@ -53,13 +86,25 @@ export interface HistoryQuery {
   readonly checkpoint: CheckpointRef;
 }
 
-/** Newest first. @throws AppError `not_found` */
+/** Newest first. @throws AppError `not_found`, `forbidden` */
 export async function getHistory(
   deps: ThreadStateDeps,
+  caller: Caller,
+  threadId: string,
+  query: HistoryQuery,
+): Promise<readonly ThreadState[]> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  return reachHistory(deps, scope, threadId, query);
+}
+
+/** For a caller who has been asked about. @throws AppError `not_found` */
+export async function reachHistory(
+  deps: ThreadStateDeps,
+  scope: Scope,
   threadId: string,
   { limit, before, metadata, checkpoint }: HistoryQuery,
 ): Promise<readonly ThreadState[]> {
-  const graph = await readableGraph(deps, threadId);
+  const graph = await readableGraph(deps, scope, threadId);
   const snapshots =
     graph?.getStateHistory(configOf(threadId, checkpoint), {
       limit,
@@ -89,19 +134,21 @@ export interface StateEdit extends StateUpdate {
 
 /**
  * Saves a new checkpoint, made of the one it names and the update.
- * @throws AppError `thread_busy`, `state_moved`, `not_found`; `invalid_request` for what the graph cannot take
+ * @throws AppError `thread_busy`, `state_moved`, `not_found`, `forbidden`; `invalid_request` for what the graph cannot take
  */
 export async function updateState(
   deps: ThreadStateDeps,
+  caller: Caller,
   threadId: string,
   { checkpoint, ifNewest, ...update }: StateEdit,
 ): Promise<{ readonly checkpoint: JsonObject }> {
-  const thread = await getThread(deps, threadId);
+  const { scope } = await caller.authorize("threads:update", { thread_id: threadId });
+  const thread = await reachThread(deps, scope, threadId);
   const compiled = await loadEditable(deps, thread);
   // A subgraph has nodes and fields of its own.
   if ((checkpoint.checkpoint_ns ?? "") === "") checkUpdate(compiled, update);
   let saved: StateSnapshot["config"] = {};
-  await deps.threadStates.edit(threadId, deps.clock.now(), async (checkpointer, { metadata }) => {
+  await deps.threadStates.edit(threadId, scope, deps.clock.now(), async (checkpointer, { metadata }) => {
     if (metadata["graph_id"] !== thread.metadata["graph_id"])
       throw new AppError("thread_busy", `Thread '${threadId}' has gone to another graph meanwhile`);
     const graph = keeping(compiled, checkpointer);
@@ -113,18 +160,25 @@ export async function updateState(
   return { checkpoint: checkpointIds(saved) };
 }
 
-/** Makes a thread whose state is what the supersteps lead to. @throws AppError `thread_exists`, `invalid_request` */
+/**
+ * Makes a thread whose state is what the supersteps lead to, for callers who may edit it, too.
+ * @throws AppError `thread_exists`, `invalid_request`, `forbidden`
+ */
 export async function createThreadWith(
   deps: ThreadStateDeps,
-  { thread_id = deps.newId(), ...thread }: NewThread,
+  caller: Caller,
+  asked: NewThread,
   supersteps: readonly Superstep[],
 ): Promise<Thread> {
-  const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
+  const granted = await grantThread(deps, caller, asked);
+  const { thread_id } = granted.thread;
+  await caller.authorize("threads:update", { thread_id });
+  const compiled = await loadEditable(deps, granted.thread);
   for (const [step, { updates }] of supersteps.entries())
     for (const [index, update] of updates.entries())
       checkUpdate(compiled, update, `supersteps.${step}.updates.${index}.`);
-  return createThread(deps, { ...thread, thread_id }, async (stored, now) =>
-    deps.threadStates.createWith(stored, now, async (checkpointer) => {
+  return storeThread(deps, granted, async (stored, scope, now) =>
+    deps.threadStates.createWith(stored, scope, now, async (checkpointer) => {
       const graph = keeping(compiled, checkpointer);
       await graphUpdate(deps, graph, configOf(thread_id, {}), supersteps);
       return editedState(deps, graph, thread_id);
@@ -133,8 +187,12 @@ export async function createThreadWith(
 }
 
 /** The thread's graph on a checkpointer; null when it has none, or keeps no state. @throws AppError `not_found` */
-async function readableGraph(deps: ThreadStateDeps, threadId: string): Promise<CompiledGraph | null> {
-  const thread = await getThread(deps, threadId);
+async function readableGraph(
+  deps: ThreadStateDeps,
+  scope: Scope,
+  threadId: string,
+): Promise<CompiledGraph | null> {
+  const thread = await reachThread(deps, scope, threadId);
   const [compiled, checkpointer] = await Promise.all([load(deps, thread), deps.checkpointers.forThread()]);
   return compiled === null || compiled.checkpointer === false ? null : keeping(compiled, checkpointer);
 }

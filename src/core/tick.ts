@@ -8,7 +8,8 @@ import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
 import { sweepRuns } from "./runs.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";
-import { sweepThreads, type ThreadDeps } from "./threads.ts";
+import { sweepThreads } from "./thread-removal.ts";
+import type { ThreadDeps } from "./threads.ts";
 import { forgottenSince, type WakingDeps } from "./wake-ups.ts";
 import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 

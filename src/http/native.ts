@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/ports.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
-import { checkThreadId, readState } from "../core/threads.ts";
+import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {
@@ -25,6 +25,7 @@ import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface NativeDeps extends RunDeps {
+  readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
   readonly logger: Logger;
   readonly limits: BodyLimits;

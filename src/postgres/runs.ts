@@ -20,7 +20,6 @@ export function runStore(db: Db): RunStore {
     count: count(db),
     cancel: cancel(db),
     remove: remove(db),
-    threadGraph: threadGraph(db),
   };
 }
 
@@ -208,15 +207,4 @@ const remove =
       select from run`,
     );
     return removed.length > 0;
-  };
-
-const threadGraph =
-  (db: Db): RunStore["threadGraph"] =>
-  async (threadId, scope) => {
-    const [thread] = await rows<{ graph_id: string | null }>(
-      db,
-      sql`
-      select metadata ->> 'graph_id' as graph_id from langgraph.threads where thread_id = ${threadId} and ${within(scope)}`,
-    );
-    return thread?.graph_id ?? null;
   };

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
-import { EVERYTHING } from "../../src/core/auth.ts";
+import { EVERYTHING, SYSTEM } from "../../src/core/auth.ts";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
 import { searchThreads } from "../../src/core/threads.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
@@ -123,7 +123,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
       sort_order: "desc",
       select: ["thread_id", "status", "metadata", "updated_at"],
     } as const;
-    return (await timed(async () => searchThreads({ threads: threadStore(database) }, {}, page))).ms;
+    return (await timed(async () => searchThreads({ threads: threadStore(database) }, SYSTEM, {}, page))).ms;
   },
   state: async (place) => {
     const saver = new Checkpointer(place.database);
