@@ -132,15 +132,15 @@ export async function respond(
 /** The newest state, of the graph or of a subgraph that is at work. */
 export async function readStateByCommand(
   deps: CommandDeps,
-  { threadId, scope }: CommandedThread,
+  { threadId, ...reader }: SentCommand,
   {
     namespace,
     keys,
   }: { readonly namespace: readonly string[]; readonly keys: readonly string[] | undefined },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId, scope)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const at = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const { values, checkpoint } = await reachState(deps, scope, { threadId, at }, { subgraphs: false });
+  const { values, checkpoint } = await reachState(deps, reader, { threadId, at }, { subgraphs: false });
   if (checkpoint === null && namespace.length > 0)
     return refused("no_such_namespace", `There is no state of '${namespace.join("|")}'`);
   const all = isJsonObject(values) ? Object.entries(values) : [];
@@ -156,17 +156,17 @@ export async function readStateByCommand(
 /** The thread's checkpoints, the newest first. */
 export async function listCheckpoints(
   deps: CommandDeps,
-  { threadId, scope }: CommandedThread,
+  { threadId, ...reader }: SentCommand,
   query: {
     readonly namespace: readonly string[];
     readonly limit: number;
     readonly before: string | undefined;
   },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId, scope)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const { namespace, limit, before } = query;
   const checkpoint = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const states = await reachHistory(deps, scope, threadId, {
+  const states = await reachHistory(deps, reader, threadId, {
     limit,
     before,
     metadata: undefined,
@@ -187,12 +187,12 @@ export async function fork(
   sent: SentCommand,
   { checkpointId, input, config }: { checkpointId: string; input: unknown; config: GraphConfig },
 ): Promise<CommandResult> {
-  const { threadId, scope, caller } = sent;
+  const { threadId, scope } = sent;
   const thread = await deps.threads.get(threadId, scope);
-  const assistant = thread === null ? undefined : await assistantOf(deps, caller, thread);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (assistant === undefined) return noRun();
   const place = { threadId, at: { checkpoint_id: checkpointId } };
-  const found = await reachState(deps, scope, place, { subgraphs: false }).catch(missing);
+  const found = await reachState(deps, sent, place, { subgraphs: false }).catch(missing);
   if (found === null) return refused("no_such_checkpoint", `Checkpoint '${checkpointId}' not found`);
   const run_id = await createOnce(deps, sent, {
     assistant,

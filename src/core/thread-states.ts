@@ -1,7 +1,7 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
-import type { Caller, Scope } from "./auth.ts";
+import { authFields, principalOf, type Caller, type Scope } from "./auth.ts";
 import { checkUpdate } from "./graph-names.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import {
@@ -15,6 +15,7 @@ import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
 import {
+  checkStillReached,
   grantThread,
   reachThread,
   storeThread,
@@ -45,6 +46,12 @@ export interface StatePlace {
   readonly at: CheckpointRef;
 }
 
+/** Who looks at a thread, and what it reaches. */
+export interface ThreadReader {
+  readonly caller: Caller;
+  readonly scope: Scope;
+}
+
 interface StateOptions {
   /** Whether the states of subgraphs at work are shown with it. */
   readonly subgraphs: boolean;
@@ -61,18 +68,19 @@ export async function getState(
   options: StateOptions,
 ): Promise<ThreadState> {
   const { scope } = await caller.authorize("threads:read", { thread_id: place.threadId });
-  return reachState(deps, scope, place, options);
+  return reachState(deps, { caller, scope }, place, options);
 }
 
 /** For a caller who has been asked about. @throws AppError `not_found` */
 export async function reachState(
   deps: ThreadStateDeps,
-  scope: Scope,
+  reader: ThreadReader,
   { threadId, at }: StatePlace,
   options: StateOptions,
 ): Promise<ThreadState> {
-  const graph = await readableGraph(deps, scope, threadId);
+  const graph = await readableGraph(deps, reader, threadId);
   const snapshot = await graph?.getState(configOf(threadId, at), options);
+  await checkStillReached(deps, reader.scope, threadId);
   if (snapshot?.metadata !== undefined) return shownState(snapshot, deps.toPlain);
   if (at.checkpoint_id !== undefined) throw missingCheckpoint(at.checkpoint_id);
   return EMPTY_STATE;
@@ -94,17 +102,17 @@ export async function getHistory(
   query: HistoryQuery,
 ): Promise<readonly ThreadState[]> {
   const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
-  return reachHistory(deps, scope, threadId, query);
+  return reachHistory(deps, { caller, scope }, threadId, query);
 }
 
 /** For a caller who has been asked about. @throws AppError `not_found` */
 export async function reachHistory(
   deps: ThreadStateDeps,
-  scope: Scope,
+  reader: ThreadReader,
   threadId: string,
   { limit, before, metadata, checkpoint }: HistoryQuery,
 ): Promise<readonly ThreadState[]> {
-  const graph = await readableGraph(deps, scope, threadId);
+  const graph = await readableGraph(deps, reader, threadId);
   const snapshots =
     graph?.getStateHistory(configOf(threadId, checkpoint), {
       limit,
@@ -113,6 +121,7 @@ export async function reachHistory(
     }) ?? [];
   const states: ThreadState[] = [];
   for await (const snapshot of snapshots) states.push(shownState(snapshot, deps.toPlain));
+  await checkStillReached(deps, reader.scope, threadId);
   return states;
 }
 
@@ -144,7 +153,7 @@ export async function updateState(
 ): Promise<{ readonly checkpoint: JsonObject }> {
   const { scope } = await caller.authorize("threads:update", { thread_id: threadId });
   const thread = await reachThread(deps, scope, threadId);
-  const compiled = await loadEditable(deps, thread);
+  const compiled = await loadEditable(deps, caller, thread);
   // A subgraph has nodes and fields of its own.
   if ((checkpoint.checkpoint_ns ?? "") === "") checkUpdate(compiled, update);
   let saved: StateSnapshot["config"] = {};
@@ -173,7 +182,7 @@ export async function createThreadWith(
   const granted = await grantThread(deps, caller, asked);
   const { thread_id } = granted.thread;
   await caller.authorize("threads:update", { thread_id });
-  const compiled = await loadEditable(deps, granted.thread);
+  const compiled = await loadEditable(deps, caller, granted.thread);
   for (const [step, { updates }] of supersteps.entries())
     for (const [index, update] of updates.entries())
       checkUpdate(compiled, update, `supersteps.${step}.updates.${index}.`);
@@ -189,26 +198,34 @@ export async function createThreadWith(
 /** The thread's graph on a checkpointer; null when it has none, or keeps no state. @throws AppError `not_found` */
 async function readableGraph(
   deps: ThreadStateDeps,
-  scope: Scope,
+  { caller, scope }: ThreadReader,
   threadId: string,
 ): Promise<CompiledGraph | null> {
   const thread = await reachThread(deps, scope, threadId);
-  const [compiled, checkpointer] = await Promise.all([load(deps, thread), deps.checkpointers.forThread()]);
+  const [compiled, checkpointer] = await Promise.all([
+    load(deps, caller, thread),
+    deps.checkpointers.forThread(),
+  ]);
   return compiled === null || compiled.checkpointer === false ? null : keeping(compiled, checkpointer);
 }
 
 type Owned = Pick<Thread, "thread_id" | "metadata">;
 
-async function load({ graphs, graphStore }: ThreadStateDeps, thread: Owned): Promise<CompiledGraph | null> {
+async function load(
+  { graphs, graphStore }: ThreadStateDeps,
+  caller: Caller,
+  thread: Owned,
+): Promise<CompiledGraph | null> {
   const name = thread.metadata["graph_id"];
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
-  const configurable = { ...graph.config?.configurable, thread_id: thread.thread_id };
-  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(undefined));
+  const known = authFields(principalOf(caller));
+  const configurable = { ...graph.config?.configurable, ...known, thread_id: thread.thread_id };
+  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(caller.storeOwner));
 }
 
-async function loadEditable(deps: ThreadStateDeps, thread: Owned): Promise<CompiledGraph> {
-  const compiled = await load(deps, thread);
+async function loadEditable(deps: ThreadStateDeps, caller: Caller, thread: Owned): Promise<CompiledGraph> {
+  const compiled = await load(deps, caller, thread);
   if (compiled === null) {
     const advice = "run one on it, or name one as graph_id in its metadata";
     throw new AppError("invalid_request", `Thread '${thread.thread_id}' has no graph: ${advice}`);

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { isEverything, type Caller, type Scope } from "./auth.ts";
+import { authFields, isEverything, principalOf, type Caller, type Scope } from "./auth.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
@@ -41,9 +41,10 @@ export async function readState(
 ): Promise<StateSnapshot> {
   const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
   const config = { configurable: { thread_id: threadId } };
+  const known = { ...authFields(principalOf(caller)), thread_id: threadId };
   const [bound, compiled, checkpointer] = await Promise.all([
     threads.boundTo(threadId, scope),
-    graph.load(config),
+    graph.load({ configurable: known }),
     checkpointers.forThread(),
   ]);
   const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
@@ -51,6 +52,7 @@ export async function readState(
     bound === null ? isEverything(scope) : bound.graph_id === null || bound.graph_id === graph.name;
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
   if (state?.metadata === undefined) throw missing(threadId);
+  await checkStillReached({ threads }, scope, threadId);
   return state;
 }
 
@@ -152,6 +154,20 @@ interface ReachDeps {
 /** For a caller who has been asked about. @throws AppError `not_found` */
 export async function reachThread({ threads }: ReachDeps, scope: Scope, threadId: string): Promise<Thread> {
   return existing(await threads.get(threadId, scope), threadId);
+}
+
+/**
+ * After reading what is stored by the thread's id: it is the reader's if the thread still is, which somebody else may
+ * have made anew meanwhile.
+ * @throws AppError `not_found`
+ */
+export async function checkStillReached(
+  { threads }: { readonly threads: Pick<ThreadStore, "boundTo"> },
+  scope: Scope,
+  threadId: string,
+): Promise<void> {
+  if (isEverything(scope)) return;
+  if ((await threads.boundTo(threadId, scope)) === null) throw missing(threadId);
 }
 
 /** Also when it will be gone; null for a thread that stays. @throws AppError `not_found`, `forbidden` */
