@@ -181,6 +181,43 @@ export function withoutAuthFields(configurable: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(configurable).filter(([name]) => !names.includes(name)));
 }
 
+/** What a caller reaches, by what they were asked about. */
+export type Scopes = Readonly<Partial<Record<AuthEvent, Scope>>>;
+
+/** What was allowed to a caller, for what is done on their behalf later, without asking again. JSON. */
+export interface Mandate {
+  /** Whom belongs what is made; null for nobody. */
+  readonly owner: string | null;
+  /** Null for the server itself, which reaches everything. */
+  readonly principal: Principal | null;
+  readonly scopes: Scopes | null;
+}
+
+/** The caller, and what they are allowed from now on. */
+export function mandated(caller: Caller): { readonly caller: Caller; readonly mandate: Mandate } {
+  const principal = principalOf(caller) ?? null;
+  const scopes: Partial<Record<AuthEvent, Scope>> = {};
+  const authorize: Caller["authorize"] = async (event, asked) => {
+    const grant = await caller.authorize(event, asked);
+    scopes[event] = grant.scope;
+    return grant;
+  };
+  const mandate = { owner: caller.owner, principal, scopes: principal === null ? null : scopes };
+  return { caller: { ...caller, authorize }, mandate };
+}
+
+/** The one who was given a mandate; of what was not asked about then, they reach what belongs to them. */
+export function callerAs({ owner, principal, scopes }: Mandate): Caller {
+  if (principal === null) return SYSTEM;
+  const { user, store_owner } = principal;
+  return {
+    user: user ?? undefined,
+    owner,
+    storeOwner: store_owner ?? undefined,
+    authorize: async (event, value) => ({ value, scope: scopes?.[event] ?? { owner: owner ?? NOBODY } }),
+  };
+}
+
 /** For a graph's `configurable`. */
 export function authFields(principal: Principal | undefined): JsonObject {
   if (principal?.user == null) return {};

@@ -1,8 +1,8 @@
 /** Crons that are due: each time becomes one run, on whichever instance and however many timers tick. */
 
 import { AppError } from "../errors.ts";
-import { allowedTo, EVERYTHING, SYSTEM, type Caller } from "./auth.ts";
-import { timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
+import type { Caller } from "./auth.ts";
+import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
 import type { Logger } from "./ports.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
@@ -63,7 +63,7 @@ interface Fired {
 /** A cron without a run that could be made goes on with its next time, and the log says why. */
 async function fireOne(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
   const next = await nextTime(deps, cron);
-  const caller = callerOf(cron);
+  const caller = cronCaller(cron);
   const request = await deps.requestOf(cron, caller).catch((error: unknown) => {
     if (error instanceof AppError && error.code === "unavailable") throw error;
     return new NoRun("The cron asks for no run that can be made", { cause: error });
@@ -80,13 +80,6 @@ async function fireOne(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
   const { hasMoved } = await deps.calendar.fire(cron, next, deps.clock.now(), null);
   if (hasMoved) logRefusal(deps, cron, request.cause);
   return { hasMoved, hasRun: false, next };
-}
-
-/** Whoever made it: what was allowed then is not asked about again. */
-function callerOf({ user_id, principal, scope }: DueCron): Caller {
-  const { user = null, store_owner = null } = principal ?? {};
-  const caller = { ...SYSTEM, owner: user_id, user: user ?? undefined, storeOwner: store_owner ?? undefined };
-  return allowedTo(caller, scope ?? EVERYTHING);
 }
 
 /** Through the door of every other run; that the run is stored and that the cron moves on is one transaction. */

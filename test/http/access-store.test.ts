@@ -134,6 +134,58 @@ const remembering = new StateGraph(Found)
   .addEdge(START, "remember")
   .compile();
 
+test("a graph has the store of the user whom it runs for", async () => {
+  await using app = await signedInApp({ graphs: [{ name: "remembering", graph: remembering }] });
+  const [ada, bob, nobody] = [app.as("ada"), app.as("bob"), app.as()];
+  const run = async (ask: Ask, text: string) =>
+    (await ask("POST", "/runs/wait", { assistant_id: "remembering", input: { text } })).body;
+  await put(ada, ["memories"], "by-hand", { of: "ada" });
+  await put(bob, ["memories"], "by-hand", { of: "bob" });
+  expect(await run(ada, "first")).toMatchObject({ found: [["memories", "by-hand"]] });
+  expect(await run(ada, "second")).toMatchObject({
+    found: [
+      ["memories", "first"],
+      ["memories", "by-hand"],
+    ],
+  });
+  expect(await run(bob, "third")).toMatchObject({ found: [["memories", "by-hand"]] });
+  expect(await get(ada, "memories", "second")).toMatchObject({ value: { text: "second" } });
+  expect(await get(bob, "memories", "second")).toBeNull();
+  expect(await get(nobody, "memories", "second")).toBeNull();
+  // By whichever door the run comes, and whoever executes it.
+  expect((await ada("POST", "/graphs/remembering/invoke", { input: { text: "native" } })).status).toBe(200);
+  await ada("POST", "/threads", { thread_id: "t" });
+  await ada("POST", "/threads/t/runs", { assistant_id: "remembering", input: { text: "in-background" } });
+  await expect.poll(async () => get(ada, "memories", "in-background"), { timeout: 20_000 }).not.toBeNull();
+  expect(await get(ada, "memories", "native")).not.toBeNull();
+  expect(await search(bob)).toMatchObject({ items: [{ key: "third" }, { key: "by-hand" }] });
+});
+
+/** Goes on as its store says, which it is also asked for when a state is edited. */
+const choosing = new StateGraph(Found)
+  .addNode("choose", () => ({}))
+  .addNode("known", () => ({}))
+  .addNode("unknown", () => ({}))
+  .addEdge(START, "choose")
+  .addConditionalEdges("choose", async (_, { store }: LangGraphRunnableConfig) =>
+    (await store?.get(["memories"], "word")) == null ? "unknown" : "known",
+  )
+  .compile();
+
+test("an edit of a state asks the store of the user who makes it", async () => {
+  await using app = await signedInApp({ graphs: [{ name: "choosing", graph: choosing }] });
+  await put(app.as("ada"), ["memories"], "word", {});
+  for (const [who, next] of [
+    ["ada", "known"],
+    ["bob", "unknown"],
+  ] as const) {
+    await app.as(who)("POST", "/threads", { thread_id: who, metadata: { graph_id: "choosing" } });
+    const edit = { values: { text: "a" }, as_node: "choose" };
+    expect((await app.as(who)("POST", `/threads/${who}/state`, edit)).status).toBe(200);
+    expect((await app.as(who)("GET", `/threads/${who}/state`)).body).toMatchObject({ next: [next] });
+  }
+});
+
 test("where nobody signs in, all share one store", async () => {
   await using app = await signedInApp({ graphs: [{ name: "remembering", graph: remembering }] });
   const nobody = app.as();
