@@ -6,7 +6,7 @@ import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { JsonObject, Thread, ThreadStatus } from "./model.ts";
-import { ownCheckpointer } from "./own-checkpointers.ts";
+import { ownCheckpointer, refuseOwnCheckpointer } from "./own-checkpointers.ts";
 import type { RunStore } from "./ports.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
@@ -105,7 +105,10 @@ export async function createThread(
 }
 
 /** @throws AppError `not_found` */
-export async function getThread({ threads }: Pick<ThreadDeps, "threads">, threadId: string): Promise<Thread> {
+export async function getThread(
+  { threads }: { readonly threads: Pick<ThreadStore, "get"> },
+  threadId: string,
+): Promise<Thread> {
   return existing(await threads.get(threadId), threadId);
 }
 
@@ -163,14 +166,6 @@ async function removeThreads(deps: ThreadDeps, found: readonly Partial<Thread>[]
 async function forgetElsewhere(deps: Pick<ThreadDeps, "graphs">, thread: Partial<Thread>): Promise<void> {
   const own = await ownCheckpointer(deps, thread);
   if (thread.thread_id !== undefined) await own?.deleteThread?.(thread.thread_id);
-}
-
-async function refuseOwnCheckpointer(deps: ThreadDeps, thread: Partial<Thread>, what: string): Promise<void> {
-  if ((await ownCheckpointer(deps, thread)) === null) return;
-  throw new AppError(
-    "invalid_request",
-    `The thread's graph has a checkpointer of its own, which cannot ${what}`,
-  );
 }
 
 /** @throws AppError `not_found`; `invalid_request` when the graph keeps its states where we cannot copy them */
