@@ -10,7 +10,7 @@ import type { Graph, GraphConfig } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
+import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type {
   Admission,
   ClaimedRun,
@@ -209,9 +209,15 @@ export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): 
   return run;
 }
 
-/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
-export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
-  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, wakeUp);
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. Their metadata keeps the reason. */
+export async function cancelRuns(
+  deps: CancelDeps,
+  which: RunSelection,
+  action: CancelAction,
+  reason?: CancelReason,
+): Promise<void> {
+  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now(), reason))
+    await wake(deps, wakeUp);
 }
 
 /** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */

@@ -14,7 +14,12 @@ const Time = z.iso.datetime({ offset: true, local: true }).transform((text) => {
 });
 
 /** What each run is asked for with; what concerns a client that waits, or the moment of asking, makes no sense here. */
-const CronRun = RunFields.omit({ on_disconnect: true, if_not_exists: true, after_seconds: true });
+const CronRun = RunFields.omit({
+  on_disconnect: true,
+  if_not_exists: true,
+  after_seconds: true,
+  strict_resume: true,
+});
 
 const Common = CronRun.extend({
   schedule: Schedule,

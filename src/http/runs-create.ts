@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
+import type { ThreadLog } from "../core/thread-log.ts";
 import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
@@ -16,6 +17,7 @@ import { parse, readJson } from "./body.ts";
 import { checkRunBody, graphConfig, makeContext, prepare, type NativeDeps } from "./native.ts";
 import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
 import { configurableHeaders, type HeaderRules } from "./headers.ts";
+import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
@@ -23,6 +25,7 @@ import {
   RunBatch,
   RunCreate,
   StatelessRunCreate,
+  StreamQuery,
   type LangSmithTracer,
   type RunCreateBody,
 } from "./runs-schemas.ts";
@@ -30,6 +33,7 @@ import {
 export interface RunsDeps extends NativeDeps, RunAssistantDeps {
   readonly webhookPolicy: WebhookPolicy;
   readonly configurableHeaders: HeaderRules;
+  readonly log: Pick<ThreadLog, "checkpointSeq">;
 }
 
 /** A run that is asked for: where, and how. */
@@ -59,9 +63,10 @@ export function createAndWait(deps: RunsDeps): Route["handle"] {
 
 export function createAndStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
+    const { namespace: namespaces } = await parse(StreamQuery, queryOf(call.request, ["namespace"]));
     const { watched, after } = await start(deps, call, await readAsked(deps, call), "stream");
     const first = { event: "metadata", data: { run_id: watched.run.run_id, attempt: 1 }, id: after };
-    return streamRun(deps, { ...watched, after, first, modes: undefined });
+    return streamRun(deps, { ...watched, after, first, namespaces });
   };
 }
 
@@ -246,6 +251,7 @@ function settings(body: RunCreateBody): RunSettings {
     ...(interrupt_after == null ? {} : { interrupt_after }),
     ...(stream_subgraphs == null ? {} : { subgraphs: stream_subgraphs }),
     ...(durability === undefined ? {} : { durability }),
+    ...(body.strict_resume === true ? { strict_resume: true } : {}),
   };
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
+import type { Awaited } from "../core/results.ts";
 import { cancelRuns, deleteRun, getThreadRun, listRuns } from "../core/runs.ts";
 import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
@@ -87,9 +88,9 @@ function remove(deps: RunsDeps): Route["handle"] {
 
 function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { wait, action } = await parse(schemas.CancelQuery, queryOf(call.request));
+    const { wait, action, reason } = await parse(schemas.CancelQuery, queryOf(call.request));
     const run = await find(deps, call);
-    await cancelRuns(deps, { runIds: [run.run_id] }, action ?? "interrupt");
+    await cancelRuns(deps, { runIds: [run.run_id] }, action ?? "interrupt", reason);
     if (wait !== true) return json({}, 202);
     await awaitEnd(deps, run, call.invocation);
     return new Response(null, { status: 204 });
@@ -98,7 +99,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 
 function cancelMany(deps: RunsDeps): Route["handle"] {
   return async ({ request }) => {
-    const { action } = await parse(schemas.CancelQuery.omit({ wait: true }), queryOf(request));
+    const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
     const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelRuns(
@@ -130,7 +131,7 @@ function join(deps: RunsDeps): Route["handle"] {
 
 function joinStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request));
+    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request, ["namespace"]));
     const run = await findLogged(deps, call);
     const lastId = await lastEventId(call.request);
     const attempt = Math.max(run.attempt, 1);
@@ -139,14 +140,24 @@ function joinStream(deps: RunsDeps): Route["handle"] {
       invocation: call.invocation,
       cancelOnDisconnect: query.cancel_on_disconnect ?? false,
       headers: { location: call.path },
-      after: lastId ?? 0,
+      after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
       first:
         lastId === undefined
           ? { event: "metadata", data: { run_id: run.run_id, attempt }, id: 0 }
           : undefined,
       modes: query.stream_mode,
+      namespaces: query.namespace,
     });
   };
+}
+
+/** Where the run streamed the checkpoint; its beginning if it did not. */
+async function afterCheckpoint(
+  { log }: RunsDeps,
+  run: Awaited,
+  checkpointId: string | undefined,
+): Promise<number> {
+  return checkpointId === undefined ? 0 : ((await log.checkpointSeq(run, checkpointId)) ?? 0);
 }
 
 /** Nothing, and -1, stand for the beginning. */

@@ -1,12 +1,15 @@
 /** Each field that the official SDK can send has an effect, or is refused with a reason; none is accepted and ignored. */
 
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { installPackages } from "../support/official-packages.ts";
 import { startReceiver, type Receiver } from "../support/receiver.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { assistantEffects } from "./fields/assistants.ts";
 import { cronEffects } from "./fields/crons.ts";
 import { GRAPHS, placeOf, type Effects } from "./fields/place.ts";
+import { newerEffects } from "./fields/newer.ts";
 import { askingEffects } from "./fields/runs.ts";
 import { runEffects } from "./fields/run-control.ts";
 import { storeEffects } from "./fields/store.ts";
@@ -32,22 +35,45 @@ afterAll(async () => {
   await receiver[Symbol.asyncDispose]();
 });
 
-const fields = Object.entries(effects).flatMap(([method, ofMethod]) =>
-  Object.entries(ofMethod).map(([field, effect]) => ({ method, field, effect })),
+const fields = [effects, newerEffects].flatMap((all) =>
+  Object.entries(all).flatMap(([method, ofMethod]) =>
+    Object.entries(ofMethod).map(([field, effect]) => ({ method, field, effect })),
+  ),
 );
 
 test.concurrent.each(fields)("$method: $field", async ({ effect }) => effect(placeOf(server, receiver)));
 
-test.each(["runs", "threads", "assistants", "crons", "store"])(
-  "client.%s sends no other field",
-  async (noun) => {
-    for (const [method, sent] of await sentBy(noun))
-      expect([method, sent.filter((field) => !(field in (effects[`${noun}.${method}`] ?? {})))]).toEqual([
-        method,
-        [],
-      ]);
-  },
-);
+const NOUNS = ["runs", "threads", "assistants", "crons", "store"];
+
+test.each(NOUNS)("client.%s sends no other field", async (noun) => {
+  for (const [method, sent] of await sentBy(noun, import.meta.resolve("@langchain/langgraph-sdk")))
+    expect([method, sent.filter((field) => !(field in effectsOf(noun, method)))]).toEqual([method, []]);
+});
+
+/** So that a newer client does not find us unprepared: what is new in it is listed, and has its effect. */
+test("client 1.15.0 sends what is listed as new, and no other field", async () => {
+  const folder = await installPackages("newer-sdk", { "@langchain/langgraph-sdk": "1.15.0" });
+  const newer = pathToFileURL(`${folder}/node_modules/@langchain/langgraph-sdk/dist/index.js`).href;
+  const found: [string, readonly string[]][] = [];
+  for (const noun of NOUNS) {
+    for (const [method, sent] of await sentBy(noun, newer)) {
+      const name = `${noun}.${method}`;
+      const fresh = sent.filter((field) => !(field in effectsOf(noun, method)));
+      if (fresh.length > 0) found.push([name, fresh]);
+    }
+  }
+  expect(Object.fromEntries(found)).toEqual(
+    Object.fromEntries(
+      Object.entries(newerEffects)
+        .map(([method, ofMethod]) => [method, Object.keys(ofMethod)] as const)
+        .filter(([method]) => method !== "runs.createBatch"), // which sends whatever it is given
+    ),
+  );
+});
+
+function effectsOf(noun: string, method: string): Effects {
+  return effects[`${noun}.${method}`] ?? {};
+}
 
 /** Of an SDK request, or of what it makes of an answer; no fields. */
 const NO_FIELDS = new Set([
@@ -75,8 +101,9 @@ const STREAMS = new Set(["stream", "joinStream"]);
 /** The names in the source of the SDK's methods that are written as properties are. */
 async function sentBy(
   noun: string,
+  sdk: string,
 ): Promise<readonly (readonly [method: string, fields: readonly string[]])[]> {
-  const file = new URL(`client/${noun}/index.js`, import.meta.resolve("@langchain/langgraph-sdk"));
+  const file = new URL(`client/${noun}/index.js`, sdk);
   const source = (await readFile(file, "utf8")).replaceAll(/\/\*[^]*?\*\//g, "");
   const methods = source.split(/^\t(?:async )?\*?(?=\w+\(.*\) \{$)/m).slice(1);
   return methods.flatMap((text): (readonly [string, readonly string[]])[] => {
