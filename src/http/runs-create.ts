@@ -49,6 +49,7 @@ export interface Asked {
 export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const asked = await readAsked(deps, call);
+    checkBackground(asked.body);
     const run = await createAs(deps, call, asked);
     return json(shownNew(run), 200, locations(run, asked.threadId));
   };
@@ -81,6 +82,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
     for (const [index, body] of (await parse(RunBatch, items)).entries()) {
+      checkBackground(body);
       const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
       found.set(body.assistant_id, assistant);
       const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
@@ -92,6 +94,13 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     for (const one of asked) runs.push(await createAs(deps, call, one));
     return json(runs.map(shownNew), 200, repeatHeaders(runs.every(isRepeat)));
   };
+}
+
+/** @throws AppError `invalid_request` */
+function checkBackground({ on_disconnect }: RunCreateBody): void {
+  if (on_disconnect !== "cancel") return;
+  const why = "nobody stays connected to a run in the background; join it with cancel_on_disconnect";
+  throw new AppError("invalid_request", `on_disconnect: ${why}`);
 }
 
 export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {

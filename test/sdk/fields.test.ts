@@ -50,6 +50,22 @@ test.each(NOUNS)("client.%s sends no other field", async (noun) => {
     expect([method, sent.filter((field) => !(field in effectsOf(noun, method)))]).toEqual([method, []]);
 });
 
+/** It sends whatever it is given, under the names of its own options; those that are the client's alone make no field. */
+async function batchFields(sdk: string): Promise<readonly string[]> {
+  const types = (await readFile(new URL("types.d.ts", sdk), "utf8")).replaceAll(/\/\*[^]*?\*\//g, "");
+  const payloads = [...types.matchAll(/^interface Runs(?:Invoke|Create)Payload [^]*?^\}/gm)].join();
+  const names = [...payloads.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name = ""]) => name);
+  return names.filter((name) => !["signal", "onRunCreated"].includes(name));
+}
+
+test("client.runs.createBatch can be given nothing else", async () => {
+  const given = await batchFields(import.meta.resolve("@langchain/langgraph-sdk"));
+  expect(given.length).toBeGreaterThan(20);
+  const known = new Set(Object.keys(effectsOf("runs", "createBatch")));
+  const inSnakeCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  expect(given.filter((name) => !known.has(name) && !known.has(inSnakeCase(name)))).toEqual([]);
+});
+
 /** So that a newer client does not find us unprepared: what is new in it is listed, and has its effect. */
 test("client 1.15.0 sends what is listed as new, and no other field", async () => {
   const folder = await installPackages("newer-sdk", { "@langchain/langgraph-sdk": "1.15.0" });
@@ -62,11 +78,12 @@ test("client 1.15.0 sends what is listed as new, and no other field", async () =
       if (fresh.length > 0) found.push([name, fresh]);
     }
   }
+  const given = await batchFields(import.meta.resolve("@langchain/langgraph-sdk"));
+  const more = (await batchFields(newer)).filter((name) => !given.includes(name));
+  found.push(["runs.createBatch", more]);
   expect(Object.fromEntries(found)).toEqual(
     Object.fromEntries(
-      Object.entries(newerEffects)
-        .map(([method, ofMethod]) => [method, Object.keys(ofMethod)] as const)
-        .filter(([method]) => method !== "runs.createBatch"), // which sends whatever it is given
+      Object.entries(newerEffects).map(([method, ofMethod]) => [method, Object.keys(ofMethod)]),
     ),
   );
 });

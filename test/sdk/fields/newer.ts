@@ -144,10 +144,7 @@ export const newerEffects: Readonly<Record<string, Effects>> = {
   "runs.create": { strict_resume: strictResume("") },
   "runs.wait": { strict_resume: strictResume("/wait") },
   "runs.stream": { strict_resume: strictResume("/stream"), namespace: streamNamespace },
-  "runs.createBatch": {
-    strict_resume: strictResumeAlone("strict_resume"),
-    strictResume: strictResumeAlone("strictResume"),
-  },
+  "runs.createBatch": { strictResume: strictResumeAlone("strictResume") },
   "runs.cancel": { reason: cancelReason },
   "threads.getState": { select: selectState },
   "threads.getHistory": { select: selectHistory },
