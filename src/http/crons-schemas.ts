@@ -22,6 +22,9 @@ const CronRun = RunFields.omit({
 });
 
 const Common = CronRun.extend({
+  if_not_exists: RunFields.shape.if_not_exists.meta({
+    description: "`create` makes the thread if there is none; runs on threads of their own have one anyway.",
+  }),
   schedule: Schedule,
   timezone: Timezone.nullish(),
   end_time: Time.nullish().meta({ description: "Without an offset, it is UTC." }),
@@ -37,7 +40,7 @@ export const ThreadCronCreate = Common.extend({
 });
 
 /** Absent leaves what is there. */
-export const CronPatch = CronCreate.omit({ assistant_id: true }).partial();
+export const CronPatch = CronCreate.omit({ assistant_id: true, if_not_exists: true }).partial();
 
 const cron = {
   cron_id: z.uuid(),

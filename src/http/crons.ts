@@ -16,7 +16,7 @@ import {
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/runs.ts";
-import { checkThreadId } from "../core/threads.ts";
+import { checkThreadId, createThread, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
@@ -29,7 +29,7 @@ import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 
 type AskingDeps = RunAssistantDeps & Pick<RunsDeps, "webhookPolicy">;
 
-export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps {}
+export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps, ThreadDeps {}
 
 export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
@@ -90,7 +90,7 @@ function create(deps: CronRouteDeps): Route["handle"] {
     const schema = thread_id === null ? schemas.CronCreate : schemas.ThreadCronCreate;
     const sent = checkRunBody(await readJson(request, deps.limits), deps.limits);
     const { schedule, timezone, end_time, enabled, on_run_completed, ...run } = await parse(schema, sent);
-    const { assistant_id, metadata, ...payload } = run;
+    const { assistant_id, metadata, if_not_exists, ...payload } = run;
     const cron: NewCron = {
       assistant_id,
       thread_id,
@@ -103,6 +103,8 @@ function create(deps: CronRouteDeps): Route["handle"] {
       metadata: metadata ?? {},
     };
     const { assistant } = await cronRequest(deps, cron, invocation);
+    if (thread_id !== null && if_not_exists === "create")
+      await createThread(deps, { thread_id, metadata: {}, if_exists: "do_nothing" });
     return json(await createCron(deps, { ...cron, assistant_id: assistant.assistant_id }));
   };
 }

@@ -9,7 +9,7 @@ import { startServer, type TestServer } from "../support/server.ts";
 import { assistantEffects } from "./fields/assistants.ts";
 import { cronEffects } from "./fields/crons.ts";
 import { GRAPHS, placeOf, type Effects } from "./fields/place.ts";
-import { newerEffects } from "./fields/newer.ts";
+import { newerEffects, otherEffects } from "./fields/newer.ts";
 import { askingEffects } from "./fields/runs.ts";
 import { runEffects } from "./fields/run-control.ts";
 import { storeEffects } from "./fields/store.ts";
@@ -35,7 +35,7 @@ afterAll(async () => {
   await receiver[Symbol.asyncDispose]();
 });
 
-const fields = [effects, newerEffects].flatMap((all) =>
+const fields = [effects, newerEffects, otherEffects].flatMap((all) =>
   Object.entries(all).flatMap(([method, ofMethod]) =>
     Object.entries(ofMethod).map(([field, effect]) => ({ method, field, effect })),
   ),
@@ -66,25 +66,30 @@ test("client.runs.createBatch can be given nothing else", async () => {
   expect(given.filter((name) => !known.has(name) && !known.has(inSnakeCase(name)))).toEqual([]);
 });
 
-/** So that a newer client does not find us unprepared: what is new in it is listed, and has its effect. */
-test("client 1.15.0 sends what is listed as new, and no other field", async () => {
-  const folder = await installPackages("newer-sdk", { "@langchain/langgraph-sdk": "1.15.0" });
-  const newer = pathToFileURL(`${folder}/node_modules/@langchain/langgraph-sdk/dist/index.js`).href;
-  const found: [string, readonly string[]][] = [];
+/** What it sends besides what the SDK that we test with does. */
+async function moreThanOurs(version: string): Promise<Readonly<Record<string, readonly string[]>>> {
+  const folder = await installPackages("sdk", { "@langchain/langgraph-sdk": version });
+  const sdk = pathToFileURL(`${folder}/node_modules/@langchain/langgraph-sdk/dist/index.js`).href;
+  const ours = await batchFields(import.meta.resolve("@langchain/langgraph-sdk"));
+  const found: [method: string, fields: readonly string[]][] = [
+    ["runs.createBatch", (await batchFields(sdk)).filter((name) => !ours.includes(name))],
+  ];
   for (const noun of NOUNS) {
-    for (const [method, sent] of await sentBy(noun, newer)) {
-      const name = `${noun}.${method}`;
-      const fresh = sent.filter((field) => !(field in effectsOf(noun, method)));
-      if (fresh.length > 0) found.push([name, fresh]);
-    }
+    const methods = await sentBy(noun, sdk);
+    expect([noun, methods.length]).toEqual([noun, expect.toSatisfy((many: number) => many > 4)]);
+    for (const [method, sent] of methods)
+      found.push([`${noun}.${method}`, sent.filter((field) => !(field in effectsOf(noun, method)))]);
   }
-  const given = await batchFields(import.meta.resolve("@langchain/langgraph-sdk"));
-  const more = (await batchFields(newer)).filter((name) => !given.includes(name));
-  found.push(["runs.createBatch", more]);
-  expect(Object.fromEntries(found)).toEqual(
-    Object.fromEntries(
-      Object.entries(newerEffects).map(([method, ofMethod]) => [method, Object.keys(ofMethod)]),
-    ),
+  return Object.fromEntries(found.filter(([, fields]) => fields.length > 0));
+}
+
+/** So that other versions of the client do not find us unprepared. */
+test.each([
+  ["1.15.0", newerEffects],
+  ["2.0.0", otherEffects],
+] as const)("client %s sends what is listed for it, and no other field", async (version, listed) => {
+  expect(await moreThanOurs(version)).toEqual(
+    Object.fromEntries(Object.entries(listed).map(([method, fields]) => [method, Object.keys(fields)])),
   );
 });
 
@@ -115,13 +120,23 @@ const NO_FIELDS = new Set([
 /** Of all that happens on a thread; they have tests of their own. */
 const STREAMS = new Set(["stream", "joinStream"]);
 
+/** Of the client's part for the noun: a file of its own, or, as older versions have it, a class of the one file. */
+async function sourceOf(noun: string, sdk: string): Promise<string> {
+  const own = await readFile(new URL(`client/${noun}/index.js`, sdk), "utf8").catch(() => undefined);
+  if (own !== undefined) return own;
+  const all = await readFile(new URL("client.js", sdk), "utf8");
+  const name = `${noun.charAt(0).toUpperCase()}${noun.slice(1)}Client`;
+  const [, source] = new RegExp(`^var ${name} = (class [^]*?^\\};)`, "m").exec(all) ?? [];
+  if (source === undefined) throw new Error(`There is no ${name}`);
+  return source;
+}
+
 /** The names in the source of the SDK's methods that are written as properties are. */
 async function sentBy(
   noun: string,
   sdk: string,
 ): Promise<readonly (readonly [method: string, fields: readonly string[]])[]> {
-  const file = new URL(`client/${noun}/index.js`, sdk);
-  const source = (await readFile(file, "utf8")).replaceAll(/\/\*[^]*?\*\//g, "");
+  const source = (await sourceOf(noun, sdk)).replaceAll(/\/\*[^]*?\*\//g, "");
   const methods = source.split(/^\t(?:async )?\*?(?=\w+\(.*\) \{$)/m).slice(1);
   return methods.flatMap((text): (readonly [string, readonly string[]])[] => {
     const [name = ""] = text.split("(");

@@ -140,6 +140,31 @@ const selectHistory: Effect = async (place) => {
   ]);
 };
 
+/** What SDK 2.0.0 sends, and neither of the others. */
+const makesThread: Effect = async (place) => {
+  const cron = { assistant_id: "steps", schedule: "0 0 1 1 *", input };
+  const ask = async (threadId: string, if_not_exists: string) =>
+    post(place, `/threads/${threadId}/runs/crons`, { ...cron, if_not_exists });
+  const thread_id = fresh();
+  expect((await ask(thread_id, "reject")).status).toBe(404);
+  for (const _ of [1, 2])
+    expect(await ask(thread_id, "create")).toMatchObject({ status: 200, body: { thread_id } });
+  expect(await place.client.threads.get(thread_id)).toMatchObject({ status: "idle" });
+};
+
+/** Its runs have threads of their own: both are true of them, what is neither is refused. */
+const eitherWay: Effect = async (place) => {
+  const cron = { assistant_id: "steps", schedule: "0 0 1 1 *", input };
+  const ask = async (if_not_exists: string) =>
+    (await post(place, "/runs/crons", { ...cron, if_not_exists })).status;
+  expect([await ask("create"), await ask("reject"), await ask("wait")]).toEqual([200, 200, 422]);
+};
+
+export const otherEffects: Readonly<Record<string, Effects>> = {
+  "crons.createForThread": { if_not_exists: makesThread },
+  "crons.create": { if_not_exists: eitherWay },
+};
+
 export const newerEffects: Readonly<Record<string, Effects>> = {
   "runs.create": { strict_resume: strictResume("") },
   "runs.wait": { strict_resume: strictResume("/wait") },
