@@ -7,6 +7,7 @@ import { installPackages } from "../support/official-packages.ts";
 import { startReceiver, type Receiver } from "../support/receiver.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { assistantEffects } from "./fields/assistants.ts";
+import { batchEffects } from "./fields/batch.ts";
 import { cronEffects } from "./fields/crons.ts";
 import { GRAPHS, placeOf, type Effects } from "./fields/place.ts";
 import { newerEffects, otherEffects } from "./fields/newer.ts";
@@ -17,6 +18,7 @@ import { threadEffects } from "./fields/threads.ts";
 
 const effects: Readonly<Record<string, Effects>> = {
   ...askingEffects,
+  ...batchEffects,
   ...runEffects,
   ...threadEffects,
   ...assistantEffects,
