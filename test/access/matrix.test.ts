@@ -105,6 +105,7 @@ const CASES: Readonly<Record<string, Case>> = {
     send: ({ checkpoint_id }) => ({ body: { checkpoint: { checkpoint_id } } }),
   },
   "get /threads/{thread_id}/state/{checkpoint_id}": {},
+  "get /threads/{thread_id}/storage": {},
   "get /threads/{thread_id}/stream": {},
   "get /threads/{thread_id}/history": {},
   "post /threads/{thread_id}/history": { send: () => ({ body: {} }) },
@@ -116,7 +117,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "post /threads/{thread_id}/stream/events": { send: () => ({ body: { channels: ["values"], since: 0 } }) },
 
   "put /store/items": {
-    send: ({ key }) => ({ body: { namespace: ["notes"], key, value: { text: MARK } } }),
+    send: ({ key }) => ({ body: { namespace: ["notes"], key, value: {} } }),
     right: 204,
     other: 204,
   },
@@ -137,7 +138,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "post /assistants/count": search(),
   "get /assistants/{assistant_id}": {},
   "patch /assistants/{assistant_id}": { send: () => ({ body: { name: "b" } }) },
-  "delete /assistants/{assistant_id}": { right: 204 },
+  "delete /assistants/{assistant_id}": {},
   "post /assistants/{assistant_id}/versions": { send: () => ({ body: {} }) },
   "post /assistants/{assistant_id}/latest": { send: () => ({ body: { version: 1 } }) },
   "get /assistants/{assistant_id}/graph": {},
@@ -158,7 +159,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "post /threads/{thread_id}/runs": onThread,
   "post /threads/{thread_id}/runs/wait": onThread,
   "post /threads/{thread_id}/runs/stream": onThread,
-  "get /threads/{thread_id}/runs": {},
+  "get /threads/{thread_id}/runs": { other: 200 }, // none, as of a thread that there is not
   "get /threads/{thread_id}/runs/{run_id}": {},
   "delete /threads/{thread_id}/runs/{run_id}": { right: 204 },
   "get /threads/{thread_id}/runs/{run_id}/join": {},
