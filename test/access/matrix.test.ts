@@ -112,9 +112,13 @@ const CASES: Readonly<Record<string, Case>> = {
 
   "post /threads/{thread_id}/commands": {
     send: () => ({ body: { id: 1, method: "state.get", params: { namespace: [] } } }),
+    other: 200, // with the protocol's own error, as for a thread that there is not
   },
   "get /threads/{thread_id}/stream/events": { right: 405, other: 405 },
-  "post /threads/{thread_id}/stream/events": { send: () => ({ body: { channels: ["values"], since: 0 } }) },
+  "post /threads/{thread_id}/stream/events": {
+    send: () => ({ body: { channels: ["values"], since: 0 } }),
+    other: 200, // it waits for a thread that may come, and stays empty
+  },
 
   "put /store/items": {
     send: ({ key }) => ({ body: { namespace: ["notes"], key, value: {} } }),
