@@ -1,8 +1,8 @@
-/** An app with users: who calls is what the header `x-user` says. */
+/** An app with users: without an authentication of its own, who calls is what the header `x-user` says. */
 
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
-import type { Policy, User } from "../../src/core/auth.ts";
+import type { User } from "../../src/core/auth.ts";
 import { GraphRegistry, type GraphOptions } from "../../src/core/graphs.ts";
 import { tick } from "../../src/core/tick.ts";
 import { parseOptions, type AppOptions } from "../../src/options.ts";
@@ -31,15 +31,15 @@ export interface AppWithUsers extends AsyncDisposable {
 
 export interface AppWithUsersOptions extends AppOptions {
   readonly graphs: readonly GraphOptions[];
-  /** Decides in place of ownership. */
-  readonly policy?: Policy;
+  /** Another way to the database. */
+  readonly via?: (url: string) => Promise<{ readonly url: string }>;
 }
 
 export function makeUser(identity: string): User {
   return { identity, display_name: identity, is_authenticated: true, permissions: ["some"], team: "blue" };
 }
 
-export async function appWithUsers({ graphs, policy, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
+export async function appWithUsers({ graphs, via, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
   const database = await testDatabase();
   const shutdown = new AbortController();
   const warnings: LogEntry[] = [];
@@ -51,8 +51,9 @@ export async function appWithUsers({ graphs, policy, ...given }: AppWithUsersOpt
   const options = parseOptions({ logger, authLevel: "anonymous", ...given });
   const registry = new GraphRegistry();
   for (const graph of graphs) registry.add(graph, { authLevel: options.authLevel });
+  const { url } = (await via?.(database.url)) ?? database;
   const settings = {
-    database: { url: database.url, poolSize: 4, migrate: false },
+    database: { url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
   const parts = openParts(options, registry, { settings }, shutdown.signal);
@@ -64,7 +65,7 @@ export async function appWithUsers({ graphs, policy, ...given }: AppWithUsersOpt
   const rest = { logger, limiter: parts.limiter };
   const signedIn = openFetch(options, routes, {
     ...rest,
-    authenticator: async () => ({ authenticate, ...(policy === undefined ? {} : { policy }) }),
+    authenticator: async () => (await parts.authenticator()) ?? { authenticate },
   });
   const system = openFetch(options, routes, { ...rest, authenticator: async () => undefined });
   const invocation = { signal: shutdown.signal, authLevel: "admin" } as const;
