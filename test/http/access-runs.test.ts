@@ -430,7 +430,6 @@ test("who signs in costs no statement more than who need not", async () => {
     await counted(`GET /threads/${thread}/runs`);
     await counted(`GET ${path}/join`);
     await counted(`GET ${path}/stream?cancel_on_disconnect=0`);
-    await counted(`GET /graphs/shout/threads/${thread}/state`);
     return counts;
   };
   const asSystem = async (endpoint: string, body?: unknown) => own.askAsSystem(endpoint, { body });
