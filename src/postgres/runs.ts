@@ -91,11 +91,15 @@ function enterThread(
     on conflict (thread_id) do update ${update} ${outcome}`;
 }
 
-/** What others have saved by a checkpointer of their own, without a record of whose it is, is for those who reach everything. */
+/**
+ * What others have saved by a checkpointer of their own, or what a run has streamed whose thread is gone, is without a
+ * record of whose it is, and for those who reach everything.
+ */
 function hasNoStrangeState(scope: Scope, thread_id: string): Sql {
   if (isEverything(scope)) return sql`true`;
   return sql`(exists (select from langgraph.threads where thread_id = ${thread_id})
-    or not exists (select from public.checkpoints where thread_id = ${thread_id}))`;
+    or (not exists (select from public.checkpoints where thread_id = ${thread_id})
+      and not exists (select from langgraph.events where thread_id = ${thread_id})))`;
 }
 
 type AdmittedAs = Pick<NewRun, "assistant_id" | "assistant_version" | "graph_id">;

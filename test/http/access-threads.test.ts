@@ -104,6 +104,36 @@ test("an id that somebody else has cannot be had, nor their thread", async () =>
   });
 });
 
+test("of two users who want the same id at once, one gets it", async () => {
+  await using app = await startApp({ graphs });
+  const people = ["ada", "bob"].map((identity) => app.as(identity));
+  for (let round = 0; round < 10; round += 1) {
+    const asked = { thread_id: `t${round}`, if_exists: "do_nothing" };
+    const made = await Promise.all(people.map(async (person) => person.ask("POST", "/threads", asked)));
+    expect(made.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    const seen = await Promise.all(people.map(async (person) => person.ask("GET", `/threads/t${round}`)));
+    expect(seen.map(({ status }) => status)).toEqual(made.map(({ status }) => (status === 200 ? 200 : 404)));
+  }
+});
+
+test("who deletes a thread again and again takes nothing from who makes it anew meanwhile", async () => {
+  await using app = await startApp({ graphs });
+  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  const supersteps = [{ updates: [{ values: input, as_node: "shout" }] }];
+  for (let round = 0; round < 5; round += 1) {
+    const thread = { thread_id: `t${round}`, metadata: { graph_id: "shout" }, supersteps };
+    await ada.ask("POST", "/threads", thread);
+    const make = async (): Promise<void> => {
+      while ((await bob.ask("POST", "/threads", thread)).status !== 200) continue;
+    };
+    const deletions = [1, 2, 3].map(async () => ada.ask("DELETE", `/threads/t${round}`));
+    await Promise.all([make(), ...deletions]);
+    await ada.ask("POST", "/threads/prune", { thread_ids: [thread.thread_id] });
+    expect((await bob.ask("GET", `/threads/t${round}/state`)).body).toMatchObject({ values: { text: "a" } });
+    expect((await bob.ask("GET", `/threads/t${round}/history`)).body).toHaveLength(1);
+  }
+});
+
 test("a search and a count find one's own, and their pages tell of no others", async () => {
   await using app = await startApp({ graphs });
   for (const [identity, count] of [
@@ -240,7 +270,13 @@ test("what a run without a thread has streamed is nobody's under its name", asyn
     [run_id],
   );
   expect(events).toBeGreaterThan(0);
-  expect((await app.as("bob").ask("POST", "/threads", { thread_id: run_id })).status).toBe(409);
+  const bob = app.as("bob");
+  const path = `/threads/${run_id}`;
+  const here = { input, config: { configurable: { thread_id: run_id } } };
+  expect((await bob.ask("POST", "/threads", { thread_id: run_id })).status).toBe(409);
+  expect((await bob.ask("POST", `${path}/runs`, { ...run, if_not_exists: "create" })).status).toBe(404);
+  expect((await bob.ask("POST", "/graphs/shout/invoke", here)).status).toBe(404);
+  expect((await bob.ask("GET", `${path}/stream`)).status).toBe(404);
 });
 
 /** As an official `Auth` object does it: the owner is in the metadata, and a filter asks for it there. */
