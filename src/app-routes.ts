@@ -35,6 +35,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
     maxStreamResponseBytes,
     configurableHeaders,
     authLevel,
+    signInSchemes: signInSchemes(options),
   };
   const info = infoRoutes(parts).filter(isEnabled);
   const platform = once(async () => {
@@ -50,7 +51,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     const routes = [...native, ...info, ...(await platform())];
-    const about = { title, description, version: VERSION, signInSchemes: signInSchemes(options) };
+    const about = { title, description, version: VERSION, signInSchemes: deps.signInSchemes };
     return openApiDocument(about, routes);
   });
   const list = (): readonly Graph[] => graphs.list();

@@ -21,11 +21,18 @@ export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Ass
     defaultInputModes: MODES,
     defaultOutputModes: MODES,
     skills: [{ id: assistant_id, name, description, tags: ["langgraph"] }],
-    ...(deps.authLevel === "anonymous" ? {} : SECURITY),
+    ...security(deps),
   };
 }
 
-const SECURITY = {
-  securitySchemes: { functionKey: { type: "apiKey", in: "header", name: "x-functions-key" } },
-  security: [{ functionKey: [] }],
-};
+/** Ways to be let in, as an OpenAPI document has them; nothing where all are. */
+function security({ authLevel, signInSchemes }: A2aDeps): object {
+  const keys = authLevel === "anonymous" ? {} : FUNCTION_KEY;
+  const securitySchemes = { ...keys, ...signInSchemes };
+  if (Object.keys(securitySchemes).length === 0) return {};
+  const key = Object.fromEntries(Object.keys(keys).map((name) => [name, []]));
+  const ways = Object.keys(signInSchemes).map((name) => ({ ...key, [name]: [] }));
+  return { securitySchemes, security: ways.length === 0 ? [key] : ways };
+}
+
+const FUNCTION_KEY = { functionKey: { type: "apiKey", in: "header", name: "x-functions-key" } };
