@@ -9,6 +9,7 @@ import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
+import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
@@ -36,6 +37,7 @@ import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
+import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
@@ -61,6 +63,10 @@ export interface AppParts extends TickDeps {
   readonly graphStore: () => Promise<object>;
   readonly crons: CronStore;
   readonly commands: CommandStore;
+  readonly links: ResumeLinkStore;
+  readonly linkSecrets: readonly string[];
+  /** Where people reach the app; undefined for as requests say. */
+  readonly publicUrl: string | undefined;
   readonly log: ThreadLog;
   readonly followThread: ProtocolRouteDeps["followThread"];
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
@@ -112,6 +118,8 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    linkSecrets: settings.resumeLinkSecrets ?? [],
+    publicUrl: settings.publicUrl,
     threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
     sender: lazySender(options, settings),
@@ -161,6 +169,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     changed: new Set<string>(),
     crons: cronStore(database),
     commands: commandStore(database),
+    links: resumeLinkStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

@@ -5,7 +5,7 @@ import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
-import type { Command } from "./run-kwargs.ts";
+import type { Command, StreamMode } from "./run-kwargs.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
 import type { ThreadLog } from "./thread-log.ts";
 import { getHistory, getState, type ThreadStateDeps } from "./thread-states.ts";
@@ -255,6 +255,16 @@ export async function replayStart({ commands, log }: CommandDeps, threadId: stri
   return first.after;
 }
 
+/** What clients of the protocol may ask of a run's stream. */
+export const PROTOCOL_STREAM_MODES: readonly StreamMode[] = [
+  "values",
+  "updates",
+  "messages",
+  "custom",
+  "tasks",
+  "checkpoints",
+];
+
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
@@ -278,7 +288,7 @@ async function createOnce(
           ...start.metadata,
         },
         threadId,
-        streamModes: ["values", "updates", "messages", "custom", "tasks", "checkpoints"],
+        streamModes: PROTOCOL_STREAM_MODES,
         settings: { subgraphs: true, protocol: { after } },
         commandKey: key,
         ...(await contextFor(assistant.graph)),
@@ -294,7 +304,10 @@ async function createOnce(
 }
 
 /** Whose run was the thread's last. */
-async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<RunAssistant | undefined> {
+export async function assistantOf(
+  deps: RunAssistantDeps,
+  { metadata }: Thread,
+): Promise<RunAssistant | undefined> {
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
@@ -304,9 +317,11 @@ async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<Run
   return undefined;
 }
 
-function pendingIds({ interrupts }: Thread): readonly unknown[] {
+export function pendingIds({ interrupts }: Thread): readonly string[] {
   const all: readonly unknown[] = Object.values(interrupts).flat();
-  return all.flatMap((interrupt) => (isJsonObject(interrupt) ? [interrupt["id"]] : []));
+  return all.flatMap((interrupt) =>
+    isJsonObject(interrupt) && typeof interrupt["id"] === "string" ? [interrupt["id"]] : [],
+  );
 }
 
 function noRun(): CommandResult {

@@ -34,7 +34,7 @@ import { start, type RunsDeps } from "./runs-create.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { z } from "zod";
 
-export type A2aDeps = AssistantRouteDeps & RunsDeps;
+export type A2aDeps = AssistantRouteDeps & RunsDeps & { readonly publicUrl: string | undefined };
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {
   const common = { authLevel: deps.authLevel, isRateLimited: true, isPlatform: true };

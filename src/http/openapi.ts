@@ -53,9 +53,16 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
     required: true,
     schema: { type: "string" },
   }));
+  const pageToo = (status: string, { schema }: AnswerDocs): Schema => ({
+    "application/json": {
+      schema: schema === undefined ? error : schemas.add(`${operationId}_${status}`, schema, "output"),
+    },
+    "text/html": { schema: { type: "string" } },
+  });
   const answer = (status: string, docs: string | AnswerDocs): Schema => {
     if (typeof docs === "string")
       return { description: docs, content: { "application/json": { schema: error } } };
+    if (docs.isPageToo === true) return { description: docs.description, content: pageToo(status, docs) };
     if (docs.schema === undefined) return { description: docs.description };
     const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
     return {
@@ -63,7 +70,7 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
       content: { [docs.contentType ?? "application/json"]: { schema } },
     };
   };
-  const { operationId, summary, tag, body, responses } = docs;
+  const { operationId, summary, tag, body, form, responses } = docs;
   return {
     operationId,
     summary,
@@ -75,7 +82,16 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
       : {
           requestBody: {
             required: true,
-            content: { "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") } },
+            content: {
+              "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") },
+              ...(form === undefined
+                ? {}
+                : {
+                    "application/x-www-form-urlencoded": {
+                      schema: schemas.add(`${operationId}_form`, form, "input"),
+                    },
+                  }),
+            },
           },
         }),
     responses: Object.fromEntries(
