@@ -129,7 +129,13 @@ export async function makeResumeLink(
   };
   if (!(await deps.links.insert(link, scope))) throw notWaiting(threadId);
   const { link_id, thread_id, expires_at } = link;
-  return { link_id, url: `${baseUrl}/resume/${signToken(secret, link)}`, expires_at, thread_id, interrupt_id };
+  return {
+    link_id,
+    url: `${baseUrl}/resume/${signToken(secret, link)}`,
+    expires_at,
+    thread_id,
+    interrupt_id,
+  };
 }
 
 function chosenInterrupt(thread: Thread, wanted: string | undefined): string {
@@ -165,7 +171,8 @@ export async function findResumeLink(
   const link = await storedLink(deps, token);
   if (link.used_at !== null) throw used();
   if (link.expires_at <= now) throw expired();
-  if (!link.is_asked) throw new AppError("link_void", "This has been answered in another way, or has been withdrawn");
+  if (!link.is_asked)
+    throw new AppError("link_void", "This has been answered in another way, or has been withdrawn");
   if (link.is_busy) throw busy();
   return link;
 }
@@ -264,6 +271,6 @@ function responseOf({ choices }: FoundLink, answer: LinkAnswer): unknown {
 /** The answer belongs to the newest state, wherever the run that asked began. */
 function withoutCheckpoint(config: GraphConfig = {}): GraphConfig {
   const { metadata: _, configurable = {}, ...rest } = config;
-  const { checkpoint_id, checkpoint_ns, checkpoint_map, ...configured } = configurable;
+  const { checkpoint_id: _id, checkpoint_ns: _ns, checkpoint_map: _map, ...configured } = configurable;
   return { ...rest, configurable: configured };
 }

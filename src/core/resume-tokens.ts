@@ -63,7 +63,9 @@ export function isBoundTo(token: ReadToken, of: Pick<TokenClaims, "thread_id" | 
 }
 
 function binding({ thread_id, interrupt_id }: Pick<TokenClaims, "thread_id" | "interrupt_id">): Buffer {
-  const digest = createHash("sha256").update(JSON.stringify([thread_id, interrupt_id])).digest();
+  const digest = createHash("sha256")
+    .update(JSON.stringify([thread_id, interrupt_id]))
+    .digest();
   return digest.subarray(0, BINDING_BYTES);
 }
 

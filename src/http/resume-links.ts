@@ -63,7 +63,9 @@ export function resumeLinkRoutes(deps: LinkRouteDeps): readonly Route[] {
         const sent = await parse(LinkCreate, await readObject(call.request, deps.limits));
         await checkReader(deps, call, thread);
         const { caller } = call;
-        return json(await makeResumeLink(deps, toRequest(thread, sent), baseUrl(deps.publicUrl, call), caller));
+        return json(
+          await makeResumeLink(deps, toRequest(thread, sent), baseUrl(deps.publicUrl, call), caller),
+        );
       },
     }),
   ];
@@ -110,7 +112,10 @@ export async function resumeLinkFor(
   thread: string,
   options: ResumeLinkOptions,
 ): Promise<ResumeLink> {
-  const { baseUrl: base = deps.publicUrl, ...given } = await parse(Options, checkObject(options, deps.limits));
+  const { baseUrl: base = deps.publicUrl, ...given } = await parse(
+    Options,
+    checkObject(options, deps.limits),
+  );
   if (base === undefined)
     throw new AppError("invalid_request", "baseUrl: required where the setting PUBLIC_URL is missing");
   const request = {

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { FoundLink, LinkChoice } from "../core/resume-links.ts";
-import { AppError, type ErrorCode } from "../errors.ts";
+import type { AppError, ErrorCode } from "../errors.ts";
 import { escapeHtml } from "./html.ts";
 
 const style = `
@@ -93,7 +93,8 @@ const TITLES: Partial<Record<ErrorCode, string>> = {
 
 export function failurePage({ code, status, message, retryAfterSeconds }: AppError): Response {
   const title = TITLES[code] ?? (status >= 500 ? "That did not work" : "That cannot be the answer");
-  const hint = status >= 500 || code === "thread_busy" ? "<p>The link is still good: try again soon.</p>" : "";
+  const hint =
+    status >= 500 || code === "thread_busy" ? "<p>The link is still good: try again soon.</p>" : "";
   const response = htmlPage(status, title, `<p class="text" dir="auto">${escapeHtml(message)}.</p>${hint}`);
   if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(retryAfterSeconds));
   return response;

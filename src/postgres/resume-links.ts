@@ -16,7 +16,10 @@ export function resumeLinkStore(db: Database): ResumeLinkStore {
 
 const insert =
   (db: Database): ResumeLinkStore["insert"] =>
-  async ({ link_id, thread_id, interrupt_id, assistant_id, principal, choices, message, ...times }, scope) => {
+  async (
+    { link_id, thread_id, interrupt_id, assistant_id, principal, choices, message, ...times },
+    scope,
+  ) => {
     const inserted = await rows(
       db,
       sql`

@@ -46,14 +46,20 @@ test("links are below the public address, where there is one", async () => {
   const here = url.replace("https://agents.example.com/to/us", server.url);
   expect((await respond({ url: here }, "yes")).status).toBe(202);
   const card = await server.get("/.well-known/agent-card.json?assistant_id=pausing");
-  expect(card.body).toMatchObject({ url: expect.stringMatching(/^https:\/\/agents\.example\.com\/to\/us\/a2a\//) });
+  expect(card.body).toMatchObject({
+    url: expect.stringMatching(/^https:\/\/agents\.example\.com\/to\/us\/a2a\//),
+  });
 });
 
 test("a webhook's receiver sends the link to somebody, and the run goes on with the answer, webhook and all", async () => {
   await using database = await testDatabase();
   const mails: { readonly question: unknown; readonly url: string }[] = [];
   const ends: unknown[] = [];
-  const Told = z.object({ thread_id: z.string(), status: z.string(), values: z.record(z.string(), z.unknown()) });
+  const Told = z.object({
+    thread_id: z.string(),
+    status: z.string(),
+    values: z.record(z.string(), z.unknown()),
+  });
   const routes = new Hono().post("/ended", async (context) => {
     const { thread_id, status, values } = Told.parse(await context.req.json());
     if (status !== "interrupted") return context.json(ends.push(values["text"]));
@@ -92,12 +98,20 @@ test("a webhook's receiver sends the link to somebody, and the run goes on with 
 
 test("code in the process is told what is wrong with what it asks for", async () => {
   await using database = await testDatabase();
-  await using app = new LangGraphApp({ authLevel: "anonymous" }).register({ name: "pausing", graph: pausing });
+  await using app = new LangGraphApp({ authLevel: "anonymous" }).register({
+    name: "pausing",
+    graph: pausing,
+  });
   const resumeLinkSecrets = ["a-secret-of-the-tests-of-32-bytes-or-more"];
-  const settings = { database: { url: database.url, poolSize: 2, migrate: false }, logLevel: "silent" } as const;
+  const settings = {
+    database: { url: database.url, poolSize: 2, migrate: false },
+    logLevel: "silent",
+  } as const;
   app.doors({ settings: { ...settings, resumeLinkSecrets } });
   const baseUrl = "https://agents.example.com/api";
-  await expect(app.resumeLink("t")).rejects.toThrow("baseUrl: required where the setting PUBLIC_URL is missing");
+  await expect(app.resumeLink("t")).rejects.toThrow(
+    "baseUrl: required where the setting PUBLIC_URL is missing",
+  );
   await expect(app.resumeLink("t", { baseUrl: "agents" })).rejects.toThrow("baseUrl: Invalid URL");
   await expect(app.resumeLink("t", { baseUrl, expiresIn: 0 })).rejects.toThrow("expiresIn:");
   await expect(app.resumeLink("t", { baseUrl })).rejects.toMatchObject({ code: "not_found" });

@@ -7,7 +7,17 @@ import { AppError } from "../../src/errors.ts";
 import { testDatabase } from "../support/database.ts";
 import { pausing } from "../support/graphs.ts";
 import { dataOf, isEndOf, openStream } from "../support/protocol.ts";
-import { ask, makeLink, open, pending, respond, runCount, settled, startAsking, submit } from "../support/resume-links.ts";
+import {
+  ask,
+  makeLink,
+  open,
+  pending,
+  respond,
+  runCount,
+  settled,
+  startAsking,
+  submit,
+} from "../support/resume-links.ts";
 
 const SECRET = "a-secret-of-the-tests-of-32-bytes-or-more";
 
@@ -18,7 +28,10 @@ afterEach(() => void vi.unstubAllEnvs());
 async function startHost(queue: WakeUpQueue) {
   const database = await testDatabase();
   const logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const app = new LangGraphApp({ authLevel: "anonymous", logger }).register({ name: "pausing", graph: pausing });
+  const app = new LangGraphApp({ authLevel: "anonymous", logger }).register({
+    name: "pausing",
+    graph: pausing,
+  });
   const opened = { url: database.url, poolSize: 4, migrate: false };
   const settings = { database: opened, logLevel: "silent", resumeLinkSecrets: [SECRET] } as const;
   const doors = app.doors({ settings, queue });
@@ -55,7 +68,9 @@ test("without a queue an answer is refused, and the link is as good as before", 
   });
   const refused = await host.answer();
   expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining("need a queue")]);
-  expect(await host.database.query("select used_at from langgraph.resume_links")).toEqual([{ used_at: null }]);
+  expect(await host.database.query("select used_at from langgraph.resume_links")).toEqual([
+    { used_at: null },
+  ]);
   isAway = false;
   const accepted = await host.answer();
   expect(accepted.status).toBe(202);
@@ -115,13 +130,19 @@ test("an answer for an assistant that was changed elsewhere meanwhile is one of 
   const { body: assistants } = await other.post("/assistants/search", { graph_id: "pausing" });
   const [{ assistant_id }] = z.tuple([z.object({ assistant_id: z.string() })]).parse(assistants);
   const method = "PATCH";
-  const changed = await other.post(`/assistants/${assistant_id}`, { metadata: { version: "two" } }, { method });
+  const changed = await other.post(
+    `/assistants/${assistant_id}`,
+    { metadata: { version: "two" } },
+    { method },
+  );
   expect(changed.status).toBe(200);
   const { status, body } = await respond(link, "yes");
   expect(status).toBe(202);
   expect(await settled(server)).toMatchObject({ text: "yes" });
   const { run_id } = Object(body);
-  expect((await server.get(`/threads/t/runs/${run_id}`)).body).toMatchObject({ metadata: { version: "two" } });
+  expect((await server.get(`/threads/t/runs/${run_id}`)).body).toMatchObject({
+    metadata: { version: "two" },
+  });
 });
 
 test("while the thread is busy an answer is put off, and the link is good afterwards", async () => {

@@ -1,9 +1,17 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { askingGraphs, ask, makeLink, open, pending, respond, runCount, settled, startAsking, submit } from "../support/resume-links.ts";
-import { allEvents } from "../support/events.ts";
+import {
+  ask,
+  makeLink,
+  open,
+  pending,
+  respond,
+  runCount,
+  settled,
+  startAsking,
+  submit,
+} from "../support/resume-links.ts";
 
 const SECRET = "a-secret-of-the-tests-of-32-bytes-or-more";
-const OTHER = "another-secret-of-the-tests-just-as-long";
 
 beforeEach(() => void vi.stubEnv("RESUME_LINK_SECRETS", SECRET));
 afterEach(() => void vi.unstubAllEnvs());
@@ -20,7 +28,10 @@ test("a link is good for a day, below the address where it was asked for, and na
   const { url, expires_at, thread_id, interrupt_id } = await makeLink(server);
   expect(url).toMatch(new RegExp(`^${server.url}/resume/[\\w-]{96}$`));
   expect(Date.parse(expires_at) - before).toBeGreaterThanOrEqual(86_400_000);
-  expect({ thread_id, interrupt_id }).toEqual({ thread_id: "t", interrupt_id: (await pending(server))["May I?"] });
+  expect({ thread_id, interrupt_id }).toEqual({
+    thread_id: "t",
+    interrupt_id: (await pending(server))["May I?"],
+  });
 });
 
 test("a click on a button answers with the choice's response, and is thanked for", async () => {
@@ -103,7 +114,8 @@ test("of many answers at the same instant, one counts", async () => {
   await ask(server);
   const link = await makeLink(server);
   const answers = await Promise.all(Array.from({ length: 12 }, async (_, index) => respond(link, index)));
-  expect(answers.map(({ status }) => status).sort()).toEqual([202, ...Array.from({ length: 11 }, () => 410)]);
+  expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 410)).toHaveLength(11);
   const winner = answers.findIndex(({ status }) => status === 202);
   expect(await settled(server)).toMatchObject({ text: winner });
   expect(await runCount(server)).toBe(2);
@@ -130,7 +142,9 @@ test("a link that has expired opens nothing, whether its row is still there or s
   expect((await open(link)).text).toContain("Too late");
   expect((await respond(link, "yes")).body).toMatchObject({ error: "link_expired" });
   const left = async () => server.database.query("select link_id from langgraph.resume_links");
-  await vi.waitFor(async () => expect(await left()).toEqual([{ link_id: kept.link_id }]), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await left()).toEqual([{ link_id: kept.link_id }]), {
+    timeout: 10_000,
+  });
   expect((await respond(link, "yes")).body).toMatchObject({ error: "link_expired" });
   expect((await respond(kept, "yes")).status).toBe(202);
 });
@@ -186,95 +200,6 @@ test("each of several interrupts has a link of its own, and stays open while oth
   expect((await respond(bob, 3)).body).toMatchObject({ error: "link_used" });
   expect((await respond(ada, 1)).status).toBe(202);
   expect(await settled(server)).toMatchObject({ answers: [{ ada: 1 }, { bob: 2 }] });
-});
-
-test("what is forged, cut short or changed is nobody's link, and costs no query", async () => {
-  await using server = await startAsking();
-  await ask(server);
-  const { url } = await makeLink(server);
-  const token = url.slice(-96);
-  const base = url.slice(0, -96);
-  const flipped = Array.from({ length: 96 }, (_, at) =>
-    [token.slice(0, at), token[at] === "A" ? "B" : "A", token.slice(at + 1)].join(""),
-  );
-  const forged = [...flipped, token.slice(0, -1), `${token}A`, token.slice(1), "x", "%00", "A".repeat(96)];
-  await server.database.query("alter table langgraph.resume_links rename to away");
-  for (const one of forged) {
-    expect((await open({ url: base + one })).status, one).toBe(404);
-    expect((await respond({ url: base + one }, "yes")).body).toMatchObject({ error: "not_found" });
-  }
-  await server.database.query("alter table langgraph.away rename to resume_links");
-  expect((await respond({ url }, "yes")).status).toBe(202);
-});
-
-test("secrets go from one to the next without a link being lost, until the old one is gone", async () => {
-  await using server = await startAsking();
-  await ask(server);
-  const { url } = await makeLink(server);
-  const path = url.slice(server.url.length);
-  for (const [secrets, status] of [
-    [OTHER, 404],
-    [`${OTHER},${SECRET}`, 200],
-    [`${SECRET} ${OTHER}`, 200],
-  ] as const) {
-    vi.stubEnv("RESUME_LINK_SECRETS", secrets);
-    await using next = await startAsking({ local: { databaseUrl: server.database.url } });
-    expect((await next.get(path)).status).toBe(status);
-  }
-  vi.stubEnv("RESUME_LINK_SECRETS", `${OTHER},${SECRET}`);
-  await using next = await startAsking({ local: { databaseUrl: server.database.url } });
-  const newer = (await makeLink(next)).url.slice(next.url.length);
-  expect((await server.get(newer)).status).toBe(404); // signed with the first of them
-});
-
-test("without secrets there are no links, and the refusal names the setting", async () => {
-  await using server = await startAsking();
-  await ask(server);
-  const { url } = await makeLink(server);
-  vi.stubEnv("RESUME_LINK_SECRETS", "");
-  await using without = await startAsking({ local: { databaseUrl: server.database.url } });
-  const refused = await without.post("/threads/t/resume-links", {});
-  expect([refused.status, refused.text]).toEqual([422, expect.stringContaining("RESUME_LINK_SECRETS")]);
-  expect((await without.get(url.slice(server.url.length))).status).toBe(404);
-});
-
-test("an instance says what is wrong with the secrets", async () => {
-  vi.stubEnv("RESUME_LINK_SECRETS", `${SECRET},too-short`);
-  await expect(startAsking()).rejects.toThrow(/RESUME_LINK_SECRETS: must be secrets of 32 bytes or more/);
-  await expect(startAsking()).rejects.not.toThrow(/too-short/);
-});
-
-test("what an interrupt, a message or a label says is text in the page", async () => {
-  await using server = await startAsking();
-  const hostile = `"'></p></pre><script>alert(1)</script><img src=x onerror=alert(1)>&amp;`;
-  for (const value of [hostile, { [hostile]: [hostile] }]) {
-    await ask(server, { input: { value } });
-    const link = await makeLink(server, { message: hostile, choices: [{ label: hostile, response: 1 }] });
-    const { text, headers } = await open(link);
-    expect(text).not.toMatch(/<script|<img|&amp;/);
-    expect(text.match(/&#60;script&#62;/g)?.length).toBeGreaterThanOrEqual(3);
-    expect(headers.get("content-security-policy")).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; .*form-action 'self'; frame-ancestors 'none'$/,
-    );
-    await respond(link, 1);
-    await settled(server);
-  }
-});
-
-test("no answer below a link is kept, listed or framed, or says where it came from", async () => {
-  await using server = await startAsking();
-  await ask(server);
-  const link = await makeLink(server);
-  const answers = [await open(link), await open({ url: `${server.url}/resume/x` }), await submit(link, "nonsense=1"), await respond(link, 1), await open(link)];
-  expect(answers.map(({ status }) => status)).toEqual([200, 404, 422, 202, 410]);
-  for (const { headers } of answers)
-    expect(Object.fromEntries(headers)).toMatchObject({
-      "cache-control": "no-store",
-      "referrer-policy": "no-referrer",
-      "x-frame-options": "DENY",
-      "x-content-type-options": "nosniff",
-      "x-robots-tag": "noindex, nofollow",
-    });
 });
 
 test("where there are choices, nothing else can be answered, and the link stays good", async () => {
@@ -363,13 +288,4 @@ test("the run of an answer has the config and the context of the run that asked"
     metadata: { graph_id: "pausing" },
     kwargs: { config: { configurable: { tone: "kind" }, recursionLimit: 7 }, context: { team: "pumps" } },
   });
-});
-
-test("nothing that opens a link is stored", async () => {
-  await using server = await startAsking();
-  await ask(server);
-  const { url } = await makeLink(server, { choices });
-  const [row] = await server.database.query("select l::text as stored from langgraph.resume_links l");
-  expect(row?.["stored"]).not.toContain(url.slice(-96));
-  expect(row?.["stored"]).not.toContain(url.slice(-43));
 });

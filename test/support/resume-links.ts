@@ -102,15 +102,18 @@ export async function submit(
   { url }: Pick<Link, "url">,
   fields: Record<string, string> | string,
 ): Promise<Answer> {
-  return read(
-    await fetch(url, { method: "POST", headers: asPage, body: new URLSearchParams(fields) }),
-  );
+  return read(await fetch(url, { method: "POST", headers: asPage, body: new URLSearchParams(fields) }));
 }
 
 async function read(response: Response): Promise<Answer> {
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.includes("json") === true;
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+  };
 }
 
 /** The thread's values when nothing of it is active any more. */
