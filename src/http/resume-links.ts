@@ -53,22 +53,26 @@ const LinkAnswer = z.object({
 });
 
 export function resumeLinkRoutes(deps: LinkRouteDeps): readonly Route[] {
-  const route = threadRoute(deps);
-  return [
-    route("POST /threads/{thread_id}/resume-links", "Make a link that answers an interrupt once", {
+  const making = threadRoute(deps)(
+    "POST /threads/{thread_id}/resume-links",
+    "Make a link that answers an interrupt once",
+    {
       body: LinkCreate,
       answer: { description: "The link, which is not shown again", schema: LinkAnswer },
-      handle: async (call) => {
-        const thread = threadId(call);
-        const sent = await parse(LinkCreate, await readObject(call.request, deps.limits));
-        await checkReader(deps, call, thread);
-        const { caller } = call;
-        return json(
-          await makeResumeLink(deps, toRequest(thread, sent), baseUrl(deps.publicUrl, call), caller),
-        );
-      },
-    }),
-  ];
+      handle: make(deps),
+    },
+  );
+  return [{ ...making, permission: "threads:update" }];
+}
+
+function make(deps: LinkRouteDeps): Route["handle"] {
+  return async (call) => {
+    const thread = threadId(call);
+    const sent = await parse(LinkCreate, await readObject(call.request, deps.limits));
+    await checkReader(deps, call, thread);
+    const base = baseUrl(deps.publicUrl, call);
+    return json(await makeResumeLink(deps, toRequest(thread, sent), base, call.caller));
+  };
 }
 
 function toRequest(

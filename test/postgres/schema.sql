@@ -1,5 +1,18 @@
 -- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
 
+create table langgraph.api_keys (
+  key_id text not null,
+  hash text not null,
+  identity text not null,
+  display_name text not null,
+  permissions jsonb not null default '[]'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (key_id),
+  constraint api_keys_identity_check CHECK ((identity <> ''::text))
+);
+
 create table langgraph.assistant_versions (
   assistant_id uuid not null,
   version integer not null,
