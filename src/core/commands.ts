@@ -304,10 +304,7 @@ async function createOnce(
 }
 
 /** Whose run was the thread's last. */
-export async function assistantOf(
-  deps: RunAssistantDeps,
-  { metadata }: Thread,
-): Promise<RunAssistant | undefined> {
+async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<RunAssistant | undefined> {
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
@@ -317,11 +314,9 @@ export async function assistantOf(
   return undefined;
 }
 
-export function pendingIds({ interrupts }: Thread): readonly string[] {
+function pendingIds({ interrupts }: Thread): readonly unknown[] {
   const all: readonly unknown[] = Object.values(interrupts).flat();
-  return all.flatMap((interrupt) =>
-    isJsonObject(interrupt) && typeof interrupt["id"] === "string" ? [interrupt["id"]] : [],
-  );
+  return all.flatMap((interrupt) => (isJsonObject(interrupt) ? [interrupt["id"]] : []));
 }
 
 function noRun(): CommandResult {

@@ -3,15 +3,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../errors.ts";
 import { principalOf, SYSTEM, type Caller, type Principal, type Scope } from "./auth.ts";
-import { assistantOf, pendingIds, PROTOCOL_STREAM_MODES, type CommandDeps } from "./commands.ts";
+import { PROTOCOL_STREAM_MODES, type CommandDeps } from "./commands.ts";
 import type { GraphConfig } from "./graphs.ts";
-import type { Thread } from "./model.ts";
-import type { Admission, NewRun } from "./ports.ts";
+import { isJsonObject, type Thread } from "./model.ts";
+import type { Admission, NewRun, RunRecord, RunStore } from "./ports.ts";
 import { isBoundTo, signToken, verifyToken, type ReadToken } from "./resume-tokens.ts";
 import { findRunAssistant, runAs } from "./run-assistants.ts";
-import type { KeptKwargs } from "./run-kwargs.ts";
+import type { RunKwargs } from "./run-kwargs.ts";
 import { createRun } from "./runs.ts";
-import { getThread } from "./threads.ts";
+import { getThread, type ThreadStore } from "./threads.ts";
 
 export const LINK_LIFE_SECONDS = 86_400;
 export const MAX_LINK_LIFE_SECONDS = 30 * 86_400;
@@ -23,50 +23,50 @@ export interface LinkChoice {
   readonly response: unknown;
 }
 
-interface StoredLink {
+/** As it is made. */
+export interface NewLink {
   readonly link_id: string;
-  readonly thread_id: string;
+  /** The run that asked, and left its thread waiting. */
+  readonly run_id: string;
   readonly interrupt_id: string;
-  readonly assistant_id: string;
+  /** On whose behalf it is answered; null for whoever asked for that run. */
+  readonly principal: Principal | null;
+  /** If there are any, nothing else may be answered. */
+  readonly choices: readonly LinkChoice[] | null;
+  readonly message: string | null;
+  readonly created_at: Date;
   readonly expires_at: Date;
 }
 
-export interface NewLink extends StoredLink {
-  /** If there are any, nothing else may be answered. */
-  readonly choices: readonly LinkChoice[] | undefined;
-  readonly message: string | undefined;
-  readonly created_at: Date;
-  /** On whose behalf it is answered; undefined for whoever asked for the run that waits. */
-  readonly principal: Principal | undefined;
+/** With what its run says. */
+export interface StoredLink extends Omit<NewLink, "created_at"> {
+  readonly thread_id: string;
+  readonly assistant_id: string;
+  readonly kwargs: RunKwargs;
+  readonly used_at: Date | null;
 }
 
-/** A link with what its thread has come to. */
-export interface FoundLink extends StoredLink {
-  readonly kwargs: KeptKwargs;
-  readonly choices: readonly LinkChoice[] | null;
-  readonly message: string | null;
-  readonly used_at: Date | null;
-  /** Whether the thread has the interrupt, and no answer to it has begun since the link was made. */
-  readonly is_asked: boolean;
-  /** Whether the thread has an active run. */
-  readonly is_busy: boolean;
-  /** What the interrupt asks. */
-  readonly value: unknown;
+/** Where it is seen what has become of the thread. */
+interface Look {
+  readonly threads: Pick<ThreadStore, "get">;
+  readonly runs: Pick<RunStore, "list">;
 }
 
 export interface ResumeLinkStore {
-  /**
-   * Keeps with it what its run takes over from the thread's newest one; nothing that tells of another user than the
-   * link's. False, and nothing is stored, when the thread does not wait at that interrupt, or is out of reach.
-   */
+  /** False, and nothing is stored, when the thread of the run does not wait any more, or is out of reach. */
   readonly insert: (link: NewLink, scope: Scope) => Promise<boolean>;
-  readonly find: (linkId: string) => Promise<FoundLink | null>;
+  readonly find: (linkId: string) => Promise<StoredLink | null>;
   /**
-   * Uses the link up and admits the run, or neither. Null when the link is used, expired, or the thread does not wait at
-   * its interrupt.
+   * Uses the link up and admits the run, or neither; `isAsked` is called while nothing else can happen to the thread.
+   * Null when it says no, or the link is used or expired.
    * @throws what the admission throws, and then the link is as it was
    */
-  readonly answer: (link: StoredLink, run: NewRun, now: Date) => Promise<Admission | null>;
+  readonly answer: (
+    link: StoredLink,
+    run: NewRun,
+    now: Date,
+    isAsked: (look: Look) => Promise<boolean>,
+  ) => Promise<Admission | null>;
   /** A batch of those that have expired. @returns how many */
   readonly removeExpired: (now: Date, limit: number) => Promise<number>;
 }
@@ -88,8 +88,9 @@ export interface LinkRequest {
   readonly message?: string | undefined;
 }
 
-export interface ResumeLink extends Pick<NewLink, "link_id" | "thread_id" | "interrupt_id" | "expires_at"> {
+export interface ResumeLink extends Pick<NewLink, "link_id" | "interrupt_id" | "expires_at"> {
   readonly url: string;
+  readonly thread_id: string;
 }
 
 /**
@@ -100,7 +101,7 @@ export interface ResumeLink extends Pick<NewLink, "link_id" | "thread_id" | "int
  */
 export async function makeResumeLink(
   deps: ResumeLinkDeps,
-  { threadId, interruptId, expiresIn = LINK_LIFE_SECONDS, choices, message }: LinkRequest,
+  { threadId: thread_id, interruptId, expiresIn = LINK_LIFE_SECONDS, choices, message }: LinkRequest,
   baseUrl: string,
   caller: Caller = SYSTEM,
 ): Promise<ResumeLink> {
@@ -110,43 +111,36 @@ export async function makeResumeLink(
       "invalid_request",
       "Resume links are not set up here: the setting RESUME_LINK_SECRETS is missing",
     );
-  const { scope } = await caller.authorize("threads:update", { thread_id: threadId });
-  const thread = await getThread(deps, threadId);
-  const interrupt_id = chosenInterrupt(thread, interruptId);
-  const assistant = await assistantOf(deps, thread);
-  if (assistant === undefined) throw notWaiting(threadId);
+  const { scope } = await caller.authorize("threads:update", { thread_id });
+  // Before the thread: where a run comes between the two, the link is not stored.
+  const [asking] = await deps.runs.list(thread_id, { limit: 1, offset: 0 });
+  const interrupt_id = chosenInterrupt(await getThread(deps, thread_id), interruptId);
+  if (asking === undefined)
+    throw new AppError("not_interrupted", `The run that asked is gone from thread '${thread_id}'`);
   const created_at = deps.clock.now();
   const link: NewLink = {
     link_id: deps.newId(),
-    thread_id: threadId,
+    run_id: asking.run_id,
     interrupt_id,
-    assistant_id: assistant.assistant_id,
-    principal: principalOf(caller),
-    choices,
-    message,
+    principal: principalOf(caller) ?? null,
+    choices: choices ?? null,
+    message: message ?? null,
     created_at,
     expires_at: new Date(created_at.getTime() + expiresIn * 1_000),
   };
-  if (!(await deps.links.insert(link, scope))) throw notWaiting(threadId);
-  const { link_id, thread_id, expires_at } = link;
-  return {
-    link_id,
-    url: `${baseUrl}/resume/${signToken(secret, link)}`,
-    expires_at,
-    thread_id,
-    interrupt_id,
-  };
+  if (!(await deps.links.insert(link, scope))) throw notWaiting(thread_id);
+  const { link_id, expires_at } = link;
+  const token = signToken(secret, { link_id, expires_at, thread_id, interrupt_id });
+  return { link_id, url: `${baseUrl}/resume/${token}`, expires_at, thread_id, interrupt_id };
 }
 
 function chosenInterrupt(thread: Thread, wanted: string | undefined): string {
-  const pending = thread.status === "interrupted" ? pendingIds(thread) : [];
-  if (wanted !== undefined && pending.length > 0 && !pending.includes(wanted))
-    throw new AppError(
-      "not_interrupted",
-      `Thread '${thread.thread_id}' does not wait at interrupt '${wanted}'`,
-    );
+  const { thread_id, status } = thread;
+  const pending = status === "interrupted" ? interruptsOf(thread).map(({ id }) => id) : [];
   const [only] = pending;
-  if (only === undefined) throw notWaiting(thread.thread_id);
+  if (only === undefined) throw notWaiting(thread_id);
+  if (wanted !== undefined && !pending.includes(wanted))
+    throw new AppError("not_interrupted", `Thread '${thread_id}' does not wait at interrupt '${wanted}'`);
   if (wanted === undefined && pending.length > 1)
     throw new AppError(
       "invalid_request",
@@ -155,15 +149,34 @@ function chosenInterrupt(thread: Thread, wanted: string | undefined): string {
   return wanted ?? only;
 }
 
+interface Interrupt {
+  readonly id: string;
+  readonly value: unknown;
+}
+
+function interruptsOf({ interrupts }: Thread): readonly Interrupt[] {
+  const all: readonly unknown[] = Object.values(interrupts).flat();
+  return all.flatMap((interrupt) =>
+    isJsonObject(interrupt) && typeof interrupt["id"] === "string"
+      ? [{ id: interrupt["id"], value: interrupt["value"] }]
+      : [],
+  );
+}
+
 function notWaiting(threadId: string): AppError {
   return new AppError("not_interrupted", `Thread '${threadId}' does not wait at an interrupt`);
 }
 
-/** A link that may be answered. @throws AppError `not_found`, `link_used`, `link_expired`, `link_void`, `thread_busy` */
+/** A link that may be answered, and what it asks. */
+export interface OpenLink extends StoredLink {
+  readonly value: unknown;
+}
+
+/** @throws AppError `not_found`, `link_used`, `link_expired`, `link_void`, `thread_busy` */
 export async function findResumeLink(
-  deps: Pick<ResumeLinkDeps, "links" | "linkSecrets" | "clock">,
+  deps: Look & Pick<ResumeLinkDeps, "links" | "linkSecrets" | "clock">,
   sent: string,
-): Promise<FoundLink> {
+): Promise<OpenLink> {
   const token = verifyToken(deps.linkSecrets, sent);
   if (token === null) throw unknownLink();
   const now = deps.clock.now();
@@ -171,17 +184,65 @@ export async function findResumeLink(
   const link = await storedLink(deps, token);
   if (link.used_at !== null) throw used();
   if (link.expires_at <= now) throw expired();
-  if (!link.is_asked)
+  const question = await questionOf(deps, link);
+  if (question === null)
     throw new AppError("link_void", "This has been answered in another way, or has been withdrawn");
-  if (link.is_busy) throw busy();
-  return link;
+  if (question.isBusy) throw busy();
+  return { ...link, value: question.value };
 }
 
-async function storedLink({ links }: Pick<ResumeLinkDeps, "links">, token: ReadToken): Promise<FoundLink> {
+async function storedLink({ links }: Pick<ResumeLinkDeps, "links">, token: ReadToken): Promise<StoredLink> {
   const link = await links.find(token.link_id);
   if (link === null || !isBoundTo(token, link)) throw unknownLink();
   return link;
 }
+
+interface Question {
+  readonly value: unknown;
+  /** Whether the thread has an active run, which may answer it. */
+  readonly isBusy: boolean;
+}
+
+/** Null when nobody waits for the answer any more. */
+async function questionOf(look: Look, link: StoredLink): Promise<Question | null> {
+  const thread = await look.threads.get(link.thread_id);
+  if (thread === null || (thread.status !== "interrupted" && thread.status !== "busy")) return null;
+  const interrupt = interruptsOf(thread).find(({ id }) => id === link.interrupt_id);
+  if (interrupt === undefined || (await isAnsweredSince(look, link))) return null;
+  return { value: interrupt.value, isBusy: thread.status === "busy" };
+}
+
+const PAGE = 20;
+
+/**
+ * Whether a run has come since that had an answer for the interrupt: a node that asks several times, one question after
+ * the other, has the same id for all of them.
+ */
+async function isAnsweredSince({ runs }: Look, link: StoredLink): Promise<boolean> {
+  for (let offset = 0; ; offset += PAGE) {
+    const page = await runs.list(link.thread_id, { limit: PAGE, offset });
+    for (const run of page) {
+      if (run.run_id === link.run_id) return false;
+      if (hasBegun(run) && answers(run.kwargs["command"], link.interrupt_id)) return true;
+    }
+    if (page.length < PAGE) return true; // with the run that asked, the question is gone
+  }
+}
+
+function hasBegun({ status, attempt }: RunRecord): boolean {
+  return attempt > 0 || (status !== "pending" && status !== "interrupted");
+}
+
+/** An answer without ids is taken for one to this. */
+function answers(command: unknown, interruptId: string): boolean {
+  if (!isJsonObject(command) || !("resume" in command)) return false;
+  const { resume } = command;
+  const isById = isJsonObject(resume) && Object.keys(resume).every((key) => INTERRUPT_ID.test(key));
+  return !isById || interruptId in resume || Object.keys(resume).length === 0;
+}
+
+/** As LangGraph tells answers by id from others. */
+const INTERRUPT_ID = /^[0-9a-f]{32}$/;
 
 function unknownLink(): AppError {
   return new AppError("not_found", "There is no such link, or what it was about does not exist any more");
@@ -240,10 +301,11 @@ export async function answerResumeLink(
 }
 
 /** The run is admitted if the link can be used up, in one. */
-function usingUp(deps: ResumeLinkDeps, link: FoundLink, token: string): ResumeLinkDeps {
+function usingUp(deps: ResumeLinkDeps, link: StoredLink, token: string): ResumeLinkDeps {
+  const isAsked = async (look: Look): Promise<boolean> => (await questionOf(look, link))?.isBusy === false;
   const admit: ResumeLinkDeps["runs"]["admit"] = async (run, now) => {
-    const asGoingOn = { ...run, kwargs: { ...link.kwargs, ...run.kwargs } };
-    const admission = await deps.links.answer(link, asGoingOn, now);
+    const asGoingOn = { ...run, kwargs: { ...keptKwargs(link), ...run.kwargs } };
+    const admission = await deps.links.answer(link, asGoingOn, now, isAsked);
     if (admission !== null) return admission;
     await findResumeLink(deps, token); // which says what has become of it since
     throw busy();
@@ -251,8 +313,20 @@ function usingUp(deps: ResumeLinkDeps, link: FoundLink, token: string): ResumeLi
   return { ...deps, runs: { ...deps.runs, admit } };
 }
 
+type KeptKwargs = Omit<RunKwargs, "input" | "command" | "config" | "stream_mode">;
+
+/** What goes on as it was with the run that asked. What another user's request has left with it is not for this one. */
+function keptKwargs({ kwargs, principal }: StoredLink): KeptKwargs {
+  const { input: _, command: _answer, config: _config, stream_mode: _modes, ...asked } = kwargs;
+  const { interrupt_before: _before, interrupt_after: _after, keeps_output: _output, ...kept } = asked;
+  if (principal === null) return kept;
+  const { request_headers: _headers, made_context: _context, ...others } = kept;
+  const isSame = principal.user?.identity === kwargs.principal?.user?.identity;
+  return { ...(isSame ? kept : others), principal };
+}
+
 /** @throws AppError `invalid_request` */
-function responseOf({ choices }: FoundLink, answer: LinkAnswer): unknown {
+function responseOf({ choices }: StoredLink, answer: LinkAnswer): unknown {
   if ("choice" in answer) {
     const choice = choices?.[answer.choice];
     if (choice === undefined) throw new AppError("invalid_request", "choice: the link has no such choice");

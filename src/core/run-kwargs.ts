@@ -67,19 +67,6 @@ export interface RunKwargs extends RunSettings {
 /** Only JSON can be kept: a connection, or a function, is there for the invocation that made it alone. */
 export type MadeContext = { readonly json: unknown } | { readonly is_lost: true };
 
-/** What the run of an answer that somebody else brings takes over from the one that asked: it goes on as if it were the same. */
-export const KEPT_KWARGS = [
-  "config",
-  "context",
-  "durability",
-  "webhook",
-  "request_headers",
-  "made_context",
-  "principal",
-] as const satisfies readonly (keyof RunKwargs)[];
-
-export type KeptKwargs = Partial<Pick<RunKwargs, (typeof KEPT_KWARGS)[number]>>;
-
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {
   const { request_headers: _, made_context: __, principal: ___, ...shown } = kwargs;

@@ -1,7 +1,7 @@
 /** The pages behind a resume link: a form without scripts, which asks nobody but this server. */
 
 import { createHash } from "node:crypto";
-import type { FoundLink, LinkChoice } from "../core/resume-links.ts";
+import type { OpenLink, LinkChoice } from "../core/resume-links.ts";
 import type { AppError, ErrorCode } from "../errors.ts";
 import { escapeHtml } from "./html.ts";
 
@@ -39,7 +39,7 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
 };
 
-export function questionPage({ value, message, choices, expires_at }: FoundLink): Response {
+export function questionPage({ value, message, choices, expires_at }: OpenLink): Response {
   const told = message === null ? "" : `<p class="text" dir="auto">${escapeHtml(message)}</p>`;
   return htmlPage(
     200,

@@ -1,13 +1,12 @@
 /** The SQL of resume links. One statement decides whose answer counts, in the transaction that stores the run of it. */
 
-import sql, { type Sql } from "sql-template-tag";
-import type { Principal } from "../core/auth.ts";
-import type { FoundLink, ResumeLinkStore } from "../core/resume-links.ts";
-import { KEPT_KWARGS } from "../core/run-kwargs.ts";
+import sql from "sql-template-tag";
+import type { ResumeLinkStore, StoredLink } from "../core/resume-links.ts";
 import { within } from "./access.ts";
 import type { Database } from "./pool.ts";
 import { runStore } from "./runs.ts";
 import { rows } from "./sql.ts";
+import { threadStore } from "./threads.ts";
 import { transaction } from "./transaction.ts";
 
 export function resumeLinkStore(db: Database): ResumeLinkStore {
@@ -16,73 +15,61 @@ export function resumeLinkStore(db: Database): ResumeLinkStore {
 
 const insert =
   (db: Database): ResumeLinkStore["insert"] =>
-  async (
-    { link_id, thread_id, interrupt_id, assistant_id, principal, choices, message, ...times },
-    scope,
-  ) => {
+  async ({ link_id, run_id, interrupt_id, principal, choices, message, created_at, expires_at }, scope) => {
     const inserted = await rows(
       db,
       sql`
-      insert into langgraph.resume_links (link_id, thread_id, interrupt_id, after_position, assistant_id, kwargs, choices,
-        message, created_at, expires_at)
-      select ${link_id}::uuid, t.thread_id, ${interrupt_id}::text, coalesce(newest.position, 0), ${assistant_id}::uuid,
-        ${keptKwargs(principal)}, ${choices === undefined ? null : JSON.stringify(choices)}::jsonb, ${message ?? null}::text,
-        ${times.created_at}::timestamptz, ${times.expires_at}::timestamptz
-      from langgraph.threads t left join lateral (
-        select r.position, r.kwargs from langgraph.runs r where r.thread_id = t.thread_id order by r.position desc limit 1
-      ) newest on true
-      where t.thread_id = ${thread_id} and t.status = 'interrupted' and ${asks(sql`${interrupt_id}::text`)}
+      insert into langgraph.resume_links
+        (link_id, run_id, interrupt_id, principal, choices, message, created_at, expires_at)
+      select ${link_id}::uuid, newest.run_id, ${interrupt_id}::text, ${json(principal)}::jsonb, ${json(choices)}::jsonb,
+        ${message}::text, ${created_at}::timestamptz, ${expires_at}::timestamptz
+      from (
+        select r.run_id, r.thread_id from langgraph.runs r
+        where r.thread_id = (select thread_id from langgraph.runs where run_id = ${run_id}::uuid)
+        order by r.position desc limit 1
+      ) newest join langgraph.threads t on t.thread_id = newest.thread_id
+      where newest.run_id = ${run_id}::uuid and t.status = 'interrupted'
         and ${within(scope, { owner: sql`t.owner`, metadata: sql`t.metadata` })}
       returning link_id`,
     );
     return inserted.length > 0;
   };
 
-/** What the request of another user has left with the run is not for this one. */
-function keptKwargs(principal: Principal | undefined): Sql {
-  const kept = sql`(
-    select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(newest.kwargs) where key = any(${[...KEPT_KWARGS]}::text[]))`;
-  if (principal === undefined) return kept;
-  const identity = principal.user?.identity ?? null;
-  return sql`(case when newest.kwargs #>> '{principal,user,identity}' is not distinct from ${identity}::text then ${kept}
-    else ${kept} - 'request_headers' - 'made_context' end || jsonb_build_object('principal', ${JSON.stringify(principal)}::jsonb))`;
+function json(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
 }
 
 const find =
   (db: Database): ResumeLinkStore["find"] =>
   async (linkId) => {
-    const [found] = await rows<FoundLink>(
+    const [found] = await rows<StoredLink>(
       db,
       sql`
-      select l.link_id, l.thread_id, l.interrupt_id, l.assistant_id, l.kwargs, l.choices, l.message, l.expires_at, l.used_at,
-        t.status in ('interrupted', 'busy') and ${asks(sql`l.interrupt_id`)} and not ${isAnswered} as is_asked,
-        t.status = 'busy' as is_busy,
-        jsonb_path_query_first(t.interrupts, ${PATH}::jsonpath, jsonb_build_object('id', l.interrupt_id)) -> 'value' as value
-      from langgraph.resume_links l join langgraph.threads t on t.thread_id = l.thread_id
+      select l.link_id, l.run_id, r.thread_id, r.assistant_id, r.kwargs, l.interrupt_id, l.principal, l.choices, l.message, l.expires_at, l.used_at
+      from langgraph.resume_links l join langgraph.runs r on r.run_id = l.run_id
       where l.link_id = ${linkId}::uuid`,
     );
     return found ?? null;
   };
 
 /**
- * The thread's row is locked first, by a statement of its own: what the next one sees is then the newest, and nobody
+ * The thread's row is locked first, by a statement of its own: what the next ones see is then the newest, and nobody
  * else starts a run on the thread before this one is stored.
  */
 const answer =
   (db: Database): ResumeLinkStore["answer"] =>
-  async ({ link_id, thread_id }, run, now) =>
+  async ({ link_id, thread_id }, run, now, isAsked) =>
     transaction(db, async (within) => {
       await rows(within, sql`select from langgraph.threads where thread_id = ${thread_id} for update`);
+      const runs = runStore(within);
+      if (!(await isAsked({ threads: threadStore(within), runs }))) return null;
       const claimed = await rows(
         within,
         sql`
-        update langgraph.resume_links l set used_at = ${now}
-        from langgraph.threads t
-        where l.link_id = ${link_id}::uuid and t.thread_id = l.thread_id and t.status = 'interrupted'
-          and l.used_at is null and l.expires_at > ${now} and ${asks(sql`l.interrupt_id`)} and not ${isAnswered}
-        returning l.link_id`,
+        update langgraph.resume_links set used_at = ${now}
+        where link_id = ${link_id}::uuid and used_at is null and expires_at > ${now} returning link_id`,
       );
-      return claimed.length === 0 ? null : runStore(within).admit(run, now);
+      return claimed.length === 0 ? null : runs.admit(run, now);
     });
 
 const removeExpired =
@@ -99,21 +86,3 @@ const removeExpired =
     );
     return removed.length;
   };
-
-/** The interrupt of this id, of whichever task. */
-const PATH = "$.*[*] ? (@.id == $id)";
-
-const asks = (interruptId: Sql): Sql =>
-  sql`jsonb_path_exists(t.interrupts, ${PATH}::jsonpath, jsonb_build_object('id', ${interruptId}))`;
-
-/**
- * Whether a run has come since that had an answer for the interrupt: a node that asks several times, one question after
- * the other, has the same id for all of them. An answer without ids is taken for one to this.
- */
-const isAnswered = sql`exists (
-  select from langgraph.runs r, lateral (select r.kwargs -> 'command' -> 'resume' as resume) given
-  where r.thread_id = l.thread_id and r.position > l.after_position and r.claims > 0 and r.kwargs -> 'command' ? 'resume'
-    and case jsonb_typeof(resume)
-      when 'object' then resume ? l.interrupt_id or resume = '{}'
-        or exists (select from jsonb_object_keys(resume) as key where key !~ '^[0-9a-f]{32}$')
-      else true end)`;

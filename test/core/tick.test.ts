@@ -148,13 +148,13 @@ test("a tick removes the counters of rate limits that have run out", async () =>
 
 test("a tick removes resume links that have expired, used or not", async () => {
   await using app = await open();
-  const thread = await store(app.database, "success", "1 hour", 0);
+  const run = await store(app.database, "success", "1 hour", 0);
   await app.database.query(
-    `insert into langgraph.resume_links (link_id, thread_id, interrupt_id, after_position, assistant_id, kwargs, created_at, expires_at, used_at)
-     select gen_random_uuid(), $1, n::text, 0, gen_random_uuid(), '{}', now(), now() + (n - 1500) * interval '1 minute',
+    `insert into langgraph.resume_links (link_id, run_id, interrupt_id, created_at, expires_at, used_at)
+     select gen_random_uuid(), $1, n::text, now(), now() + (n - 1500) * interval '1 minute',
        case when n % 2 = 0 then now() end
      from generate_series(1, 1600) n`,
-    [thread],
+    [run],
   );
   expect(await app.tick(invocation)).toEqual({ ...nothing, expired: 1_500 });
   expect(await app.database.query("select min(interrupt_id) as first from langgraph.resume_links")).toEqual([

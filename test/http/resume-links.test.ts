@@ -275,6 +275,20 @@ test("a link ends with its thread", async () => {
   expect((await respond(link, "yes")).status).toBe(404);
 });
 
+test("a link ends with the run that asked", async () => {
+  await using server = await startAsking();
+  await ask(server);
+  const link = await makeLink(server);
+  const [run] = await server.database.query("select run_id from langgraph.runs");
+  await server.get(`/threads/t/runs/${String(run?.["run_id"])}`, { method: "DELETE" });
+  expect((await respond(link, "yes")).status).toBe(404);
+  const { status, body } = await server.post("/threads/t/resume-links", {});
+  expect([status, body]).toEqual([
+    409,
+    { error: "not_interrupted", detail: expect.stringContaining("is gone") },
+  ]);
+});
+
 test("the run of an answer has the config and the context of the run that asked", async () => {
   await using server = await startAsking();
   const config = { configurable: { tone: "kind" }, recursion_limit: 7 };

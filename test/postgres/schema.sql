@@ -123,11 +123,9 @@ CREATE INDEX rate_limits_by_expire ON langgraph.rate_limits USING btree (expire)
 
 create table langgraph.resume_links (
   link_id uuid not null,
-  thread_id text not null,
+  run_id uuid not null,
   interrupt_id text not null,
-  after_position bigint not null,
-  assistant_id uuid not null,
-  kwargs jsonb not null,
+  principal jsonb,
   choices jsonb,
   message text,
   created_at timestamp with time zone not null,
@@ -136,7 +134,7 @@ create table langgraph.resume_links (
   constraint resume_links_pkey PRIMARY KEY (link_id)
 );
 CREATE INDEX resume_links_by_expiry ON langgraph.resume_links USING btree (expires_at);
-CREATE INDEX resume_links_of_thread ON langgraph.resume_links USING btree (thread_id);
+CREATE INDEX resume_links_of_run ON langgraph.resume_links USING btree (run_id);
 
 create table langgraph.runs (
   run_id uuid not null,
@@ -275,6 +273,6 @@ alter table langgraph.assistant_versions add constraint assistant_versions_assis
 
 alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
 
-alter table langgraph.resume_links add constraint resume_links_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
+alter table langgraph.resume_links add constraint resume_links_run_id_fkey FOREIGN KEY (run_id) REFERENCES langgraph.runs(run_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
