@@ -2,7 +2,15 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../errors.ts";
-import { principalOf, SYSTEM, type Caller, type Principal, type Scope } from "./auth.ts";
+import {
+  EVERYTHING,
+  isEverything,
+  principalOf,
+  SYSTEM,
+  type Caller,
+  type Principal,
+  type Scope,
+} from "./auth.ts";
 import { PROTOCOL_STREAM_MODES, type CommandDeps } from "./commands.ts";
 import type { GraphConfig } from "./graphs.ts";
 import { isJsonObject, type Thread } from "./model.ts";
@@ -11,7 +19,7 @@ import { isBoundTo, signToken, verifyToken, type ReadToken } from "./resume-toke
 import { findRunAssistant, runAs } from "./run-assistants.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 import { createRun } from "./runs.ts";
-import { getThread, type ThreadStore } from "./threads.ts";
+import { reachThread, type ThreadStore } from "./threads.ts";
 
 export const LINK_LIFE_SECONDS = 86_400;
 export const MAX_LINK_LIFE_SECONDS = 30 * 86_400;
@@ -88,6 +96,13 @@ export interface LinkRequest {
   readonly message?: string | undefined;
 }
 
+/** Who makes a link, and has been asked about updating the thread. */
+export interface LinkMaker {
+  readonly caller: Caller;
+  /** Which threads it may update. */
+  readonly scope: Scope;
+}
+
 export interface ResumeLink extends Pick<NewLink, "link_id" | "interrupt_id" | "expires_at"> {
   readonly url: string;
   readonly thread_id: string;
@@ -96,14 +111,14 @@ export interface ResumeLink extends Pick<NewLink, "link_id" | "interrupt_id" | "
 /**
  * Makes a link below `baseUrl`. The run of its answer executes on behalf of who made it; of a link that the server makes
  * itself, on behalf of who asked for the run that waits.
- * @throws AppError `not_found`, `not_interrupted`; `invalid_request` where no secrets are set, or it is not said at which
- * of several interrupts
+ * @throws AppError `not_found`, `not_interrupted`, `forbidden`; `invalid_request` where no secrets are set, or it is not
+ * said at which of several interrupts
  */
 export async function makeResumeLink(
   deps: ResumeLinkDeps,
   { threadId: thread_id, interruptId, expiresIn = LINK_LIFE_SECONDS, choices, message }: LinkRequest,
   baseUrl: string,
-  caller: Caller = SYSTEM,
+  { caller, scope }: LinkMaker = { caller: SYSTEM, scope: EVERYTHING },
 ): Promise<ResumeLink> {
   const [secret] = deps.linkSecrets;
   if (secret === undefined)
@@ -111,12 +126,12 @@ export async function makeResumeLink(
       "invalid_request",
       "Resume links are not set up here: the setting RESUME_LINK_SECRETS is missing",
     );
-  const { scope } = await caller.authorize("threads:update", { thread_id });
   // Before the thread: where a run comes between the two, the link is not stored.
-  const [asking] = await deps.runs.list(thread_id, { limit: 1, offset: 0 });
-  const interrupt_id = chosenInterrupt(await getThread(deps, thread_id), interruptId);
+  const [asking] = await deps.runs.list(thread_id, scope, { limit: 1, offset: 0 });
+  const interrupt_id = chosenInterrupt(await reachThread(deps, scope, thread_id), interruptId);
   if (asking === undefined)
     throw new AppError("not_interrupted", `The run that asked is gone from thread '${thread_id}'`);
+  await checkMayRun(deps, caller, asking);
   const created_at = deps.clock.now();
   const link: NewLink = {
     link_id: deps.newId(),
@@ -132,6 +147,27 @@ export async function makeResumeLink(
   const { link_id, expires_at } = link;
   const token = signToken(secret, { link_id, expires_at, thread_id, interrupt_id });
   return { link_id, url: `${baseUrl}/resume/${token}`, expires_at, thread_id, interrupt_id };
+}
+
+/** The answer makes a run, about which its maker is asked now, as nobody can be then. @throws AppError `forbidden`, `not_found` */
+async function checkMayRun(
+  deps: Look,
+  caller: Caller,
+  { thread_id, assistant_id }: RunRecord,
+): Promise<void> {
+  const { scope } = await caller.authorize("threads:create_run", {
+    thread_id,
+    run_id: null,
+    assistant_id,
+    status: "pending",
+    metadata: {},
+    kwargs: {},
+    multitask_strategy: "enqueue",
+    prevent_insert_if_inflight: false,
+    if_not_exists: "reject",
+    after_seconds: 0,
+  });
+  if (!isEverything(scope)) await reachThread(deps, scope, thread_id);
 }
 
 function chosenInterrupt(thread: Thread, wanted: string | undefined): string {
@@ -205,7 +241,7 @@ interface Question {
 
 /** Null when nobody waits for the answer any more. */
 async function questionOf(look: Look, link: StoredLink): Promise<Question | null> {
-  const thread = await look.threads.get(link.thread_id);
+  const thread = await look.threads.get(link.thread_id, EVERYTHING);
   if (thread === null || (thread.status !== "interrupted" && thread.status !== "busy")) return null;
   const interrupt = interruptsOf(thread).find(({ id }) => id === link.interrupt_id);
   if (interrupt === undefined || (await isAnsweredSince(look, link))) return null;
@@ -220,7 +256,7 @@ const PAGE = 20;
  */
 async function isAnsweredSince({ runs }: Look, link: StoredLink): Promise<boolean> {
   for (let offset = 0; ; offset += PAGE) {
-    const page = await runs.list(link.thread_id, { limit: PAGE, offset });
+    const page = await runs.list(link.thread_id, EVERYTHING, { limit: PAGE, offset });
     for (const run of page) {
       if (run.run_id === link.run_id) return false;
       if (hasBegun(run) && answers(run.kwargs["command"], link.interrupt_id)) return true;
@@ -277,10 +313,10 @@ export async function answerResumeLink(
   const link = await findResumeLink(deps, token);
   const response = responseOf(link, await read());
   const { thread_id, interrupt_id, kwargs } = link;
-  const after = await deps.log.newestSeq(thread_id);
-  const found = await findRunAssistant(deps, link.assistant_id);
+  const after = await deps.log.newestSeq(thread_id, EVERYTHING);
+  const found = await findRunAssistant(deps, SYSTEM, link.assistant_id);
   const { run_id } = await runAs(deps, found, async (assistant) =>
-    createRun(usingUp(deps, link, token), {
+    createRun(usingUp(deps, link, token), SYSTEM, {
       graph: assistant.graph,
       assistant,
       input: { command: { resume: { [interrupt_id]: response } } },

@@ -13,7 +13,7 @@ import { checkThreadId } from "../core/threads.ts";
 import { baseUrl } from "./base-url.ts";
 import { AppError } from "../errors.ts";
 import { checkObject, parse, readObject } from "./body.ts";
-import { checkReader, type ProtocolDeps } from "./protocol-commands.ts";
+import { scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
 import { json } from "./respond.ts";
 import type { Route } from "./router.ts";
 import { threadId, threadRoute, type ThreadRouteDeps } from "./thread-route.ts";
@@ -53,25 +53,24 @@ const LinkAnswer = z.object({
 });
 
 export function resumeLinkRoutes(deps: LinkRouteDeps): readonly Route[] {
-  const making = threadRoute(deps)(
-    "POST /threads/{thread_id}/resume-links",
-    "Make a link that answers an interrupt once",
-    {
+  const route = threadRoute(deps);
+  return [
+    route("POST /threads/{thread_id}/resume-links", "Make a link that answers an interrupt once", {
+      permission: ["threads:update", "threads:create_run"],
       body: LinkCreate,
       answer: { description: "The link, which is not shown again", schema: LinkAnswer },
       handle: make(deps),
-    },
-  );
-  return [{ ...making, permission: "threads:update" }];
+    }),
+  ];
 }
 
 function make(deps: LinkRouteDeps): Route["handle"] {
   return async (call) => {
     const thread = threadId(call);
     const sent = await parse(LinkCreate, await readObject(call.request, deps.limits));
-    await checkReader(deps, call, thread);
-    const base = baseUrl(deps.publicUrl, call);
-    return json(await makeResumeLink(deps, toRequest(thread, sent), base, call.caller));
+    const scope = await scopeOf(deps, call, thread, "threads:update");
+    const maker = { caller: call.caller, scope };
+    return json(await makeResumeLink(deps, toRequest(thread, sent), baseUrl(deps.publicUrl, call), maker));
   };
 }
 
