@@ -10,6 +10,7 @@ import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
+import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
@@ -41,6 +42,7 @@ import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
+import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
@@ -67,6 +69,10 @@ export interface AppParts extends TickDeps {
   readonly graphStore: GraphStores;
   readonly crons: CronStore;
   readonly commands: CommandStore;
+  readonly links: ResumeLinkStore;
+  readonly linkSecrets: readonly string[];
+  /** Where people reach the app; undefined for as requests say. */
+  readonly publicUrl: string | undefined;
   readonly log: ThreadLog;
   readonly threadStorage: ThreadStorageStore;
   readonly followThread: ProtocolRouteDeps["followThread"];
@@ -119,6 +125,8 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    linkSecrets: settings.resumeLinkSecrets ?? [],
+    publicUrl: settings.publicUrl,
     threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
     sender: lazySender(options, settings),
@@ -169,6 +177,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     changed: new Set<string>(),
     crons: cronStore(database),
     commands: commandStore(database),
+    links: resumeLinkStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

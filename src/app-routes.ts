@@ -9,6 +9,7 @@ import { infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
 import { errorResponse } from "./http/respond.ts";
+import { resumeRoutes } from "./http/resume.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
 import { systemRoutes } from "./http/system.ts";
 import { once } from "./once.ts";
@@ -56,7 +57,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   });
   const list = (): readonly Graph[] => graphs.list();
   const system = systemRoutes({ graphs: list, authLevel, publicDocs, healthListsGraphs, title, openApi });
-  native.push(...system.filter(isEnabled));
+  native.push(...system.filter(isEnabled), ...resumeRoutes(deps).filter(isEnabled));
   return { native, info, platform };
 }
 

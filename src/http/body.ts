@@ -37,7 +37,8 @@ export function checkObject(sent: unknown, limits: BodyLimits): JsonObject {
   return withoutConstructors(sent);
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
+/** @throws AppError `request_too_large`, `invalid_json` */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   const decoder = new TextDecoder("utf-8", { fatal: true });
