@@ -8,7 +8,7 @@ import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry } from "./core/graphs.ts";
-import type { RateLimiter } from "./core/ports.ts";
+import type { RateLimiter } from "./core/limits.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
@@ -25,6 +25,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import { toPlain } from "./engine/plain.ts";
 import { cronRequest } from "./http/crons.ts";
 import type { ProtocolRouteDeps } from "./http/protocol.ts";
+import { namingRequests, outsideRequests } from "./http/request-id.ts";
 import { openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
@@ -78,12 +79,12 @@ export function openParts(
   { settings = readSettings(), queue: hostQueue }: Host,
   shutdown: AbortSignal,
 ): AppParts {
-  const logger = options.logger ?? openLogger(settings.logLevel);
+  const logger = namingRequests(options.logger ?? openLogger(settings.logLevel));
   const database = openDatabase(settings.database);
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
   const work = async (message: object): Promise<void> =>
-    workMessage(parts, message, { signal: shutdown, authLevel: "admin" });
+    outsideRequests(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
   const queue: WakeUpQueue = hostQueue ?? inProcessQueue(systemClock, work, shutdown);
   const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
   const isExecuting = (): boolean => running.size > 0;
@@ -225,5 +226,5 @@ async function rateLimiter(
 ): Promise<RateLimiter | undefined> {
   if (rateLimit === undefined) return undefined;
   const { rateLimiter: open } = await import("./postgres/rate-limits.ts");
-  return open(database, rateLimit);
+  return open(database, systemClock, rateLimit);
 }

@@ -8,8 +8,10 @@ import { isServed } from "./http/features.ts";
 import { infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
+import { withRequestId } from "./http/request-id.ts";
 import { errorResponse } from "./http/respond.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
+import { withSecurityHeaders } from "./http/security-headers.ts";
 import { systemRoutes } from "./http/system.ts";
 import { once } from "./once.ts";
 import { isCustomApp, type ParsedOptions } from "./options.ts";
@@ -80,5 +82,6 @@ export function openFetch(
     }
   };
   const fetch = customRoutes === undefined ? createRouter(router) : withCustomRoutes;
-  return cors === undefined ? fetch : withCors(cors, fetch);
+  const answer = cors === undefined ? fetch : withCors(cors, fetch);
+  return withRequestId(withSecurityHeaders(answer, { isShared: cors !== undefined }));
 }

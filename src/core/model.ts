@@ -17,6 +17,8 @@ export interface Invocation {
   readonly address?: string;
   /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */
   readonly user?: User;
+  /** What the host calls this request in its own logs. */
+  readonly requestId?: string;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";

@@ -204,12 +204,6 @@ export interface EventLog {
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
 }
 
-/** Counts requests across all instances. */
-export interface RateLimiter {
-  /** @throws AppError `rate_limited`, saying when to come back. */
-  readonly take: (identity: string) => Promise<void>;
-}
-
 /** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */
 export interface Logger {
   readonly info: (fields: object, message: string) => void;

@@ -3,7 +3,6 @@
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { AuthLevel, Invocation } from "../core/model.ts";
-import { requireLevel } from "./authenticate.ts";
 
 /**
  * A Hono app, whose routes come before ours and whose middleware sees our requests too; or anything else with a
@@ -19,8 +18,21 @@ export interface CustomRoutes {
   readonly authLevel: AuthLevel;
 }
 
+interface Asked {
+  readonly invocation: Invocation;
+  readonly headers: Headers;
+}
+
 interface Env {
-  readonly Bindings: { readonly invocation: Invocation };
+  readonly Bindings: Asked;
+}
+
+/** How callers are checked. */
+export interface Guard {
+  /** The level that a handler of ours asks for; undefined for any other handler. */
+  readonly levelOf: (handler: unknown) => AuthLevel | undefined;
+  /** Rejects for callers whose key does not open that level. */
+  readonly check: (needed: AuthLevel, asked: Asked) => Promise<void>;
 }
 
 /**
@@ -30,11 +42,11 @@ interface Env {
 export function addCustomRoutes(
   hono: Hono<Env>,
   { app, authLevel }: CustomRoutes,
-  levelOf: (handler: unknown) => AuthLevel | undefined,
+  { levelOf, check }: Guard,
 ): void {
   const guard: MiddlewareHandler<Env> = async (context, next) => {
     const levels = matchedRoutes(context).flatMap(({ handler }) => levelOf(handler) ?? []);
-    requireLevel(levels[0] ?? authLevel, context.env.invocation.authLevel);
+    await check(levels[0] ?? authLevel, context.env);
     await next();
   };
   hono.use("*", guard);

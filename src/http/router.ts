@@ -4,11 +4,13 @@ import { Hono, type Context } from "hono";
 import type { z } from "zod";
 import type { Authenticator, Caller, Permission } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
-import type { Logger, RateLimiter } from "../core/ports.ts";
+import type { RateLimiter } from "../core/limits.ts";
+import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
 import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
-import { errorResponse } from "./respond.ts";
+import { limitFailures, takeRequest } from "./rate-limit.ts";
+import { changeable, errorResponse } from "./respond.ts";
 
 export interface Call {
   readonly request: Request;
@@ -68,7 +70,13 @@ export interface RouterOptions {
 }
 
 interface Env {
-  readonly Bindings: { readonly invocation: Invocation };
+  readonly Bindings: Asked;
+}
+
+/** What the host says of a request, and what its answer is to say besides. */
+interface Asked {
+  readonly invocation: Invocation;
+  readonly headers: Headers;
 }
 
 /** Always resolves to a response. */
@@ -78,17 +86,24 @@ export function createRouter(
   let platform: Hono<Env> | undefined;
   const native = honoOf(options, options.routes).notFound(async ({ req, env }) => {
     platform ??= honoOf({ ...options, custom: undefined }, await options.platform()).notFound(
-      async (context) => otherAnswer(options, context.req.raw, context.env.invocation),
+      async (context) => otherAnswer(options, context.req.raw, context.env),
     );
     return platform.fetch(req.raw, env);
   });
-  return async (request, invocation) => native.fetch(request, { invocation });
+  return async (request, invocation) => {
+    const headers = new Headers();
+    const response = changeable(await native.fetch(request, { invocation, headers }));
+    for (const [name, value] of headers) response.headers.set(name, value);
+    return response;
+  };
 }
 
 function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
   const levels = new Map<unknown, AuthLevel>();
-  if (options.custom !== undefined) addCustomRoutes(hono, options.custom, (handler) => levels.get(handler));
+  const check = async (needed: AuthLevel, asked: Asked): Promise<void> => checkLevel(options, needed, asked);
+  if (options.custom !== undefined)
+    addCustomRoutes(hono, options.custom, { levelOf: (handler) => levels.get(handler), check });
   for (const route of routes) {
     const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
     levels.set(handler, route.authLevel);
@@ -101,13 +116,10 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
 }
 
 /** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
-async function otherAnswer(
-  { custom, prefix, logger }: RouterOptions,
-  request: Request,
-  { authLevel }: Invocation,
-): Promise<Response> {
+async function otherAnswer(options: RouterOptions, request: Request, asked: Asked): Promise<Response> {
+  const { custom, prefix, logger } = options;
   try {
-    if (custom !== undefined) requireLevel(custom.authLevel, authLevel);
+    if (custom !== undefined) await checkLevel(options, custom.authLevel, asked);
     const answer = await customAnswer(custom, { request, prefix });
     if (answer !== undefined) return answer;
     throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
@@ -128,18 +140,31 @@ async function serve(
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
-  const { invocation } = context.env;
+  const { invocation, headers } = context.env;
   const request = await unreadRequest(context);
-  requireLevel(route.authLevel, invocation.authLevel);
-  const caller = await signIn(await authenticator(), request, invocation, {
-    isPublic: route.permission === "public",
-    isOptional: route.isOpen === true,
+  const limits = await limiter();
+  const caller = await limitFailures(limits, invocation, headers, async () => {
+    requireLevel(route.authLevel, invocation.authLevel);
+    return signIn(await authenticator(), request, invocation, {
+      isPublic: route.permission === "public",
+      isOptional: route.isOpen === true,
+    });
   });
-  if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation, caller));
+  if (limits !== undefined && route.isRateLimited)
+    await takeRequest(limits, identity(request, invocation, caller), headers);
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
+}
+
+/** Before custom routes. @throws AppError `unauthorized`, `forbidden`, `rate_limited` */
+async function checkLevel(
+  { limiter }: RouterOptions,
+  needed: AuthLevel,
+  { invocation, headers }: Asked,
+): Promise<void> {
+  await limitFailures(await limiter(), invocation, headers, () => requireLevel(needed, invocation.authLevel));
 }
 
 function refuseMethod(
