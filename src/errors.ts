@@ -16,6 +16,7 @@ const STATUS = {
   run_cancelled: 409,
   state_moved: 409,
   message_too_large: 413,
+  unsupported_encoding: 415,
   invalid_request: 422,
   rate_limited: 429,
   graph_failed: 500,

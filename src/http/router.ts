@@ -8,6 +8,7 @@ import type { RateLimiter } from "../core/limits.ts";
 import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
+import { checkEncoding } from "./body.ts";
 import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
 import { limitFailures, takeRequest } from "./rate-limit.ts";
 import { changeable, errorResponse } from "./respond.ts";
@@ -152,9 +153,11 @@ async function serve(
   });
   if (limits !== undefined && route.isRateLimited)
     await takeRequest(limits, identity(request, invocation, caller), headers);
+  checkEncoding(request);
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
+  if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
 
