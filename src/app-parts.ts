@@ -9,6 +9,7 @@ import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/limits.ts";
+import type { Logger } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
@@ -43,7 +44,8 @@ import { itemStore } from "./postgres/store.ts";
 import { threadLog } from "./postgres/thread-log.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { hidingSecrets, secretsIn } from "./secrets.ts";
+import { readSecrets, readSettings, type Settings } from "./settings.ts";
 
 /** What a function host brings. */
 export interface Host {
@@ -79,7 +81,7 @@ export function openParts(
   { settings = readSettings(), queue: hostQueue }: Host,
   shutdown: AbortSignal,
 ): AppParts {
-  const logger = namingRequests(options.logger ?? openLogger(settings.logLevel));
+  const logger = openLogs(options, settings);
   const database = openDatabase(settings.database);
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
@@ -126,6 +128,14 @@ export function openParts(
     toCommand,
   };
   return parts;
+}
+
+/** For all that we log, whoever writes it down. */
+function openLogs(options: ParsedOptions, { logLevel, database, webhookSecrets = [] }: Settings): Logger {
+  const ours = [database.url, ...webhookSecrets, ...Object.values(options.webhooks.headers)].flatMap(
+    secretsIn,
+  );
+  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), [...ours, ...readSecrets()]));
 }
 
 function openEngine(
