@@ -2,6 +2,7 @@
 
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
+import type { Caller, User } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 
 /**
@@ -18,35 +19,39 @@ export interface CustomRoutes {
   readonly authLevel: AuthLevel;
 }
 
-interface Asked {
+/** What the host says of a request, and what its answer is to say besides. */
+export interface Asked {
   readonly invocation: Invocation;
   readonly headers: Headers;
 }
 
 interface Env {
   readonly Bindings: Asked;
+  readonly Variables: {
+    caller?: Caller;
+    /** As custom routes of the official server find it. */
+    auth?: { readonly user: User; readonly scopes: readonly string[] };
+  };
 }
 
-/** How callers are checked. */
-export interface Guard {
-  /** The level that a handler of ours asks for; undefined for any other handler. */
-  readonly levelOf: (handler: unknown) => AuthLevel | undefined;
-  /** Rejects for callers whose key does not open that level. */
-  readonly check: (needed: AuthLevel, asked: Asked) => Promise<void>;
-}
+/** What a route asks of its callers before anything else. */
+export type Guard = (request: Request, asked: Asked) => Promise<Caller>;
 
 /**
- * Callers are checked before anything of the user's runs: for the level of the route of ours that the request would
- * reach, so that a custom route in its place is protected as it was.
+ * Callers are checked before anything of the user's runs: as by the route of ours that the request would reach, so that
+ * a custom route in its place is protected as it was. Other routes find who has signed in as `context.get("auth").user`.
  */
 export function addCustomRoutes(
   hono: Hono<Env>,
-  { app, authLevel }: CustomRoutes,
-  { levelOf, check }: Guard,
+  { app }: Pick<CustomRoutes, "app">,
+  guards: { readonly of: (handler: unknown) => Guard | undefined; readonly others: Guard },
 ): void {
   const guard: MiddlewareHandler<Env> = async (context, next) => {
-    const levels = matchedRoutes(context).flatMap(({ handler }) => levelOf(handler) ?? []);
-    await check(levels[0] ?? authLevel, context.env);
+    const [ours] = matchedRoutes(context).flatMap(({ handler }) => guards.of(handler) ?? []);
+    const caller = await (ours ?? guards.others)(context.req.raw, context.env);
+    context.set("caller", caller);
+    const { user } = caller;
+    if (user !== undefined) context.set("auth", { user, scopes: user.permissions });
     await next();
   };
   hono.use("*", guard);

@@ -9,7 +9,14 @@ import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
 import { checkEncoding } from "./body.ts";
-import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
+import {
+  addCustomRoutes,
+  customAnswer,
+  unreadRequest,
+  type Asked,
+  type CustomRoutes,
+  type Guard,
+} from "./custom.ts";
 import { limitFailures, takeRequest } from "./rate-limit.ts";
 import { changeable, errorResponse } from "./respond.ts";
 
@@ -46,7 +53,7 @@ export interface Route {
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
-  /** What callers must be allowed to do; its handler asks for it before it does anything. */
+  /** What callers must be allowed to do; its handler asks for it before it answers. */
   readonly permission?: Permission;
   /** Whether it takes callers who have not signed in. */
   readonly isOpen?: boolean;
@@ -72,12 +79,7 @@ export interface RouterOptions {
 
 interface Env {
   readonly Bindings: Asked;
-}
-
-/** What the host says of a request, and what its answer is to say besides. */
-interface Asked {
-  readonly invocation: Invocation;
-  readonly headers: Headers;
+  readonly Variables: { caller?: Caller };
 }
 
 /** Always resolves to a response. */
@@ -101,13 +103,16 @@ export function createRouter(
 
 function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
-  const levels = new Map<unknown, AuthLevel>();
-  const check = async (needed: AuthLevel, asked: Asked): Promise<void> => checkLevel(options, needed, asked);
-  if (options.custom !== undefined)
-    addCustomRoutes(hono, options.custom, { levelOf: (handler) => levels.get(handler), check });
+  const guards = new Map<unknown, Guard>();
+  if (options.custom !== undefined) {
+    const others = guardOf(options, { authLevel: options.custom.authLevel });
+    addCustomRoutes(hono, options.custom, { of: (handler) => guards.get(handler), others });
+  }
   for (const route of routes) {
-    const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
-    levels.set(handler, route.authLevel);
+    const guard = guardOf(options, route);
+    const handler = async (context: Context<Env>): Promise<Response> =>
+      serve({ ...options, guard }, route, context);
+    guards.set(handler, guard);
     hono.on(route.method, honoPath(route.path), handler);
   }
   for (const path of new Set(routes.map((route) => route.path)))
@@ -116,58 +121,56 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   return hono;
 }
 
+/** @throws AppError `unauthorized`, `forbidden`; what the authenticator throws */
+function guardOf(
+  { authenticator, limiter }: RouterOptions,
+  { authLevel, permission, isOpen = false }: Pick<Route, "authLevel" | "permission" | "isOpen">,
+): Guard {
+  const rules = { isPublic: permission === "public", isOptional: isOpen };
+  return async (request, { invocation, headers }) =>
+    limitFailures(await limiter(), invocation, headers, async () => {
+      requireLevel(authLevel, invocation.authLevel);
+      return signIn(authenticator, request, invocation, rules);
+    });
+}
+
 /** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
 async function otherAnswer(options: RouterOptions, request: Request, asked: Asked): Promise<Response> {
   const { custom, prefix, logger } = options;
   try {
-    if (custom !== undefined) await checkLevel(options, custom.authLevel, asked);
+    if (custom !== undefined) await guardOf(options, { authLevel: custom.authLevel })(request, asked);
     const answer = await customAnswer(custom, { request, prefix });
     if (answer !== undefined) return answer;
     throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
   } catch (error) {
-    return errorResponse(error, logger);
+    return chosenResponse(error) ?? errorResponse(error, logger);
   }
 }
 
-/** Of an `HTTPException`, which custom routes throw; of whichever copy of Hono. */
-function chosenResponse(error: Error): Response | undefined {
-  if (!("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
+/** Of an `HTTPException`, which custom routes throw, of whichever copy of Hono; or of one of an `Auth` object's callbacks. */
+function chosenResponse(error: unknown): Response | undefined {
+  if (!(error instanceof Error) || !("getResponse" in error) || typeof error.getResponse !== "function")
+    return undefined;
   const response: unknown = Reflect.apply(error.getResponse, error, []);
   return response instanceof Response ? response : undefined;
 }
 
 async function serve(
-  { limiter, authenticator, prefix, custom }: RouterOptions,
+  { limiter, prefix, custom, guard }: RouterOptions & { readonly guard: Guard },
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
   const { invocation, headers } = context.env;
   const request = await unreadRequest(context);
-  const limits = await limiter();
-  const caller = await limitFailures(limits, invocation, headers, async () => {
-    requireLevel(route.authLevel, invocation.authLevel);
-    return signIn(await authenticator(), request, invocation, {
-      isPublic: route.permission === "public",
-      isOptional: route.isOpen === true,
-    });
-  });
-  if (limits !== undefined && route.isRateLimited)
-    await takeRequest(limits, identity(request, invocation, caller), headers);
+  const caller = context.get("caller") ?? (await guard(request, context.env));
+  const limits = route.isRateLimited ? await limiter() : undefined;
+  if (limits !== undefined) await takeRequest(limits, identity(request, invocation, caller), headers);
   checkEncoding(request);
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
-}
-
-/** Before custom routes. @throws AppError `unauthorized`, `forbidden`, `rate_limited` */
-async function checkLevel(
-  { limiter }: RouterOptions,
-  needed: AuthLevel,
-  { invocation, headers }: Asked,
-): Promise<void> {
-  await limitFailures(await limiter(), invocation, headers, () => requireLevel(needed, invocation.authLevel));
 }
 
 function refuseMethod(
