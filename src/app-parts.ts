@@ -9,10 +9,11 @@ import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry } from "./core/graphs.ts";
-import type { RateLimiter } from "./core/limits.ts";
+import type { RateLimiter } from "./core/rate-limits.ts";
 import type { Logger } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import type { StreamLimit } from "./core/streams.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
@@ -43,6 +44,7 @@ import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
+import { streamStore } from "./postgres/streams.ts";
 import { threadLog } from "./postgres/thread-log.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
@@ -71,6 +73,7 @@ export interface AppParts extends TickDeps {
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
   readonly webhookPolicy: WebhookPolicy;
   readonly limiter: () => Promise<RateLimiter | undefined>;
+  readonly streamLimit: StreamLimit | undefined;
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly pingDatabase: () => Promise<void>;
   readonly toPlain: typeof toPlain;
@@ -124,6 +127,7 @@ export function openParts(
     retrySeconds: options.webhooks.retrySeconds,
     requestOf: async (cron) => cronRequest(parts, cron),
     limiter: once(async () => rateLimiter(database, options)),
+    streamLimit: streamLimit(database, options),
     authenticator: openAuthenticator(options, { apiKeys: apiKeyStore(database), clock: systemClock }),
     pingDatabase: async () => ping(database),
     toPlain,
@@ -230,6 +234,11 @@ function lazySender({ webhooks }: ParsedOptions, { webhookSecrets = [] }: Settin
     return webhookSender({ ...webhooks, secrets: webhookSecrets });
   });
   return { send: async (request) => (await open()).send(request) };
+}
+
+function streamLimit(database: Database, { limits: { maxStreams } }: ParsedOptions): StreamLimit | undefined {
+  if (maxStreams === undefined) return undefined;
+  return { streams: streamStore(database), clock: systemClock, newId: randomUUID, maxStreams };
 }
 
 async function rateLimiter(

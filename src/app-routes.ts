@@ -74,7 +74,7 @@ const BEARER = { type: "http", scheme: "bearer" };
 export function openFetch(
   { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,
   { native, info, platform }: AppRoutes,
-  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator">,
+  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator" | "streamLimit">,
 ): Doors["fetch"] {
   const router = { ...rest, prefix, routes: [...native, ...info], platform };
   const open = once(async () => {

@@ -105,8 +105,9 @@ interface Prepared extends MadeContext {
   readonly execute: (run: StartedRun) => Promise<Executed | null>;
 }
 
-/** For a run that is executed by the invocation that asks for it, if its thread is free. */
+/** For a run that is executed by the invocation that asks for it, if its thread is free. @throws AppError `rate_limited` */
 export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promise<Prepared> {
+  await call.hold();
   const { signal, deadline } = call.invocation;
   const made = await makeContext(graph, call);
   const limits = {

@@ -63,6 +63,7 @@ function openStream(deps: ProtocolRouteDeps): Route["handle"] {
       namespaces: body.namespaces ?? undefined,
       depth: body.depth ?? undefined,
     };
+    await call.hold();
     const after = body.since ?? (await replayStart(deps, thread));
     const gone = new AbortController();
     const produce = async (write: WriteFrame): Promise<void> =>

@@ -4,8 +4,9 @@ import { Hono, type Context } from "hono";
 import type { z } from "zod";
 import type { Authenticator, Caller, Permission } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
-import type { RateLimiter } from "../core/limits.ts";
+import type { RateLimiter } from "../core/rate-limits.ts";
 import type { Logger } from "../core/ports.ts";
+import type { StreamLimit } from "../core/streams.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
 import { checkEncoding } from "./body.ts";
@@ -17,8 +18,9 @@ import {
   type CustomRoutes,
   type Guard,
 } from "./custom.ts";
-import { limitFailures, takeRequest } from "./rate-limit.ts";
+import { limitFailures, takeRequest } from "./rate-limits.ts";
 import { changeable, errorResponse } from "./respond.ts";
+import { heldAnswer } from "./streams.ts";
 
 export interface Call {
   readonly request: Request;
@@ -28,6 +30,8 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly invocation: Invocation;
   readonly caller: Caller;
+  /** Before a run is asked for, or followed, by an answer that waits for it. @throws AppError `rate_limited` */
+  readonly hold: () => Promise<void>;
 }
 
 /** What the OpenAPI document says of a route. */
@@ -75,6 +79,7 @@ export interface RouterOptions {
   /** Undefined where the host alone decides who may call. */
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly custom?: CustomRoutes | undefined;
+  readonly streamLimit?: StreamLimit | undefined;
 }
 
 interface Env {
@@ -156,7 +161,7 @@ function chosenResponse(error: unknown): Response | undefined {
 }
 
 async function serve(
-  { limiter, prefix, custom, guard }: RouterOptions & { readonly guard: Guard },
+  { limiter, prefix, custom, guard, streamLimit }: RouterOptions & { readonly guard: Guard },
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
@@ -164,11 +169,14 @@ async function serve(
   const request = await unreadRequest(context);
   const caller = context.get("caller") ?? (await guard(request, context.env));
   const limits = route.isRateLimited ? await limiter() : undefined;
-  if (limits !== undefined) await takeRequest(limits, identity(request, invocation, caller), headers);
+  const own = (): string => identity(request, invocation, caller);
+  if (limits !== undefined) await takeRequest(limits, own(), headers);
   checkEncoding(request);
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
-  const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
+  const { hold, until } = heldAnswer(streamLimit, own);
+  const call = { request, path, params: context.req.param(), invocation, caller, hold };
+  const response = await until(async () => route.handle(call));
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }

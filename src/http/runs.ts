@@ -118,6 +118,7 @@ function join(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const { cancel_on_disconnect } = await parse(schemas.JoinQuery, queryOf(call.request));
     const { graph, ...run } = await findLogged(deps, call);
+    await call.hold();
     const watched = {
       run,
       invocation: call.invocation,
@@ -133,6 +134,7 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const query = await parse(schemas.JoinStreamQuery, queryOf(call.request));
     const run = await findLogged(deps, call);
     const lastId = await lastEventId(call.request);
+    await call.hold();
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,

@@ -54,6 +54,7 @@ async function joinStream(deps: ThreadStreamRouteDeps, call: Call): Promise<Resp
   const thread = threadId(call);
   await checkReader(deps, call, thread);
   await getThread(deps, thread);
+  await call.hold();
   const search = new URLSearchParams(wanted.map((mode) => ["stream_mode", mode]));
   const headers = { ...SSE_HEADERS, location: `${call.path}?${search.toString()}` };
   const gone = new AbortController();

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { RateLimiterPostgres, RateLimiterRes } from "rate-limiter-flexible";
 import type { Clock } from "../clock.ts";
-import type { Allowance, RateLimiter } from "../core/limits.ts";
+import type { Allowance, RateLimiter } from "../core/rate-limits.ts";
 import type { Database } from "./pool.ts";
 import { translate } from "./sql.ts";
 

@@ -1,4 +1,4 @@
-/** How much one caller may ask for at a time. What counts is kept where all instances see it. */
+/** How many requests one caller may send. What counts is kept where all instances see it. */
 
 /** What a request has left of a rate limit. */
 export interface Allowance {

@@ -1,7 +1,7 @@
 /** Rate limits as HTTP tells of them. @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ */
 
 import { BlockList, isIP } from "node:net";
-import type { Allowance, RateLimiter } from "../core/limits.ts";
+import type { Allowance, RateLimiter } from "../core/rate-limits.ts";
 import type { Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 
