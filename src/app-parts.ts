@@ -120,6 +120,7 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    maxRuns: options.limits.maxRuns,
     threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
     sender: lazySender(options, settings),

@@ -53,6 +53,8 @@ export interface AppOptions {
      * Default: no limit.
      */
     readonly maxStreams?: number;
+    /** Runs of one caller that wait or execute, across all instances; those of crons aside. Default: no limit. */
+    readonly maxRuns?: number;
   };
   /** Requests that one caller may send in a period, counted across all instances. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
@@ -244,6 +246,7 @@ const Options = z.strictObject({
       maxNodes: Count.default(10_000),
       maxMessageCharacters: Count.default(10_000),
       maxStreams: Count.optional(),
+      maxRuns: Count.optional(),
     })
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),

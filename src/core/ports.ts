@@ -43,6 +43,8 @@ export interface NewRun {
   readonly idempotency?: Idempotency | undefined;
   /** True when it was made by an earlier request. */
   readonly is_repeat?: boolean;
+  /** Whose active runs it is one of, and how many there may be. */
+  readonly counted?: { readonly identity: string; readonly max: number };
   /** The command that asks for it: no two active runs of a thread have the same. */
   readonly command_key?: string | undefined;
 }
@@ -134,7 +136,7 @@ export interface RunSelection {
 export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
-   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`; RepeatedRequest when it has been asked for before
+   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`, `rate_limited`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,

@@ -47,6 +47,8 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  /** Active runs that one caller may have; undefined for any number. */
+  readonly maxRuns?: number | undefined;
   /** For threads that runs make; undefined for ever. */
   readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
@@ -77,6 +79,8 @@ export interface RunRequest {
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
   readonly idempotency?: Idempotency | undefined;
+  /** Whose run it counts as, where callers may only have so many; of nobody if absent. */
+  readonly identity?: () => string;
   /** From the graph's context factory. */
   readonly madeContext?: unknown;
   /** For the graph's config. */
@@ -291,7 +295,7 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
-function newRun({ newId, clock, threadTtl }: RunDeps, request: RunRequest): NewRun {
+function newRun({ newId, clock, threadTtl, maxRuns }: RunDeps, request: RunRequest): NewRun {
   const { graph, assistant } = request;
   const run_id = newId();
   const assistant_metadata = assistant?.metadata;
@@ -315,6 +319,9 @@ function newRun({ newId, clock, threadTtl }: RunDeps, request: RunRequest): NewR
     creates_thread: request.createsThread ?? true,
     thread_ttl: threadTtl,
     command_key: request.commandKey,
+    ...(maxRuns === undefined || request.identity === undefined
+      ? {}
+      : { counted: { identity: request.identity(), max: maxRuns } }),
   };
 }
 

@@ -63,8 +63,17 @@ export function functionKey(request: Request): string | null {
  * they are.
  */
 export function identity(request: Request, { authLevel, address }: Invocation, { user }: Caller): string {
-  if (user !== undefined) return `user:${user.identity}`;
+  if (user !== undefined) return `user:${indexable(user.identity)}`;
   const key = authLevel === "anonymous" ? null : functionKey(request);
   if (key === null) return `address:${address ?? "unknown"}`;
-  return `key:${createHash("sha256").update(key).digest("base64url")}`;
+  return `key:${digest(key)}`;
+}
+
+/** No index takes a text of any length. */
+function indexable(identity: string): string {
+  return identity.length <= 128 ? identity : digest(identity);
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
 }

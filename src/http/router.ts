@@ -30,6 +30,8 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly invocation: Invocation;
   readonly caller: Caller;
+  /** Whose requests, streams and runs count together. */
+  readonly identity: () => string;
   /** Before a run is asked for, or followed, by an answer that waits for it. @throws AppError `rate_limited` */
   readonly hold: () => Promise<void>;
 }
@@ -175,7 +177,8 @@ async function serve(
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const { hold, until } = heldAnswer(streamLimit, own);
-  const call = { request, path, params: context.req.param(), invocation, caller, hold };
+  const params = context.req.param();
+  const call = { request, path, params, invocation, caller, identity: own, hold };
   const response = await until(async () => route.handle(call));
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware

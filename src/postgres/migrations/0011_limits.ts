@@ -9,12 +9,15 @@ create table langgraph.streams (
   lease_until timestamptz not null
 );
 create index streams_by_identity on langgraph.streams (identity, lease_until);
+create index streams_by_lease on langgraph.streams (lease_until);
 
 create function langgraph.open_streams(caller text) returns bigint language plpgsql volatile as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('langgraph streams ' || caller, 0));
-  delete from langgraph.streams where identity = caller and lease_until < now();
-  return (select count(*) from langgraph.streams where identity = caller);
+  -- What instances that are gone have left, of any caller.
+  delete from langgraph.streams where stream_id in (
+    select stream_id from langgraph.streams where lease_until < now() order by lease_until limit 10 for update skip locked);
+  return (select count(*) from langgraph.streams where identity = caller and lease_until >= now());
 end $$;
 
 -- Of whose runs there may only be so many; null where there is no limit.
