@@ -70,6 +70,7 @@ async function answer(
       signal: time.signal,
       deadline: time.deadline,
       authLevel: openedLevel(keys(), request),
+      isKeyVerified: true,
       ...(requestId && { requestId }),
       ...(address && { address }),
     });

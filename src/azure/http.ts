@@ -32,6 +32,7 @@ export function httpHandler(door: HttpDoor, authLevel: AuthLevel): HttpHandler {
         signal: controller.signal,
         deadline,
         authLevel,
+        isKeyVerified: true,
         requestId: context.invocationId,
         ...(address && { address }),
       };

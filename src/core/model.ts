@@ -13,6 +13,8 @@ export interface Invocation {
   readonly deadline?: Date;
   /** The key level that the host has verified of the caller; routes that ask for more are refused. */
   readonly authLevel: AuthLevel;
+  /** Whether it was a function key of the request that opened this level; one that nobody has checked says nothing. */
+  readonly isKeyVerified?: boolean;
   /** Where the caller's connection comes from, as the host knows it. */
   readonly address?: string;
   /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */

@@ -62,10 +62,11 @@ export function functionKey(request: Request): string | null {
  * Whose requests count together: those of a user, else of a verified key, else of an address. Keys are never stored as
  * they are.
  */
-export function identity(request: Request, { authLevel, address }: Invocation, { user }: Caller): string {
+export function identity(request: Request, invocation: Invocation, { user }: Caller): string {
+  const { authLevel, isKeyVerified = false, address = "unknown" } = invocation;
   if (user !== undefined) return `user:${indexable(user.identity)}`;
-  const key = authLevel === "anonymous" ? null : functionKey(request);
-  if (key === null) return `address:${address ?? "unknown"}`;
+  const key = isKeyVerified && authLevel !== "anonymous" ? functionKey(request) : null;
+  if (key === null) return `address:${indexable(address)}`;
   return `key:${digest(key)}`;
 }
 

@@ -82,6 +82,7 @@ function requestListener(
     const response = await open.fetch(request, {
       signal: request.signal,
       authLevel: grantedLevel(keys, request),
+      isKeyVerified: keys.function !== undefined || keys.admin !== undefined,
       ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
     });
     return response.body === null

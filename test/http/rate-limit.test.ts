@@ -108,6 +108,37 @@ test("who has guessed too often at an address of its own is not asked any more, 
   expect(await statuses("function", "203.0.113.10")).toBe(200);
 });
 
+test("a key that nobody has checked makes no other caller", async () => {
+  await using server = await startServer({ graphs, rateLimit });
+  const statuses = [];
+  for (const key of ["one", "two", "three"]) {
+    const headers = { "content-type": "application/json", "x-functions-key": key };
+    statuses.push((await server.post("/graphs/shout/invoke", body, { headers })).status);
+  }
+  expect(statuses).toEqual([200, 200, 429]);
+});
+
+test("those who have signed in are counted one by one, whatever their address and however long their name", async () => {
+  await using database = await testDatabase();
+  await using app = new LangGraphApp({ rateLimit }).register({ name: "shout", graph: shout });
+  app.doors({
+    settings: { database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "silent" },
+  });
+  const status = async (identity: string, address: string) => {
+    const init = { method: "POST", body: JSON.stringify(body) };
+    const user = { identity, display_name: identity, is_authenticated: true, permissions: [] };
+    const request = new Request("http://localhost/api/graphs/shout/invoke", init);
+    return (await app.fetch(request, { authLevel: "function", address, user })).status;
+  };
+  const ada = "ada".repeat(2_000);
+  expect([
+    await status(ada, "192.0.2.1"),
+    await status(ada, "192.0.2.2"),
+    await status(ada, "192.0.2.3"),
+  ]).toEqual([200, 200, 429]);
+  expect(await status("bob", "192.0.2.1")).toBe(200);
+});
+
 test("an instance that knows that nothing is left does not ask the database again", async () => {
   await using server = await startServer({ graphs, rateLimit });
   await server.post("/graphs/shout/invoke", body);
