@@ -247,6 +247,11 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
+/** Those that nobody asks for just now, as of crons, are not counted. */
+function counted(max: number | undefined, { identity }: RunRequest): Pick<NewRun, "counted"> {
+  return max === undefined || identity === undefined ? {} : { counted: { identity: identity(), max } };
+}
+
 /** The run as it may be made. @throws AppError `forbidden` */
 async function newRun(
   { newId, clock, threadTtl, maxRuns }: RunDeps,
@@ -291,9 +296,7 @@ async function newRun(
     // What the handler of the event has left there is what its filters look for later.
     thread_metadata: caller.owner !== null && scope.owner === undefined ? metadata : undefined,
     command_key: request.commandKey,
-    ...(maxRuns === undefined || request.identity === undefined
-      ? {}
-      : { counted: { identity: request.identity(), max: maxRuns } }),
+    ...counted(maxRuns, request),
   };
 }
 
