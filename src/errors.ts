@@ -22,6 +22,7 @@ const STATUS = {
   link_expired: 410,
   link_void: 410,
   message_too_large: 413,
+  unsupported_encoding: 415,
   invalid_request: 422,
   rate_limited: 429,
   graph_failed: 500,

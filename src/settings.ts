@@ -4,6 +4,7 @@ import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
+import { secretsIn } from "./secrets.ts";
 
 const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
 
@@ -106,19 +107,10 @@ export function readSettings(overrides: Variables = {}): Settings {
   return toSettings(parseEnvironment(Environment, overrides));
 }
 
-function toSettings({
-  DATABASE_URL,
-  DATABASE_POOL_SIZE,
-  DATABASE_MIGRATE,
-  DATABASE_TIMEOUT_SECONDS,
-  LOG_LEVEL,
-  LANGGRAPH_CONFIG,
-  RUN_LEASE_SECONDS,
-  EVENT_RETENTION_HOURS,
-  WEBHOOK_SECRETS,
-  RESUME_LINK_SECRETS,
-  PUBLIC_URL,
-}: z.output<typeof Environment>): Settings {
+function toSettings(parsed: z.output<typeof Environment>): Settings {
+  const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, DATABASE_TIMEOUT_SECONDS, LOG_LEVEL } = parsed;
+  const { RESUME_LINK_SECRETS, PUBLIC_URL } = parsed;
+  const { LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } = parsed;
   return {
     database: {
       url: DATABASE_URL,
@@ -134,6 +126,15 @@ function toSettings({
     resumeLinkSecrets: RESUME_LINK_SECRETS,
     ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
   };
+}
+
+const SECRET_VARIABLE =
+  /(key|secret|token|password)s?$|connection_?string|^DATABASE_URL$|^AzureWebJobsStorage$/i;
+
+/** What must not be seen in logs: the values of all variables that are named like a secret. */
+export function readSecrets(): readonly string[] {
+  const secret = Object.entries(process.env).filter(([name]) => SECRET_VARIABLE.test(name));
+  return secret.flatMap(([, value = ""]) => secretsIn(value));
 }
 
 export interface LocalSettings {

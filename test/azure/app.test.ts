@@ -52,6 +52,16 @@ test("a resume link needs no key, and making one does", async () => {
   expect((await fetch(`${host.url}/threads/t/resume-links`, { method: "POST" })).status).toBe(401);
 });
 
+test("an answer is named as the host names its invocation, or as the client does", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const answered = async (headers: Record<string, string>) =>
+    (await fetch(`${host.url}/health`, { headers })).headers.get("x-request-id");
+  expect(await answered({ "x-request-id": "mine" })).toBe("mine");
+  const id = await answered({});
+  await expect.poll(() => host.outcomes.map(({ invocationId }) => invocationId)).toContain(id);
+});
+
 test("a conversation is remembered by another process", async () => {
   await using database = await testDatabase();
   const say = async (host: AzureHost, content: string) => {

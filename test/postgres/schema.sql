@@ -1,5 +1,15 @@
 -- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
 
+CREATE OR REPLACE FUNCTION langgraph.active_runs(caller text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('langgraph runs ' || caller, 0));
+  return (select count(*) from langgraph.runs where identity = caller and status in ('pending', 'running'));
+end $function$
+;
+
 create table langgraph.api_keys (
   key_id text not null,
   hash text not null,
@@ -113,6 +123,19 @@ create table langgraph.migrations (
   constraint migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE OR REPLACE FUNCTION langgraph.open_streams(caller text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('langgraph streams ' || caller, 0));
+  -- What instances that are gone have left, of any caller.
+  delete from langgraph.streams where stream_id in (
+    select stream_id from langgraph.streams where lease_until < now() order by lease_until limit 10 for update skip locked);
+  return (select count(*) from langgraph.streams where identity = caller and lease_until >= now());
+end $function$
+;
+
 create table langgraph.rate_limits (
   key character varying(255) not null,
   points integer not null default 0,
@@ -159,6 +182,7 @@ create table langgraph.runs (
   output jsonb,
   started_at timestamp with time zone,
   command_key text,
+  identity text,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
@@ -166,6 +190,7 @@ create table langgraph.runs (
   constraint runs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'error'::text, 'success'::text, 'timeout'::text, 'interrupted'::text])))
 );
 CREATE UNIQUE INDEX runs_by_command ON langgraph.runs USING btree (thread_id, command_key) WHERE ((command_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX runs_by_identity ON langgraph.runs USING btree (identity) WHERE ((identity IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX runs_by_lease ON langgraph.runs USING btree (lease_until) WHERE (status = 'running'::text);
 CREATE INDEX runs_of_thread ON langgraph.runs USING btree (thread_id, "position" DESC);
 CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (thread_id) WHERE (status = 'running'::text);
@@ -185,6 +210,15 @@ create table langgraph.store_items (
 CREATE INDEX store_items_by_expiry ON langgraph.store_items USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX store_items_by_update ON langgraph.store_items USING btree (updated_at);
 CREATE INDEX store_items_by_value ON langgraph.store_items USING gin (value jsonb_path_ops);
+
+create table langgraph.streams (
+  stream_id uuid not null,
+  identity text not null,
+  lease_until timestamp with time zone not null,
+  constraint streams_pkey PRIMARY KEY (stream_id)
+);
+CREATE INDEX streams_by_identity ON langgraph.streams USING btree (identity, lease_until);
+CREATE INDEX streams_by_lease ON langgraph.streams USING btree (lease_until);
 
 create table langgraph.threads (
   thread_id text not null,
