@@ -4,7 +4,7 @@
  */
 
 import { SignJWT } from "jose";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { jwt } from "langgraph-functions";
 import { asking } from "../support/graphs.ts";
@@ -109,6 +109,11 @@ const CASES: Readonly<Record<string, Case>> = {
   "get /threads/{thread_id}/stream": {},
   "get /threads/{thread_id}/history": {},
   "post /threads/{thread_id}/history": { send: () => ({ body: {} }) },
+
+  "post /threads/{thread_id}/resume-links": { send: () => ({ body: {} }) },
+  // What opens them is the token, as their own tests show; this one is forged.
+  "get /resume/{token}": { right: 404 },
+  "post /resume/{token}": { send: () => ({ body: { response: "yes" } }), right: 404 },
 
   "post /threads/{thread_id}/commands": {
     send: () => ({ body: { id: 1, method: "state.get", params: { namespace: [] } } }),
@@ -243,7 +248,7 @@ async function prepare(): Promise<Fixture> {
 }
 
 function filled(path: string, fixture: Fixture): string {
-  const values: Readonly<Record<string, string>> = { ...fixture, namespace: "none", name: "none" };
+  const values: Readonly<Record<string, string>> = { ...fixture, namespace: "none", name: "none", token: "forged" };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ""));
 }
 
@@ -273,10 +278,14 @@ async function textOf(response: Response): Promise<string> {
 }
 
 beforeAll(async () => {
+  vi.stubEnv("RESUME_LINK_SECRETS", "a-secret-of-the-tests-of-32-bytes-or-more");
   server = await start();
   tokens = { ada: await tokenOf("ada"), bob: await tokenOf("bob") };
 });
-afterAll(async () => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await server[Symbol.asyncDispose]();
+});
 
 async function operations() {
   const { paths } = Document.parse(await (await call("ada", "get", "/openapi.json")).json());
@@ -290,7 +299,10 @@ test("each route of the document has its cases", async () => {
   expect(names.toSorted()).toEqual(Object.keys(CASES).toSorted());
 });
 
-const PUBLIC = ["/health", "/info", "/ok", "/docs", "/docs/{name}"].map((path) => `get ${path}`);
+const PUBLIC = [
+  ...["/health", "/info", "/ok", "/docs", "/docs/{name}", "/resume/{token}"].map((path) => `get ${path}`),
+  "post /resume/{token}",
+];
 
 test("only these routes take callers who have not signed in", async () => {
   const open = (await operations()).filter(({ security }) => security.length === 0);
