@@ -2,12 +2,12 @@
 
 import type { Assistant } from "../core/assistants.ts";
 import type { A2aDeps } from "./a2a.ts";
+import { baseUrl } from "./base-url.ts";
 import type { Call } from "./router.ts";
 
 const MODES = ["text/plain", "application/json"];
 
-export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Assistant): object {
-  const { origin, pathname } = new URL(request.url);
+export function agentCard(deps: A2aDeps, call: Call, assistant: Assistant): object {
   const { assistant_id, name, version } = assistant;
   const description = assistant.description ?? name;
   return {
@@ -15,7 +15,7 @@ export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Ass
     name,
     description,
     version: String(version),
-    url: `${origin}${pathname.slice(0, pathname.length - path.length)}/a2a/${assistant_id}`,
+    url: `${baseUrl(deps.publicUrl, call)}/a2a/${assistant_id}`,
     preferredTransport: "JSONRPC",
     capabilities: { streaming: true, pushNotifications: false, stateTransitionHistory: false },
     defaultInputModes: MODES,

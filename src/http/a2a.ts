@@ -37,6 +37,8 @@ import { z } from "zod";
 export interface A2aDeps extends AssistantRouteDeps, RunsDeps {
   /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
   readonly signInSchemes: Readonly<Record<string, object>>;
+  /** Undefined where callers reach the server at the address that they ask. */
+  readonly publicUrl: string | undefined;
 }
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {

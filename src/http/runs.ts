@@ -154,6 +154,7 @@ function join(deps: RunsDeps): Route["handle"] {
       queryOf(call.request),
     );
     const { graph, caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
+    await call.hold();
     const { invocation, path: location } = call;
     return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers: { location } }, graph);
   };
@@ -165,6 +166,7 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const cancelOnDisconnect = query.cancel_on_disconnect ?? false;
     const { caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     const lastId = await lastEventId(call.request);
+    await call.hold();
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
