@@ -54,7 +54,7 @@ test.each(OPERATIONS)(
     const id = await made(app.as("ada"), { name: "Ada's", context: { secret: "of ada" } });
     const none = "11111111-1111-4111-8111-111111111111";
     const before = await app.database.query("select * from langgraph.assistants where not is_default");
-    for (const ask of [app.as("bob"), app.as("")]) {
+    for (const ask of [app.as("bob"), app.as("eve")]) {
       const answer = await ask(method, `/assistants/${id}${path}`, body);
       const absent = await ask(method, `/assistants/${none}${path}`, body);
       expect([answer.status, answer.text.replaceAll(id, "ID")]).toEqual([

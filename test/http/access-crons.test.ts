@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
 import { AppError } from "../../src/errors.ts";
+import { makeUser } from "../support/callers.ts";
 import { signedInApp, type Ask, type SignedInApp } from "../support/signed-in.ts";
 
 const Told = Annotation.Root({ text: Annotation<string>, told: Annotation<unknown> });
@@ -55,7 +56,7 @@ test.each([
   const cron_id = await made(app.as("ada"));
   const none = "11111111-1111-4111-8111-111111111111";
   const before = await app.database.query("select * from langgraph.crons");
-  for (const ask of [app.as("bob"), app.as("")]) {
+  for (const ask of [app.as("bob"), app.as("eve")]) {
     const answer = await ask(method, `/runs/crons/${cron_id}`, body);
     const absent = await ask(method, `/runs/crons/${none}`, body);
     expect([answer.status, answer.text.replaceAll(cron_id, "ID")]).toEqual([
@@ -121,7 +122,7 @@ test("a cron's runs are its maker's, on whichever instance they are made", async
   const fired = await Promise.all([app.tick(), other.tick()]);
   expect(fired.reduce((sum, report) => sum + report.fired, 0)).toBe(2);
   const ended = await results(app);
-  const ada = { identity: "ada", display_name: "ada", is_authenticated: true, permissions: ["read"] };
+  const ada = makeUser("ada");
   expect(ended).toHaveLength(2);
   expect(ended).toEqual(
     expect.arrayContaining([

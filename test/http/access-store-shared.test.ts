@@ -1,5 +1,6 @@
 /** One store for all users, where handlers of an `Auth` object decide who reaches what of it. */
 
+import { Auth } from "@langchain/langgraph-sdk/auth";
 import { expect, test } from "vitest";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
@@ -53,6 +54,22 @@ test("a handler that puts the user's name before the namespace keeps users apart
   expect(await search(ada)).toMatchObject({ items: [{ value: { of: "ada" } }] });
   expect(await remove(ada, ["notes"], "k")).toBe(204);
   expect(await get(ada, "notes", "k")).toBeNull();
+});
+
+test("the handlers of an Auth object that rewrite namespaces are obeyed by all operations", async () => {
+  const auth = new Auth()
+    .authenticate(({ headers }) => headers.get("x-user") ?? "nobody")
+    .on("store", ({ value, user }) => {
+      value.namespace = [user.identity, ...(value.namespace ?? [])];
+    });
+  await using app = await signedInApp({ auth });
+  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  expect(await put(ada, ["notes"], "k", { of: "ada" })).toBe(204);
+  expect([await get(bob, "notes", "k"), await get(bob, "ada.notes", "k")]).toEqual([null, null]);
+  expect([await search(bob), await namespaces(bob)]).toEqual([{ items: [] }, []]);
+  expect(await remove(bob, ["notes"], "k")).toBe(204);
+  expect(await get(ada, "notes", "k")).toMatchObject({ namespace: ["ada", "notes"], value: { of: "ada" } });
+  expect(await namespaces(ada)).toEqual([["ada", "notes"]]);
 });
 
 test("what a handler changes of a key, a value, a filter or a page is what is done", async () => {

@@ -148,6 +148,20 @@ test("a graph has the store of the user whom it runs for", async () => {
   expect(await search(bob)).toMatchObject({ items: [{ key: "third" }, { key: "by-hand" }] });
 });
 
+test("strangers have a store of their own, where a graph is open to them", async () => {
+  const open = { name: "remembering", graph: remembering, authLevel: "anonymous" } as const;
+  await using app = await signedInApp({ graphs: [open] });
+  await put(app.as("ada"), ["memories"], "of-ada", {});
+  await put(app.as(), ["memories"], "of-the-server", {});
+  const run = async (text: string) =>
+    (await app.ask(undefined, "POST /graphs/remembering/invoke", { body: { input: { text } } })).body;
+  expect(await run("first")).toMatchObject({ output: { found: [] } });
+  expect(await run("second")).toMatchObject({ output: { found: [["memories", "first"]] } });
+  expect(await search(app.as("ada"))).toMatchObject({ items: [{ key: "of-ada" }] });
+  for (const endpoint of ["POST /store/items/search", "POST /store/namespaces"])
+    expect((await app.ask(undefined, endpoint, { body: {} })).status).toBe(401);
+});
+
 /** Goes on as its store says, which it is also asked for when a state is edited. */
 const choosing = new StateGraph(Found)
   .addNode("choose", () => ({}))

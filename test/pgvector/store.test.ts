@@ -5,6 +5,7 @@ import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@la
 import { LangGraphApp, type AppOptions } from "langgraph-functions";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { Policy } from "../../src/core/auth.ts";
 import { writeItems } from "../../src/core/store.ts";
 import { storeOf as ownStoreOf } from "../../src/core/store-access.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -277,6 +278,32 @@ test("what is nearest is searched for among the items of who asks, however many 
   expect(await search("ada", { namespace_prefix: ["n"], filter: { text: "cold" } })).toEqual(["n/cold"]);
   expect(await search("bob", { limit: 1_000 })).toEqual(Array.from({ length: 400 }, () => "n/warm"));
   expect(await search("new", {})).toEqual([]);
+});
+
+test("where a handler's filter says who reaches what, the nearest are those that are reached", async () => {
+  const policy: Policy = {
+    decidesStore: true,
+    decide: async ({ identity }, _, value) => ({
+      value,
+      scope: { metadata: [{ field: "owner", is: identity }] },
+    }),
+  };
+  await using app = await signedInApp({ store: { index }, policy });
+  await withoutVectors(app.database);
+  const put = async (owner: string, key: string, text: string) => {
+    const item = { namespace: ["n"], key, value: { owner, text } };
+    return (await app.as(owner)("PUT", "/store/items", item)).status;
+  };
+  for (let number = 0; number < 50; number += 1) expect(await put("bob", `${number}`, "warm")).toBe(204);
+  expect(await put("ada", "own", "warm and cold")).toBe(204);
+  expect(await put("ada", "7", "cold")).toBe(404);
+  const search = async (who: string, limit: number) => {
+    const body = { query: "warm", limit };
+    return Found.parse((await app.as(who)("POST", "/store/items/search", body)).body).items;
+  };
+  expect(await search("ada", 1)).toMatchObject([{ value: { text: "warm and cold" } }]);
+  expect(await search("ada", 10)).toHaveLength(1);
+  expect(await search("bob", 100)).toHaveLength(50);
 });
 
 const Found = z.object({

@@ -2,7 +2,7 @@
 
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
-import type { User } from "../../src/core/auth.ts";
+import type { Policy, User } from "../../src/core/auth.ts";
 import { GraphRegistry, type GraphOptions } from "../../src/core/graphs.ts";
 import { tick } from "../../src/core/tick.ts";
 import { parseOptions, type AppOptions } from "../../src/options.ts";
@@ -33,14 +33,24 @@ export interface AppWithUsersOptions extends AppOptions {
   readonly graphs: readonly GraphOptions[];
   /** Another way to the database. */
   readonly via?: (url: string) => Promise<{ readonly url: string }>;
+  /** Of another instance, to share it. */
+  readonly database?: TestDatabase;
+  /** Decides in place of ownership. */
+  readonly policy?: Policy;
 }
 
 export function makeUser(identity: string): User {
   return { identity, display_name: identity, is_authenticated: true, permissions: ["some"], team: "blue" };
 }
 
-export async function appWithUsers({ graphs, via, ...given }: AppWithUsersOptions): Promise<AppWithUsers> {
-  const database = await testDatabase();
+export async function appWithUsers({
+  graphs,
+  via,
+  policy,
+  database: shared,
+  ...given
+}: AppWithUsersOptions): Promise<AppWithUsers> {
+  const database = shared ?? (await testDatabase());
   const shutdown = new AbortController();
   const warnings: LogEntry[] = [];
   const logger = {
@@ -65,7 +75,11 @@ export async function appWithUsers({ graphs, via, ...given }: AppWithUsersOption
   const rest = { logger, limiter: parts.limiter };
   const signedIn = openFetch(options, routes, {
     ...rest,
-    authenticator: async () => (await parts.authenticator()) ?? { authenticate },
+    authenticator: async () =>
+      (await parts.authenticator()) ?? {
+        authenticate,
+        ...(policy === undefined ? {} : { policy }),
+      },
   });
   const system = openFetch(options, routes, { ...rest, authenticator: async () => undefined });
   const invocation = { signal: shutdown.signal, authLevel: "admin" } as const;
@@ -83,7 +97,7 @@ export async function appWithUsers({ graphs, via, ...given }: AppWithUsersOption
       shutdown.abort();
       await Promise.allSettled(parts.running);
       await parts.database[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
+      if (shared === undefined) await database[Symbol.asyncDispose]();
     },
   };
 }
