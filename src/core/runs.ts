@@ -12,6 +12,7 @@ import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { Admission, ClaimedRun, ClaimStore, Logger, NewRun, RunSelection, RunStore } from "./ports.ts";
+import { grantRun } from "./run-grant.ts";
 import { rootLifecycle } from "./protocol.ts";
 import {
   keptContext,
@@ -267,7 +268,7 @@ async function newRun(
   const { graph, assistant, multitaskStrategy: multitask_strategy } = request;
   const run_id = newId();
   const now = clock.now();
-  const { value, scope } = await caller.authorize("threads:create_run", {
+  const { value, scope } = await grantRun(caller, {
     thread_id: request.threadId ?? null,
     run_id,
     assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),

@@ -42,18 +42,23 @@ export async function readState(
   const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
   const config = { configurable: { thread_id: threadId } };
   const known = { ...authFields(principalOf(caller)), thread_id: threadId };
-  const [bound, compiled, checkpointer] = await Promise.all([
-    threads.boundTo(threadId, scope),
+  const isOurs = async (): Promise<boolean> => {
+    const bound = await threads.boundTo(threadId, scope);
+    return bound === null ? isEverything(scope) : (bound.graph_id ?? graph.name) === graph.name;
+  };
+  // Where callers are told apart, the thread may be made anew by somebody else while its state is read: it is asked last.
+  const [isKnownOurs, compiled, checkpointer] = await Promise.all([
+    !isEverything(scope) || isOurs(),
     graph.load({ configurable: known }),
     checkpointers.forThread(),
   ]);
   const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
-  const isOurs =
-    bound === null ? isEverything(scope) : bound.graph_id === null || bound.graph_id === graph.name;
-  const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
-  if (state?.metadata === undefined) throw missing(threadId);
-  await checkStillReached({ threads }, scope, threadId);
-  return state;
+  if (!isKnownOurs || readable.checkpointer === false) throw missing(threadId);
+  const [read] = await Promise.allSettled([readable.getState(config)]);
+  if (!isEverything(scope) && !(await isOurs())) throw missing(threadId);
+  if (read.status === "rejected") throw read.reason;
+  if (read.value.metadata === undefined) throw missing(threadId);
+  return read.value;
 }
 
 export interface StateDeps {

@@ -42,9 +42,9 @@ async function callTool(app: AppWithUsers, user: string, name: string, args: obj
   return mcp(app, user, "tools/call", { name, arguments: args });
 }
 
-function namesOf({ result }: RpcAnswer): readonly unknown[] {
+function namesOf({ result }: RpcAnswer): readonly string[] {
   const tools: readonly unknown[] = Array.isArray(result["tools"]) ? result["tools"] : [];
-  return tools.map((tool) => (isJsonObject(tool) ? tool["name"] : undefined)).toSorted();
+  return tools.map((tool) => String(isJsonObject(tool) ? tool["name"] : tool)).toSorted();
 }
 
 async function a2a(

@@ -1,7 +1,9 @@
 /** Runs where an `Auth` object of the official SDK decides what callers do. */
 
 import { Auth } from "@langchain/langgraph-sdk/auth";
+import { Annotation, START, StateGraph, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { appWithUsers, textOf, type AppWithUsers } from "../support/callers.ts";
 import { reporting, shout } from "../support/graphs.ts";
 
@@ -136,6 +138,24 @@ test("a handler is told what the run is asked with, and may change it", async ()
     }),
   ]);
   expect(JSON.stringify(seen)).not.toContain("sesame");
+});
+
+test("what no handler has changed is as it was registered, though JSON has no words for it", async () => {
+  const graph = new StateGraph(Annotation.Root({ text: Annotation<string>, when: Annotation<unknown> }))
+    .addNode("use", ({ text, when }, { configurable }: LangGraphRunnableConfig) => {
+      const tool: unknown = configurable?.["tool"];
+      return { text: `${typeof tool === "function" ? tool(text) : "lost"} ${String(when instanceof Date)}` };
+    })
+    .addEdge(START, "use")
+    .compile();
+  const config = { configurable: { tool: (text: string) => `used on ${text}` } };
+  const inputSchema = z.object({ text: z.string(), when: z.string().transform((text) => new Date(text)) });
+  const auth = byName().on("threads:create_run", ({ value }) => {
+    value.metadata = { ...value.metadata, seen: JSON.stringify(value.kwargs) };
+  });
+  await using app = await appWithUsers({ graphs: [{ name: "using", graph, config, inputSchema }], auth });
+  const body = { assistant_id: "using", input: { text: "a", when: "2026-01-31T00:00:00Z" } };
+  expect((await app.ask("ada", "POST /runs/wait", { body })).body).toMatchObject({ text: "used on a true" });
 });
 
 test.each([
