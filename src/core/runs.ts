@@ -37,6 +37,8 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  /** Active runs that one caller may have; undefined for any number. */
+  readonly maxRuns?: number | undefined;
   /** For threads that runs make; undefined for ever. */
   readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
@@ -67,6 +69,8 @@ export interface RunRequest {
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
   readonly idempotency?: Idempotency | undefined;
+  /** Whose run it counts as, where callers may only have so many; of nobody if absent. */
+  readonly identity?: () => string;
   /** From the graph's context factory. */
   readonly madeContext?: unknown;
   /** For the graph's config. */
@@ -249,9 +253,14 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
+/** Those that nobody asks for just now, as of crons, are not counted. */
+function counted(max: number | undefined, { identity }: RunRequest): Pick<NewRun, "counted"> {
+  return max === undefined || identity === undefined ? {} : { counted: { identity: identity(), max } };
+}
+
 /** The run as it may be made. @throws AppError `forbidden` */
 async function newRun(
-  { newId, clock, threadTtl }: RunDeps,
+  { newId, clock, threadTtl, maxRuns }: RunDeps,
   caller: Caller,
   request: RunRequest,
 ): Promise<NewRun> {
@@ -293,6 +302,7 @@ async function newRun(
     // What the handler of the event has left there is what its filters look for later.
     thread_metadata: caller.owner !== null && scope.owner === undefined ? metadata : undefined,
     command_key: request.commandKey,
+    ...counted(maxRuns, request),
   };
 }
 

@@ -154,6 +154,7 @@ function join(deps: RunsDeps): Route["handle"] {
       queryOf(call.request),
     );
     const { graph, caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
+    await call.hold();
     const { invocation, path: location } = call;
     return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers: { location } }, graph);
   };
@@ -165,6 +166,7 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const cancelOnDisconnect = query.cancel_on_disconnect ?? false;
     const { caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     const lastId = await lastEventId(call.request);
+    await call.hold();
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
@@ -269,8 +271,8 @@ function pick(run: ShownRun, fields: readonly string[]): object {
 }
 
 const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this endpoint",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such thread, run or assistant",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",

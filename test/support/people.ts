@@ -49,6 +49,7 @@ export async function startApp({
   const settings = {
     database: { url: database.url, poolSize: 4, migrate: false },
     logLevel: "silent",
+    resumeLinkSecrets: ["a-secret-of-the-tests-of-32-bytes-or-more"],
   } as const;
   const parts = openParts(options, registry, { settings }, shutdown.signal);
   const authenticator = policy === undefined ? undefined : signingIn(policy);
