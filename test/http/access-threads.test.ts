@@ -88,6 +88,33 @@ test("who deletes a thread again and again takes nothing from who makes it anew 
   }
 });
 
+test.each(["/threads/t/state", "/threads/t/history", "/graphs/shout/threads/t/state"])(
+  "who reads a thread while it is deleted and made anew by others reads nothing of theirs: %s",
+  async (path) => {
+    let enter = (): void => undefined;
+    let open = (): void => undefined;
+    let opened: Promise<void> | undefined;
+    const slow = async (_config: object): Promise<typeof shout> => {
+      enter();
+      await opened;
+      return shout;
+    };
+    await using app = await startApp({ graphs: [{ name: "shout", graph: slow }] });
+    await adasThread(app, "t");
+    const entered = new Promise<void>((resolve) => (enter = resolve));
+    opened = new Promise<void>((resolve) => (open = resolve));
+    const reading = app.as("ada").ask("GET", path);
+    await entered;
+    opened = undefined;
+    expect((await app.as("ada").ask("DELETE", "/threads/t")).status).toBe(204);
+    const made = { ...run, input: { text: "bobs" }, if_not_exists: "create" };
+    expect((await app.as("bob").ask("POST", "/threads/t/runs/wait", made)).body).toEqual({ text: "bobs!" });
+    open();
+    expect((await reading).text).not.toContain("bobs");
+    expect((await reading).status).toBe(404);
+  },
+);
+
 test("a search and a count find one's own, and their pages tell of no others", async () => {
   await using app = await startApp({ graphs });
   for (const [identity, count] of [

@@ -30,6 +30,7 @@ export function operations(checkpoint_id: string): readonly Operation[] {
     ["POST", "/threads/ID/state/checkpoint", { checkpoint: { checkpoint_id } }],
     ["GET", `/threads/ID/state/${checkpoint_id}`],
     ["GET", "/threads/ID/history"],
+    ["GET", "/threads/ID/storage"],
     ["POST", "/threads/ID/history", { limit: 1 }],
     ["GET", "/graphs/shout/threads/ID/state"],
     ["DELETE", "/threads/ID"],
