@@ -16,6 +16,7 @@ import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
 import type { StreamLimit } from "./core/streams.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
+import type { ThreadStorageStore } from "./core/thread-storage.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
@@ -48,6 +49,7 @@ import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
 import { streamStore } from "./postgres/streams.ts";
 import { threadLog } from "./postgres/thread-log.ts";
+import { threadStorageStore } from "./postgres/thread-storage.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
 import { hidingSecrets, secretsIn } from "./secrets.ts";
@@ -71,6 +73,7 @@ export interface AppParts extends TickDeps {
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly log: ThreadLog;
+  readonly threadStorage: ThreadStorageStore;
   readonly followThread: ProtocolRouteDeps["followThread"];
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
   readonly webhookPolicy: WebhookPolicy;
@@ -173,6 +176,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     keys: keyStore(database),
     threads: threadStore(database),
     threadStates: threadStateStore(database),
+    threadStorage: threadStorageStore(database),
     assistants: assistantStore(
       database,
       graphs.list().map(({ name }) => name),

@@ -15,6 +15,8 @@ const STATUS = {
   assistant_changed: 409,
   run_cancelled: 409,
   state_moved: 409,
+  /** By the name that official clients know it by. */
+  UnknownInterruptError: 409,
   message_too_large: 413,
   unsupported_encoding: 415,
   invalid_request: 422,

@@ -55,6 +55,8 @@ export type MultitaskStrategy = "reject" | "enqueue" | "interrupt" | "rollback";
 
 /** `interrupt` keeps what the run has done, `rollback` undoes it. */
 export type CancelAction = "interrupt" | "rollback";
+/** `taken`: another run has taken in what this one was asked. */
+export type CancelReason = "taken";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,15 @@
 
 import type { Scope } from "./auth.ts";
 import type { WakeUp } from "./wake-ups.ts";
-import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
+import type {
+  CancelAction,
+  CancelReason,
+  JsonObject,
+  MultitaskStrategy,
+  Run,
+  RunStatus,
+  ThreadStatus,
+} from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 import type { ThreadTtl } from "./threads.ts";
@@ -164,7 +172,12 @@ export interface RunStore {
    * Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are.
    * @returns whom to wake: runs that come after those which ended or that an executor must still stop, and webhooks
    */
-  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly WakeUp[]>;
+  readonly cancel: (
+    which: RunSelection,
+    action: CancelAction,
+    now: Date,
+    reason?: CancelReason,
+  ) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
   readonly remove: (
     run: { readonly run_id: string; readonly thread_id: string },

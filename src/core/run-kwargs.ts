@@ -42,6 +42,8 @@ export interface RunSettings {
   readonly subgraphs?: boolean;
   /** When checkpoints are saved; `async` if absent. */
   readonly durability?: Durability;
+  /** Fails when it answers an interrupt that the thread does not wait at. */
+  readonly strict_resume?: boolean;
   /** Streams in the second version of the protocol. */
   readonly protocol?: ProtocolRun;
 }

@@ -10,7 +10,7 @@ import type { Graph, GraphConfig } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
+import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { Admission, ClaimedRun, ClaimStore, Logger, NewRun, RunSelection, RunStore } from "./ports.ts";
 import { rootLifecycle } from "./protocol.ts";
 import {
@@ -171,9 +171,15 @@ async function makeWay(deps: CancelDeps, { run_id, thread_id, multitask_strategy
 
 export type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
 
-/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
-export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
-  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, wakeUp);
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. Their metadata keeps the reason. */
+export async function cancelRuns(
+  deps: CancelDeps,
+  which: RunSelection,
+  action: CancelAction,
+  reason?: CancelReason,
+): Promise<void> {
+  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now(), reason))
+    await wake(deps, wakeUp);
 }
 
 /** Executes a run that is in our hands; never rejects. */

@@ -11,6 +11,7 @@ import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
 import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
+import { threadStorageRoutes, type ThreadStorageRouteDeps } from "./thread-storage.ts";
 import { threadStreamRoutes, type ThreadStreamRouteDeps } from "./thread-stream.ts";
 import { threadRoutes } from "./threads.ts";
 
@@ -22,6 +23,7 @@ export type PlatformDeps = A2aDeps &
   RunsDeps &
   StoreRouteDeps &
   ThreadRouteDeps &
+  ThreadStorageRouteDeps &
   ThreadStreamRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
@@ -29,6 +31,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   return [
     ...assistantRoutes(deps),
     ...threadRoutes(deps),
+    ...threadStorageRoutes(deps),
     ...threadStreamRoutes(deps),
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),

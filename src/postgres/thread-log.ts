@@ -11,7 +11,12 @@ const PAGE = 500;
 const PAGE_BYTES = 4_194_304;
 
 export function threadLog(db: Db): ThreadLog {
-  return { readThread: readThread(db), newestSeq: newestSeq(db), reaches: reaches(db) };
+  return {
+    readThread: readThread(db),
+    checkpointSeq: checkpointSeq(db),
+    newestSeq: newestSeq(db),
+    reaches: reaches(db),
+  };
 }
 
 interface LoggedRow extends ThreadEvent {
@@ -60,6 +65,23 @@ function isWanted(selection: EventSelection | undefined): Sql {
   return sql`(starts_with(event, ${prefix}) and (${kind} = any(${exact}::text[])
     or exists (select from unnest(${starts}::text[]) as start where starts_with(${kind}, start))))`;
 }
+
+/** As the modes `checkpoints` and `debug` tell of it, or the protocol's channel; the first says only which step's it is. */
+const checkpointSeq =
+  (db: Db): ThreadLog["checkpointSeq"] =>
+  async ({ thread_id, run_id }, checkpointId) => {
+    const [found] = await rows<{ seq: number | null }>(
+      db,
+      sql`
+      select min(e.seq)::float8 as seq from public.checkpoints c join langgraph.events e on e.thread_id = c.thread_id
+      where c.thread_id = ${thread_id} and c.checkpoint_ns = '' and c.checkpoint_id = ${checkpointId}
+        and c.metadata ->> 'run_id' = ${run_id} and e.run_id = ${run_id} and case e.event
+          when 'checkpoints' then e.data::jsonb #> '{metadata,step}' = c.metadata -> 'step'
+          when 'debug' then e.data::jsonb #>> '{payload,config,configurable,checkpoint_id}' = c.checkpoint_id
+          when 'v2|checkpoints' then e.data::jsonb #>> '{data,id}' = c.checkpoint_id end`,
+    );
+    return found?.seq ?? null;
+  };
 
 /** In the log while or after a run was executing, else where the last run left it. */
 const newestSeq =

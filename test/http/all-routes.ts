@@ -26,6 +26,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["get ", "post ", "patch "].map((method) => `${method}/threads/{thread_id}/state`),
     "post /threads/{thread_id}/state/checkpoint",
     "get /threads/{thread_id}/state/{checkpoint_id}",
+    "get /threads/{thread_id}/storage",
     "get /threads/{thread_id}/stream",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
