@@ -11,6 +11,7 @@ import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { Logger } from "./core/ports.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
+import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
@@ -44,6 +45,7 @@ import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
+import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
@@ -72,6 +74,10 @@ export interface AppParts extends TickDeps {
   readonly graphStore: GraphStores;
   readonly crons: CronStore;
   readonly commands: CommandStore;
+  readonly links: ResumeLinkStore;
+  readonly linkSecrets: readonly string[];
+  /** Where people reach the app; undefined for as requests say. */
+  readonly publicUrl: string | undefined;
   readonly log: ThreadLog;
   readonly threadStorage: ThreadStorageStore;
   readonly followThread: ProtocolRouteDeps["followThread"];
@@ -125,6 +131,8 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    linkSecrets: settings.resumeLinkSecrets ?? [],
+    publicUrl: settings.publicUrl,
     maxRuns: options.limits.maxRuns,
     threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
@@ -185,6 +193,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     changed: new Set<string>(),
     crons: cronStore(database),
     commands: commandStore(database),
+    links: resumeLinkStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

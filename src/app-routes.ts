@@ -10,6 +10,7 @@ import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
 import { withRequestId } from "./http/request-id.ts";
 import { errorResponse } from "./http/respond.ts";
+import { resumeRoutes } from "./http/resume.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
 import { withSecurityHeaders } from "./http/security-headers.ts";
 import { systemRoutes } from "./http/system.ts";
@@ -37,6 +38,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
     maxStreamResponseBytes,
     configurableHeaders,
     authLevel,
+    signInSchemes: signInSchemes(options),
   };
   const info = infoRoutes(parts).filter(isEnabled);
   const platform = once(async () => {
@@ -52,12 +54,12 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     const routes = [...native, ...info, ...(await platform())];
-    const about = { title, description, version: VERSION, signInSchemes: signInSchemes(options) };
+    const about = { title, description, version: VERSION, signInSchemes: deps.signInSchemes };
     return openApiDocument(about, routes);
   });
   const list = (): readonly Graph[] => graphs.list();
   const system = systemRoutes({ graphs: list, authLevel, publicDocs, healthListsGraphs, title, openApi });
-  native.push(...system.filter(isEnabled));
+  native.push(...system.filter(isEnabled), ...resumeRoutes(deps).filter(isEnabled));
   return { native, info, platform };
 }
 

@@ -17,6 +17,10 @@ const STATUS = {
   state_moved: 409,
   /** By the name that official clients know it by. */
   UnknownInterruptError: 409,
+  not_interrupted: 409,
+  link_used: 410,
+  link_expired: 410,
+  link_void: 410,
   message_too_large: 413,
   unsupported_encoding: 415,
   invalid_request: 422,

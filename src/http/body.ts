@@ -47,7 +47,8 @@ export function checkEncoding({ headers }: Request): void {
   );
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
+/** @throws AppError `request_too_large`, `invalid_json` */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -6,6 +6,7 @@ import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
 import { mcpRoutes, type McpDeps } from "./mcp.ts";
 import { protocolRoutes, type ProtocolRouteDeps } from "./protocol.ts";
+import { resumeLinkRoutes, type LinkRouteDeps } from "./resume-links.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
@@ -18,6 +19,7 @@ import { threadRoutes } from "./threads.ts";
 export type PlatformDeps = A2aDeps &
   AssistantRouteDeps &
   CronRouteDeps &
+  LinkRouteDeps &
   McpDeps &
   ProtocolRouteDeps &
   RunsDeps &
@@ -33,6 +35,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...threadRoutes(deps),
     ...threadStorageRoutes(deps),
     ...threadStreamRoutes(deps),
+    ...resumeLinkRoutes(deps),
     ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),

@@ -42,6 +42,8 @@ export interface RouteDocs {
   readonly summary: string;
   readonly tag: string;
   readonly body?: z.ZodType;
+  /** What the body may be as well: the fields of a form. */
+  readonly form?: z.ZodType;
   /** By status; a string is the description of an answer whose schema is the error's. */
   readonly responses: Readonly<Record<number, string | AnswerDocs>>;
 }
@@ -51,6 +53,8 @@ export interface AnswerDocs {
   readonly contentType?: string;
   /** Absent for an answer without a body. */
   readonly schema?: z.ZodType;
+  /** Whether browsers get it as a page; without a schema, others get the error's. */
+  readonly isPageToo?: boolean;
 }
 
 export interface Route {

@@ -271,8 +271,8 @@ function pick(run: ShownRun, fields: readonly string[]): object {
 }
 
 const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this endpoint",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such thread, run or assistant",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",

@@ -69,6 +69,10 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
+  const ofLinks = [
+    "post /threads/{thread_id}/resume-links",
+    ...["get", "post"].map((method) => `${method} /resume/{token}`),
+  ];
   const forAgents = ["post /mcp", "post /a2a/{assistant_id}", "get /.well-known/agent-card.json"];
   return [
     ...ofGraphs,
@@ -79,6 +83,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...ofCrons,
     ...ofProtocol,
     ...ofStore,
+    ...ofLinks,
     ...forAgents,
   ].sort();
 }

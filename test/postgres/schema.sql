@@ -144,6 +144,21 @@ create table langgraph.rate_limits (
 );
 CREATE INDEX rate_limits_by_expire ON langgraph.rate_limits USING btree (expire);
 
+create table langgraph.resume_links (
+  link_id uuid not null,
+  run_id uuid not null,
+  interrupt_id text not null,
+  principal jsonb,
+  choices jsonb,
+  message text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint resume_links_pkey PRIMARY KEY (link_id)
+);
+CREATE INDEX resume_links_by_expiry ON langgraph.resume_links USING btree (expires_at);
+CREATE INDEX resume_links_of_run ON langgraph.resume_links USING btree (run_id);
+
 create table langgraph.runs (
   run_id uuid not null,
   thread_id text not null,
@@ -291,5 +306,7 @@ create table public.checkpoints (
 alter table langgraph.assistant_versions add constraint assistant_versions_assistant_id_fkey FOREIGN KEY (assistant_id) REFERENCES langgraph.assistants(assistant_id) ON DELETE CASCADE;
 
 alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
+
+alter table langgraph.resume_links add constraint resume_links_run_id_fkey FOREIGN KEY (run_id) REFERENCES langgraph.runs(run_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
