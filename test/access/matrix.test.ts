@@ -4,7 +4,7 @@
  */
 
 import { SignJWT } from "jose";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { jwt } from "langgraph-functions";
 import { asking } from "../support/graphs.ts";
@@ -23,6 +23,7 @@ async function tokenOf(sub: string): Promise<string> {
 }
 
 async function start(): Promise<TestServer> {
+  vi.stubEnv("RESUME_LINK_SECRETS", "a-secret-of-more-than-thirty-two-bytes");
   return startServer({
     auth: jwt({ secret: SECRET }),
     graphs: [{ name: "asking", graph: asking }],
@@ -108,6 +109,10 @@ const CASES: Readonly<Record<string, Case>> = {
   "get /threads/{thread_id}/stream": {},
   "get /threads/{thread_id}/history": {},
   "post /threads/{thread_id}/history": { send: () => ({ body: {} }) },
+
+  "post /threads/{thread_id}/resume-links": { send: () => ({ body: {} }) },
+  "get /resume/{token}": { right: 404 },
+  "post /resume/{token}": { send: () => ({ body: { response: "yes" } }), right: 404 },
 
   "post /threads/{thread_id}/commands": {
     send: () => ({ body: { id: 1, method: "state.get", params: { namespace: [] } } }),
@@ -238,7 +243,12 @@ async function prepare(): Promise<Fixture> {
 }
 
 function filled(path: string, fixture: Fixture): string {
-  const values: Readonly<Record<string, string>> = { ...fixture, namespace: "none", name: "none" };
+  const values: Readonly<Record<string, string>> = {
+    ...fixture,
+    namespace: "none",
+    name: "none",
+    token: "none",
+  };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ""));
 }
 
@@ -271,7 +281,10 @@ beforeAll(async () => {
   server = await start();
   tokens = { ada: await tokenOf("ada"), bob: await tokenOf("bob") };
 });
-afterAll(async () => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await server[Symbol.asyncDispose]();
+});
 
 async function operations() {
   const { paths } = Document.parse(await (await call("ada", "get", "/openapi.json")).json());
@@ -285,7 +298,10 @@ test("each route of the document has its cases", async () => {
   expect(names.toSorted()).toEqual(Object.keys(CASES).toSorted());
 });
 
-const PUBLIC = ["/health", "/info", "/ok", "/docs", "/docs/{name}"].map((path) => `get ${path}`);
+const PUBLIC = [
+  ...["/health", "/info", "/ok", "/docs", "/docs/{name}"].map((path) => `get ${path}`),
+  ...["get", "post"].map((method) => `${method} /resume/{token}`), // the link is the credential
+];
 
 test("only these routes take callers who have not signed in", async () => {
   const open = (await operations()).filter(({ security }) => security.length === 0);
