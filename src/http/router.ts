@@ -19,6 +19,7 @@ import {
   type Guard,
 } from "./custom.ts";
 import { limitFailures, takeRequest } from "./rate-limits.ts";
+import { checkDeclared, watchCaller } from "./permission.ts";
 import { changeable, errorResponse } from "./respond.ts";
 import { heldAnswer } from "./streams.ts";
 
@@ -63,8 +64,8 @@ export interface Route {
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
-  /** What callers must be allowed to do; its handler asks for it before it answers. */
-  readonly permission?: Permission;
+  /** What callers must be allowed to do. Its handler asks for it before it answers: an answer without is not given. */
+  readonly permission: Permission;
   /** Whether it takes callers who have not signed in. */
   readonly isOpen?: boolean;
   readonly isRateLimited: boolean;
@@ -116,10 +117,11 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
   const guards = new Map<unknown, Guard>();
   if (options.custom !== undefined) {
-    const others = guardOf(options, { authLevel: options.custom.authLevel });
+    const others = guardOf(options, ofOthers(options.custom));
     addCustomRoutes(hono, options.custom, { of: (handler) => guards.get(handler), others });
   }
   for (const route of routes) {
+    checkDeclared(route);
     const guard = guardOf(options, route);
     const handler = async (context: Context<Env>): Promise<Response> =>
       serve({ ...options, guard }, route, context);
@@ -130,6 +132,11 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
     hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return hono;
+}
+
+/** What callers of routes that are not ours need. */
+function ofOthers({ authLevel }: CustomRoutes): Pick<Route, "authLevel" | "permission"> {
+  return { authLevel, permission: "signed-in" };
 }
 
 /** @throws AppError `unauthorized`, `forbidden`; what the authenticator throws */
@@ -149,7 +156,7 @@ function guardOf(
 async function otherAnswer(options: RouterOptions, request: Request, asked: Asked): Promise<Response> {
   const { custom, prefix, logger } = options;
   try {
-    if (custom !== undefined) await guardOf(options, { authLevel: custom.authLevel })(request, asked);
+    if (custom !== undefined) await guardOf(options, ofOthers(custom))(request, asked);
     const answer = await customAnswer(custom, { request, prefix });
     if (answer !== undefined) return answer;
     throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
@@ -182,8 +189,10 @@ async function serve(
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const { hold, until } = heldAnswer(streamLimit, own);
   const params = context.req.param();
-  const call = { request, path, params, invocation, caller, identity: own, hold };
+  const watched = watchCaller(caller, route);
+  const call = { request, path, params, invocation, caller: watched.caller, identity: own, hold };
   const response = await until(async () => route.handle(call));
+  if (response.ok) watched.checkAsked();
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
