@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
+import { readEncryptionKeys } from "./postgres/encryption.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
 
 const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
@@ -39,6 +40,17 @@ const Environment = z.object({
     .string()
     .transform((text, context) => parseJson(text) ?? invalid(context, "must be JSON"))
     .pipe(AssistantDefaults)
+    .optional(),
+  ENCRYPTION_KEYS: z
+    .string()
+    .transform(
+      (text, context) =>
+        readEncryptionKeys(text) ??
+        invalid(
+          context,
+          "must be keys of 32 bytes, each as an id of its own, a colon and base64, with commas between them",
+        ),
+    )
     .optional(),
   RUN_LEASE_SECONDS: wholeNumber(3, 600).default(30),
   EVENT_RETENTION_HOURS: wholeNumber(1, 87_600).default(24),
@@ -94,6 +106,7 @@ function toSettings({
   DATABASE_TIMEOUT_SECONDS,
   LOG_LEVEL,
   LANGGRAPH_CONFIG,
+  ENCRYPTION_KEYS,
   RUN_LEASE_SECONDS,
   EVENT_RETENTION_HOURS,
   WEBHOOK_SECRETS,
@@ -104,6 +117,7 @@ function toSettings({
       poolSize: DATABASE_POOL_SIZE,
       migrate: DATABASE_MIGRATE,
       timeoutMs: DATABASE_TIMEOUT_SECONDS * 1000,
+      ...(ENCRYPTION_KEYS === undefined ? {} : { encryptionKeys: ENCRYPTION_KEYS }),
     },
     logLevel: LOG_LEVEL,
     ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),

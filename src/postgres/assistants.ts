@@ -13,7 +13,9 @@ import {
   type AssistantVersionStore,
   type Stored,
 } from "../core/assistants.ts";
+import { sealJson, type Cipher, type Place, type SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { openAssistant, placeOf } from "./sealed.ts";
 import { rows, type Db } from "./sql.ts";
 import { transaction } from "./transaction.ts";
 
@@ -39,11 +41,11 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
     },
     create: async (assistant, now) => {
       await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
-      return first(rows(database, insert(assistant, now)));
+      return first(database, insert(database.cipher, assistant, now));
     },
     update: async (id, patch, now) => {
       if (defaults.has(id)) await defaults.present(now);
-      return first(rows(database, update(id, patch, now)));
+      return first(database, update(database.cipher, id, patch, now));
     },
     remove: async (id, now) =>
       transaction(database, async (tx) => {
@@ -62,7 +64,8 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
       }),
     search: async (filter, page, now) => {
       await defaults.present(now);
-      return rows<Stored<Assistant>>(database, search(matches(filter, defaults.ids), page));
+      const found = await rows<Stored<Assistant>>(database, search(matches(filter, defaults.ids), page));
+      return found.map((assistant) => openAssistant(database.cipher, assistant));
     },
     count: async (filter, now) => {
       await defaults.present(now);
@@ -75,29 +78,29 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
   };
 }
 
-export function assistantVersionStore(db: Db): AssistantVersionStore {
+export function assistantVersionStore(db: SealingDb): AssistantVersionStore {
   return {
-    list: async (id, { metadata, limit, offset }) =>
-      rows<Stored<AssistantVersion>>(
+    list: async (id, { metadata, limit, offset }) => {
+      const found = await rows<Stored<AssistantVersion>>(
         db,
         sql`
         select assistant_id, version, ${content}, created_at from langgraph.assistant_versions
         where assistant_id = ${id}::uuid and metadata @> ${JSON.stringify(metadata ?? {})}::jsonb
         order by version desc limit ${limit} offset ${offset}`,
-      ),
+      );
+      return found.map((version) => openAssistant(db.cipher, version));
+    },
     activate: async (id, version, now) =>
       first(
-        rows(
-          db,
-          sql`
-          update langgraph.assistants as a
-          set version = v.version, graph_id = v.graph_id, name = v.name, description = v.description, config = v.config,
-            context = v.context, metadata = v.metadata, updated_at = ${now}
-          from langgraph.assistant_versions as v
-          where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
-          returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
-            a.created_at, a.updated_at`,
-        ),
+        db,
+        sql`
+        update langgraph.assistants as a
+        set version = v.version, graph_id = v.graph_id, name = v.name, description = v.description, config = v.config,
+          context = v.context, metadata = v.metadata, updated_at = ${now}
+        from langgraph.assistant_versions as v
+        where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
+        returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
+          a.created_at, a.updated_at`,
       ),
   };
 }
@@ -149,12 +152,11 @@ class DefaultAssistants {
   }
 }
 
-async function get(db: Db, { ids }: DefaultAssistants, id: string): Promise<Stored<Assistant> | null> {
-  const found = rows<Stored<Assistant>>(
+async function get(db: SealingDb, { ids }: DefaultAssistants, id: string): Promise<Stored<Assistant> | null> {
+  return first(
     db,
     sql`select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isServed(ids)}`,
   );
-  return first(found);
 }
 
 /** The default assistant of a graph is there as long as the graph is registered. */
@@ -162,19 +164,21 @@ function isServed(ids: readonly string[]): Sql {
   return sql`(not is_default or assistant_id = any(${ids}::uuid[]))`;
 }
 
-function insert(assistant: Parameters<AssistantStore["create"]>[0], now: Date): Sql {
+function insert(cipher: Cipher, assistant: Parameters<AssistantStore["create"]>[0], now: Date): Sql {
   const { assistant_id, graph_id, name, description, config, context, metadata } = assistant;
   return sql`
     with made as (
       insert into langgraph.assistants (assistant_id, ${content}, created_at, updated_at)
-      values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${JSON.stringify(config)}::jsonb,
-        ${JSON.stringify(context)}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now})
+      values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${sealJson(cipher, config, placeOf.config(assistant_id))}::jsonb,
+        ${sealJson(cipher, context, placeOf.context(assistant_id))}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now})
       on conflict (assistant_id) do nothing returning ${columns}
     ), version as (${intoVersions(sql`made`)})
     select ${columns} from made`;
 }
 
-function update(id: string, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
+function update(cipher: Cipher, id: string, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
+  const sealed = (value: object | undefined, place: Place): string | null =>
+    value === undefined ? null : sealJson(cipher, value, place);
   return sql`
     with changed as (
       update langgraph.assistants
@@ -182,8 +186,8 @@ function update(id: string, { metadata, ...patch }: AssistantPatch, now: Date): 
         graph_id = coalesce(${patch.graph_id ?? null}, graph_id),
         name = coalesce(${patch.name ?? null}, name),
         description = coalesce(${patch.description ?? null}, description),
-        config = coalesce(${asJson(patch.config)}::jsonb, config),
-        context = coalesce(${asJson(patch.context)}::jsonb, context),
+        config = coalesce(${sealed(patch.config, placeOf.config(id))}::jsonb, config),
+        context = coalesce(${sealed(patch.context, placeOf.context(id))}::jsonb, context),
         metadata = metadata || ${JSON.stringify(metadata)}::jsonb
       where assistant_id = ${id}::uuid returning ${columns}
     ), version as (${intoVersions(sql`changed`)})
@@ -195,10 +199,6 @@ function intoVersions(source: Sql): Sql {
   return sql`
     insert into langgraph.assistant_versions (assistant_id, version, ${content}, created_at)
     select assistant_id, version, ${content}, updated_at from ${source}`;
-}
-
-function asJson(value: object | undefined): string | null {
-  return value === undefined ? null : JSON.stringify(value);
 }
 
 function search(condition: Sql, { sort_by, sort_order, limit, offset }: AssistantPage): Sql {
@@ -219,6 +219,7 @@ function matches({ metadata, graph_id, name, notOf }: AssistantFilter, ids: read
   return join(conditions, " and ");
 }
 
-async function first(found: Promise<readonly Stored<Assistant>[]>): Promise<Stored<Assistant> | null> {
-  return (await found)[0] ?? null;
+async function first(db: SealingDb, statement: Sql): Promise<Stored<Assistant> | null> {
+  const [found] = await rows<Stored<Assistant>>(db, statement);
+  return found === undefined ? null : openAssistant(db.cipher, found);
 }

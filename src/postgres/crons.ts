@@ -3,9 +3,11 @@
 import sql, { empty, join, type Sql } from "sql-template-tag";
 import type { Cron, CronCalendar, CronFilter, CronPage, CronStore, DueCron } from "../core/crons.ts";
 import { AppError } from "../errors.ts";
+import type { Cipher, SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
 import { runStore } from "./runs.ts";
-import { isForeignKeyViolation, rows, type Db } from "./sql.ts";
+import { openCron, sealPayload } from "./sealed.ts";
+import { isForeignKeyViolation, rows } from "./sql.ts";
 import { transaction } from "./transaction.ts";
 
 const COLUMNS: Readonly<Record<keyof Cron, Sql>> = {
@@ -34,14 +36,20 @@ export function cronStore(database: Database): CronStore {
         database,
         sql`select ${columns} from langgraph.crons where cron_id = ${cron_id}`,
       );
-      return cron ?? null;
+      return cron === undefined ? null : openCron(database.cipher, cron);
     },
     update: update(database),
     remove: async (cron_id) => {
       const statement = sql`delete from langgraph.crons where cron_id = ${cron_id} returning cron_id`;
       return (await rows(database, statement)).length > 0;
     },
-    search: async (filter, page) => rows<Partial<Cron>>(database, search(filter, page)),
+    search: async (filter, page) => {
+      const found = await rows<Partial<Cron> & Pick<Cron, "cron_id">>(database, search(filter, page));
+      return found.map((cron) => {
+        const { cron_id, ...rest } = openCron(database.cipher, cron);
+        return page.select.includes("cron_id") ? { ...rest, cron_id } : rest;
+      });
+    },
     count: async (filter) => {
       const statement = sql`select count(*)::float8 as count from langgraph.crons where ${matches(filter)}`;
       const [found] = await rows<{ count: number }>(database, statement);
@@ -51,7 +59,7 @@ export function cronStore(database: Database): CronStore {
 }
 
 const create =
-  (db: Db): CronStore["create"] =>
+  (db: SealingDb): CronStore["create"] =>
   async (cron) => {
     try {
       await rows(
@@ -59,7 +67,7 @@ const create =
         sql`
         insert into langgraph.crons (${columns})
         values (${cron.cron_id}, ${cron.assistant_id}, ${cron.thread_id}, ${cron.schedule}, ${cron.timezone},
-          ${cron.end_time}, ${cron.enabled}, ${cron.on_run_completed}, ${JSON.stringify(cron.payload)}::jsonb,
+          ${cron.end_time}, ${cron.enabled}, ${cron.on_run_completed}, ${sealPayload(db.cipher, cron.cron_id, cron.payload)}::jsonb,
           ${JSON.stringify(cron.metadata)}::jsonb, ${cron.user_id}, ${cron.next_run_date}, ${cron.created_at}, ${cron.updated_at})`,
       );
     } catch (error) {
@@ -69,26 +77,28 @@ const create =
   };
 
 const update =
-  (db: Db): CronStore["update"] =>
+  (db: SealingDb): CronStore["update"] =>
   async (cron, seen, next) => {
     const [updated] = await rows<Cron>(
       db,
       sql`
       update langgraph.crons
       set schedule = ${cron.schedule}, timezone = ${cron.timezone}, end_time = ${cron.end_time}, enabled = ${cron.enabled},
-        on_run_completed = ${cron.on_run_completed}, payload = ${JSON.stringify(cron.payload)}::jsonb,
+        on_run_completed = ${cron.on_run_completed}, payload = ${sealPayload(db.cipher, cron.cron_id, cron.payload)}::jsonb,
         metadata = ${JSON.stringify(cron.metadata)}::jsonb, updated_at = ${cron.updated_at}
         ${next === undefined ? empty : sql`, next_run_date = ${next}`}
       where cron_id = ${cron.cron_id} and date_trunc('milliseconds', updated_at) = ${seen} returning ${columns}`,
     );
-    return updated ?? null;
+    return updated === undefined ? null : openCron(db.cipher, updated);
   };
 
+/** Besides what is wanted, it brings the id: a payload opens only where it is known whose it is. */
 function search(filter: CronFilter, { select, sort_by, sort_order, limit, offset }: CronPage): Sql {
+  const fields = new Set<keyof Cron>([...select, "cron_id"]);
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
   const byId = sort_by === "cron_id" ? empty : sql`, cron_id ${direction}`;
   return sql`
-    select ${join(select.map((field) => COLUMNS[field]))} from langgraph.crons
+    select ${join([...fields].map((field) => COLUMNS[field]))} from langgraph.crons
     where ${matches(filter)}
     order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
 }
@@ -108,12 +118,14 @@ function matches({ assistant_id, thread_id, enabled, metadata }: CronFilter): Sq
 
 export function cronCalendar(database: Database): CronCalendar {
   return {
-    due: async (now, limit) =>
-      rows<DueCron>(
+    due: async (now, limit) => {
+      const found = await rows<DueCron>(
         database,
         sql`
         select ${columns} from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
-      ),
+      );
+      return found.map((cron) => openedWhenAsked(database.cipher, cron));
+    },
     fire: async ({ cron_id, next_run_date }, next, now, run) =>
       transaction(database, async (tx) => {
         const moved = await rows(
@@ -126,6 +138,16 @@ export function cronCalendar(database: Database): CronCalendar {
         const refusal = run === null ? undefined : await refusalOf(runStore(tx).admit(run, now));
         return { hasMoved: true, ...(refusal === undefined ? {} : { refusal }) };
       }),
+  };
+}
+
+/** A payload that does not open keeps no other cron from being fired. */
+function openedWhenAsked(cipher: Cipher, cron: DueCron): DueCron {
+  return {
+    ...cron,
+    get payload() {
+      return openCron(cipher, cron).payload;
+    },
   };
 }
 

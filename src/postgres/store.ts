@@ -11,8 +11,11 @@ import {
   type StoredSearch,
   type StoredWrite,
 } from "../core/store.ts";
+import { AppError } from "../errors.ts";
+import { sealValue, type Cipher, type SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
-import { rows, type Db } from "./sql.ts";
+import { openItem, placeOf } from "./sealed.ts";
+import { rows } from "./sql.ts";
 import { below, holds, live, matches, refreshed } from "./store-conditions.ts";
 import { searchNearest, vectorTable, writeVectors } from "./store-vectors.ts";
 import { retryingDeadlocks } from "./transaction.ts";
@@ -26,7 +29,7 @@ export function itemStore(database: Database, dims?: number): ItemStore {
     read: async (asked, now) => {
       if (asked.length === 0) return [];
       const found = await rows<Item>(database, read(asked, now));
-      const byName = new Map(found.map((item) => [nameOf(item), item]));
+      const byName = new Map(found.map((item) => [nameOf(item), openItem(database.cipher, item)]));
       return asked.map((name) => byName.get(nameOf(name)) ?? null);
     },
     write: async (writes, now) => {
@@ -34,15 +37,19 @@ export function itemStore(database: Database, dims?: number): ItemStore {
       const hasVectors = writes.some((each) => each.vectors.length > 0);
       const table = hasVectors ? await vectors() : undefined;
       const rest = table === undefined ? sql`select from written` : writeVectors(table, writes, now);
-      await retryingDeadlocks(async () => rows(database, sql`${write(writes, now)} ${rest}`));
+      await retryingDeadlocks(async () =>
+        rows(database, sql`${write(database.cipher, writes, now)} ${rest}`),
+      );
     },
     search: async (searches, now) => {
+      refuseFilters(database.cipher, searches);
       const plain = searches.filter(({ near }) => near === undefined);
       const found = await searchPlain(database, plain, now);
       return Promise.all(
         searches.map(async ({ near, ...search }) => {
           if (near === undefined) return found.shift() ?? [];
-          return searchNearest(database, await vectors(), { ...search, near }, now);
+          const nearest = await searchNearest(database, await vectors(), { ...search, near }, now);
+          return nearest.map((item) => openItem(database.cipher, item));
         }),
       );
     },
@@ -62,6 +69,15 @@ export function itemStore(database: Database, dims?: number): ItemStore {
       return swept.length;
     },
   };
+}
+
+/** The database compares values, and would find nothing in those that it cannot read. */
+function refuseFilters({ newest }: Cipher, searches: readonly StoredSearch[]): void {
+  if (newest !== undefined && searches.some(({ conditions }) => conditions.length > 0))
+    throw new AppError(
+      "invalid_request",
+      "filter: values cannot be compared, as this server keeps them encrypted; find items by their namespace, or by a query",
+    );
 }
 
 function read(asked: readonly (ItemName & { readonly refreshes: boolean })[], now: Date): Sql {
@@ -85,12 +101,12 @@ function names(items: readonly ItemName[]): string {
 }
 
 /** Sorted, so that two that write the same items wait for each other in turn. */
-function write(writes: readonly StoredWrite[], now: Date): Sql {
+function write(cipher: Cipher, writes: readonly StoredWrite[], now: Date): Sql {
   const asked = JSON.stringify(
     writes.map(({ namespace, key, value, ttl_minutes, expires_at }) => ({
       namespace,
       key,
-      value,
+      value: sealValue(cipher, value, placeOf.item({ namespace, key })),
       ttl_minutes,
       expires_at,
     })),
@@ -117,7 +133,11 @@ function write(writes: readonly StoredWrite[], now: Date): Sql {
 }
 
 /** One statement for all searches. */
-async function searchPlain(db: Db, searches: readonly StoredSearch[], now: Date): Promise<FoundItem[][]> {
+async function searchPlain(
+  db: SealingDb,
+  searches: readonly StoredSearch[],
+  now: Date,
+): Promise<FoundItem[][]> {
   if (searches.length === 0) return [];
   const parts = searches.map(
     ({ namespace_prefix, conditions, limit, offset, refreshes }, position) => sql`(
@@ -136,7 +156,7 @@ async function searchPlain(db: Db, searches: readonly StoredSearch[], now: Date)
     select position, ${columns}, null::float8 as score from found order by position, updated_at desc, namespace, key`,
   );
   return searches.map((_, index) =>
-    found.flatMap(({ position, ...item }) => (position === index ? [item] : [])),
+    found.flatMap(({ position, ...item }) => (position === index ? [openItem(db.cipher, item)] : [])),
   );
 }
 

@@ -2,6 +2,8 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.ts";
+import type { SealingDb } from "./encryption.ts";
+import { openEvent } from "./sealed.ts";
 import { rows, type Db } from "./sql.ts";
 
 /** Events that one statement looks at. */
@@ -9,7 +11,7 @@ const PAGE = 500;
 /** What it may bring along, and one event more. */
 const PAGE_BYTES = 4_194_304;
 
-export function threadLog(db: Db): ThreadLog {
+export function threadLog(db: SealingDb): ThreadLog {
   return { readThread: readThread(db), newestSeq: newestSeq(db) };
 }
 
@@ -21,7 +23,7 @@ interface LoggedRow extends ThreadEvent {
 
 /** Besides what is wanted, it brings the number of the last event that it looked at, so that none is looked at twice. */
 const readThread =
-  (db: Db): ThreadLog["readThread"] =>
+  (db: SealingDb): ThreadLog["readThread"] =>
   async (threadId, after, selection) => {
     const found = await rows<LoggedRow>(
       db,
@@ -43,9 +45,10 @@ const readThread =
       order by seq`,
     );
     const last = found.at(-1);
-    const events = found.flatMap(({ wanted, seq, run_id, event, data }) =>
-      wanted ? [{ seq, run_id, event, data }] : [],
-    );
+    const events = found.flatMap(({ wanted, seq, run_id, event, data }) => {
+      const row = { thread_id: threadId, seq, run_id, event, data };
+      return wanted ? [{ seq, run_id, event, data: openEvent(db.cipher, row) }] : [];
+    });
     const isLast = last === undefined || (last.found < PAGE && last.fitted === last.found);
     return { events, through: last?.seq ?? after, isLast };
   };
