@@ -4,10 +4,10 @@ import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { SealingDb } from "./encryption.ts";
 import { COPIED, TABLES, type SealedTable, type StoredRow } from "./sealed-tables.ts";
 import { rows } from "./sql.ts";
-import { retryingDeadlocks } from "./transaction.ts";
 
-/** Rows of one statement. */
+/** Rows that are read at a time, and what is written at a time. */
 const PAGE = 50;
+const PARCEL_BYTES = 8_388_608;
 /** Rows that somebody else was writing are tried again so often. */
 const PASSES = 10;
 
@@ -33,23 +33,25 @@ export async function resealCopy(
   }
 }
 
+/** How far a table has come. */
 export interface Resealed {
   readonly table: string;
   /** Rows that were not under the newest key, and are now. */
   readonly count: number;
+  readonly isDone: boolean;
 }
 
 /**
  * Seals everything under the newest key, table by table. It may be stopped and started again, and servers go on beside
- * it: no row is locked for longer than its page, and what has been changed meanwhile is read again.
- * @throws EncryptionError for what does not open; Error when rows were always busy
+ * it: it waits for no row that is being written, and comes back to it.
+ * @throws EncryptionError for what does not open; Error when there is no key, or rows were always being written
  */
 export async function resealAll(db: SealingDb, tell: (resealed: Resealed) => void): Promise<void> {
   for (const table of TABLES) {
     let count = 0;
     for (let pass = 1; ; pass += 1) {
       const { seen, changed } = await resealTable(db, table, (more) => {
-        tell({ table: table.name, count: count + more });
+        tell({ table: table.name, count: count + more, isDone: false });
       });
       count += changed;
       if (seen === changed) break;
@@ -58,8 +60,26 @@ export async function resealAll(db: SealingDb, tell: (resealed: Resealed) => voi
           `${seen - changed} rows of ${table.name} were always being written; start this again`,
         );
     }
-    tell({ table: table.name, count });
+    tell({ table: table.name, count, isDone: true });
   }
+}
+
+/** How many rows of each table have something that is not sealed under the newest key. @throws Error when there is none */
+export async function countUnsealed(db: SealingDb): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const table of TABLES) {
+    const [found] = await rows<{ rows: number }>(
+      db,
+      sql`select count(*)::float8 as rows from ${raw(table.name)} t where ${table.isOld(newestOf(db))}`,
+    );
+    counts.set(table.name, found?.rows ?? 0);
+  }
+  return counts;
+}
+
+function newestOf({ cipher: { newest } }: SealingDb): string {
+  if (newest === undefined) throw new Error("There is no key to encrypt with");
+  return newest;
 }
 
 async function resealTable(
@@ -67,13 +87,11 @@ async function resealTable(
   table: SealedTable,
   tell: (changed: number) => void,
 ): Promise<{ readonly seen: number; readonly changed: number }> {
-  const { newest } = db.cipher;
-  if (newest === undefined) throw new Error("There is no key to encrypt with");
-  const where = table.isOld(newest);
+  const where = table.isOld(newestOf(db));
   let seen = 0;
   let changed = 0;
   for (let after: StoredRow | undefined; ;) {
-    const page = await retryingDeadlocks(async () => resealPage(db, table, { where, after }));
+    const page = await resealPage(db, table, { where, after });
     seen += page.seen;
     changed += page.changed;
     if (page.last === undefined) return { seen, changed };
@@ -92,14 +110,32 @@ async function resealPage(db: SealingDb, table: SealedTable, { where, after, fro
     order by ${key(table, "t")} limit ${PAGE}`,
   );
   if (found.length === 0) return { seen: 0, changed: 0, last: undefined };
-  const resealed = found.map((row) => ({
-    ...Object.fromEntries(table.key.map(({ name }) => [name, row[name]])),
-    row_xmin: row["row_xmin"],
-    ...table.reseal(db.cipher, row, from),
-  }));
-  const changed = await rows(db, update(table, JSON.stringify(resealed)));
+  const resealed = found.map((row) =>
+    JSON.stringify({
+      ...Object.fromEntries(table.key.map(({ name }) => [name, row[name]])),
+      row_xmin: row["row_xmin"],
+      ...table.reseal(db.cipher, row, from),
+    }),
+  );
+  let changed = 0;
+  for (const some of parcels(resealed)) changed += (await rows(db, update(table, `[${some.join()}]`))).length;
   const last = found.length < PAGE ? undefined : found.at(-1);
-  return { seen: found.length, changed: changed.length, last };
+  return { seen: found.length, changed, last };
+}
+
+/** No more in one than goes well in one statement. */
+function parcels(texts: readonly string[]): readonly (readonly string[])[] {
+  const parcels: string[][] = [];
+  let room = 0;
+  for (const text of texts) {
+    if (text.length > room) {
+      parcels.push([]);
+      room = PARCEL_BYTES;
+    }
+    parcels.at(-1)?.push(text);
+    room -= text.length;
+  }
+  return parcels;
 }
 
 /** Waits for nobody, so that nobody can wait for it in a circle; rows that have changed since they were read stay. */

@@ -10,8 +10,11 @@ import {
   StateGraph,
 } from "@langchain/langgraph";
 import { expect, test, vi } from "vitest";
-import type { TestDatabase } from "../support/database.ts";
-import { asking, failing, gated, shout } from "../support/graphs.ts";
+import { countUnencrypted, reencrypt } from "../../src/encryption.ts";
+import { readSettings } from "../../src/settings.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { twoSteps } from "../support/deadline-host.ts";
+import { asking, failing, shout } from "../support/graphs.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { allParts, clientOf } from "../support/sdk.ts";
 import { startServer, type ServerOptions, type TestServer } from "../support/server.ts";
@@ -28,7 +31,10 @@ const talkative = new StateGraph(Told)
   .addNode("tell", async ({ text }, config: LangGraphRunnableConfig) => {
     config.writer?.({ note: text });
     await config.store?.put(["notes"], "from the graph", { text });
-    return { text: `${text}!`, seen: { context: config.context, configurable: config.configurable?.["word"] } };
+    return {
+      text: `${text}!`,
+      seen: { context: config.context, configurable: config.configurable?.["word"] },
+    };
   })
   .addNode("ask", ({ text }) => ({ text: `${text} ${String(interrupt({ question: text }))}` }))
   .addEdge(START, "tell")
@@ -65,15 +71,13 @@ async function columnsWith({ query }: TestDatabase, text: string): Promise<reado
   const columns = await query(`
     select format('%I.%I', table_schema, table_name) as name, quote_ident(column_name) as column, data_type
     from information_schema.columns where table_schema in ('langgraph', 'public')`);
-  const found = [];
-  for (const { name, column, data_type } of columns) {
+  const counts = columns.map(({ name, column, data_type }) => {
     const shown = data_type === "bytea" ? `encode(${String(column)}, 'escape')` : `${String(column)}::text`;
-    const [row] = await query(`select count(*)::int as rows from ${String(name)} where strpos(${shown}, $1) > 0`, [
-      text,
-    ]);
-    if (row?.["rows"] !== 0) found.push(`${String(name)}.${String(column)}`);
-  }
-  return found.toSorted();
+    const found = `exists (select from ${String(name)} where strpos(${shown}, $1) > 0)`;
+    return `select '${String(name)}.${String(column)}' as name where ${found}`;
+  });
+  const found = await query(counts.join(" union all "), [text]);
+  return found.map(({ name }) => String(name)).toSorted();
 }
 
 /** Puts the secret wherever something can be put. */
@@ -89,7 +93,10 @@ async function tellEverything(server: TestServer, webhook: string) {
     streamResumable: true,
   };
   const parts = await allParts(client.runs.stream(thread_id, "talkative", payload));
-  const asked = await client.runs.create(thread_id, "talkative", { ...payload, webhook: `${webhook}/${SECRET}` });
+  const asked = await client.runs.create(thread_id, "talkative", {
+    ...payload,
+    webhook: `${webhook}/${SECRET}`,
+  });
   await client.runs.join(thread_id, asked.run_id);
   const { thread_id: failed } = await client.threads.create();
   const failure = await client.runs.create(failed, "leaky", { input: { messages: [SECRET] } });
@@ -182,7 +189,9 @@ test("a copy and a fork go on by themselves", async () => {
   expect((await client.threads.get(thread_id)).status).toBe("interrupted");
 
   const start = older.find(({ next }) => next.includes("tell"));
-  await client.runs.wait(copy.thread_id, "talkative", { checkpointId: start?.checkpoint.checkpoint_id ?? "" });
+  await client.runs.wait(copy.thread_id, "talkative", {
+    checkpointId: start?.checkpoint.checkpoint_id ?? "",
+  });
   expect((await client.threads.getState(copy.thread_id)).next).toEqual(["ask"]);
   await client.threads.prune([copy.thread_id], { strategy: "keep_latest" });
   expect((await client.threads.getState(copy.thread_id)).values).toMatchObject({ text: `${SECRET}!` });
@@ -200,14 +209,20 @@ test("a search shows parts of values, and refuses to look for them, naming the f
     extract: { said: "values.text", gone: "values.none.at.all", team: "metadata.team" },
   });
   expect(found.body).toEqual([
-    { values: expect.objectContaining({ text: "hello!" }), extracted: { said: "hello!", gone: null, team: "a" } },
+    {
+      values: expect.objectContaining({ text: "hello!" }),
+      extracted: { said: "hello!", gone: null, team: "a" },
+    },
   ]);
   for (const path of ["/threads/search", "/threads/count"]) {
     const refused = await server.post(path, { values: { text: "hello!" } });
     expect([refused.status, refused.text]).toEqual([422, expect.stringContaining("values: ")]);
   }
   await client.store.putItem(["a"], "b", { kind: "c" });
-  const refused = await server.post("/store/items/search", { namespace_prefix: ["a"], filter: { kind: "c" } });
+  const refused = await server.post("/store/items/search", {
+    namespace_prefix: ["a"],
+    filter: { kind: "c" },
+  });
   expect([refused.status, refused.text]).toEqual([422, expect.stringContaining("filter: ")]);
 });
 
@@ -219,7 +234,11 @@ test("what was stored before encryption was switched on stays readable, and is e
   await client.store.putItem(["notes"], "old", { text: SECRET });
   const old = await columnsWith(plain.database, SECRET);
   expect(old).toEqual(
-    expect.arrayContaining(["langgraph.runs.kwargs", 'langgraph.threads."values"', "public.checkpoint_blobs.blob"]),
+    expect.arrayContaining([
+      "langgraph.runs.kwargs",
+      'langgraph.threads."values"',
+      "public.checkpoint_blobs.blob",
+    ]),
   );
 
   await using server = await serve(FIRST, { local: { databaseUrl: plain.database.url } });
@@ -299,24 +318,131 @@ test("bits that were flipped are found out", async () => {
   expect((await server.get("/threads/a")).status).toBe(200);
 });
 
-test("what another executor has logged is not streamed again", async () => {
-  const { graph, entered, open } = gated();
-  const more = [...graphs, { name: "gated", graph }];
-  await using first = await serve(FIRST, { graphs: more });
-  const client = clientOf(first);
-  const { thread_id } = await client.threads.create();
-  const run = await client.runs.create(thread_id, "gated", {
+test("everything is put under a new key while servers go on, and the old one can go", async () => {
+  await using receiver = await startReceiver({ statuses: [500, 500, 204] });
+  await using database = await testDatabase();
+  const local = { databaseUrl: database.url };
+  const threads = [];
+  for (const keys of [undefined, FIRST]) {
+    await using server = await serve(keys, { local });
+    threads.push(await tellEverything(server, receiver.url));
+  }
+  await receiver.after(2);
+
+  {
+    await using server = await serve(`${SECOND},${FIRST}`, { local });
+    const client = clientOf(server);
+    const work = async (): Promise<void> => {
+      for (let run = 1; run <= 10; run += 1) {
+        await client.runs.wait(null, "shout", { input: { text: SECRET } });
+        await client.store.putItem(["notes"], "from a client", { text: SECRET, run });
+      }
+    };
+    const settings = readSettings({ DATABASE_URL: database.url, ENCRYPTION_KEYS: `${SECOND},${FIRST}` });
+    const tables = new Map<string, number>();
+    const [, , left] = await Promise.all([
+      work(),
+      work(),
+      reencrypt(settings, ({ table, count }) => void tables.set(table, count)).then(async () =>
+        countUnencrypted(settings),
+      ),
+    ]);
+    expect([...left.values()]).toEqual(Array.from(tables, () => 0));
+    const empty = [...tables].flatMap(([table, count]) => (count === 0 ? [table] : []));
+    expect(empty).toEqual([]);
+    for (const text of [SECRET, "aes256gcm:first:"])
+      expect([text, await columnsWith(database, text)]).toEqual([text, []]);
+  }
+
+  await using last = await serve(SECOND, { local });
+  const reader = clientOf(last);
+  for (const { thread_id, asked, made, copied, assistant } of threads) {
+    expect((await reader.threads.getState(thread_id)).values).toMatchObject({ text: `${SECRET}!` });
+    expect(JSON.stringify(await reader.threads.getHistory(copied.thread_id))).toContain(SECRET);
+    expect((await reader.threads.getState(made)).values).toMatchObject({ text: SECRET });
+    expect((await reader.threads.get(thread_id)).values).toMatchObject({ text: `${SECRET}!` });
+    expect(await reader.runs.join(thread_id, asked.run_id)).toMatchObject({ text: `${SECRET}!` });
+    expect(await reader.assistants.get(assistant.assistant_id)).toMatchObject({
+      config: { configurable: { word: `${SECRET} again` } },
+    });
+  }
+  expect(await reader.crons.search()).toMatchObject(
+    Array.from({ length: 2 }, () => ({ payload: { input: { text: SECRET } } })),
+  );
+  expect(await reader.store.getItem(["notes"], "from a client")).toMatchObject({ value: { text: SECRET } });
+  await database.query("update langgraph.webhooks set due_at = now() - interval '1 hour'");
+  for (const { body } of (await receiver.after(4)).slice(2))
+    expect(body).toMatchObject({ values: { text: `${SECRET}!` }, kwargs: { input: { text: SECRET } } });
+});
+
+test("who goes on with a run elsewhere repeats nothing of what it has streamed", async () => {
+  await using database = await testDatabase();
+  const { graph, attempts } = twoSteps();
+  const options = { graphs: [{ name: "steps", graph }], local: { databaseUrl: database.url } };
+  const asked = {
     input: { text: SECRET },
-    streamMode: ["values", "updates"],
+    streamMode: ["values", "updates"] as "values"[],
     streamResumable: true,
-  });
-  await entered;
-  const local = { databaseUrl: first.database.url };
-  await first.database.query("select 1");
-  const closing = first[Symbol.asyncDispose];
-  expect(closing).toBeDefined();
-  open();
-  await using second = await serve(FIRST, { graphs: more, local });
-  const parts = await allParts(clientOf(second).runs.joinStream(thread_id, run.run_id, { lastEventId: "0" }));
-  expect(parts.filter(({ event }) => event === "values")).toHaveLength(2);
+  };
+  let run_id = "";
+  {
+    await using server = await serve(FIRST, options);
+    await clientOf(server).threads.create({ threadId: "t" });
+    ({ run_id } = await clientOf(server).runs.create("t", "steps", asked));
+    await vi.waitFor(() => expect(attempts()).toBe(1), { timeout: 20_000 });
+  }
+  await using server = await serve(FIRST, options);
+  const parts = await allParts(clientOf(server).runs.joinStream("t", run_id, { lastEventId: "0" }));
+  expect(attempts()).toBe(2);
+  expect(parts.flatMap(({ event, data }) => (event === "values" ? [data] : []))).toEqual([
+    { text: SECRET },
+    { text: `${SECRET} first` },
+    { text: `${SECRET} first second` },
+  ]);
+  expect(parts.filter(({ event }) => event === "updates")).toHaveLength(2);
+  expect(await columnsWith(database, SECRET)).toEqual([]);
+});
+
+test("a cron, a webhook and a run that do not open keep nothing else from its turn", async () => {
+  await using receiver = await startReceiver({ statuses: [500, 204] });
+  await using database = await testDatabase();
+  const local = { databaseUrl: database.url };
+  const soon = { schedule: "0 0 1 1 *", input: { text: SECRET }, onRunCompleted: "keep" } as const;
+  {
+    await using server = await serve(FIRST, { local });
+    const client = clientOf(server);
+    await client.crons.create("shout", soon);
+    await client.runs.wait(null, "shout", { input: { text: SECRET }, webhook: receiver.url });
+    await receiver.after(1);
+    await client.threads.create({ threadId: "t" });
+    await client.runs.create("t", "shout", { input: { text: SECRET }, afterSeconds: 3_600 });
+  }
+  await using server = await serve(SECOND, { local });
+  const client = clientOf(server);
+  const { cron_id } = await client.crons.create("shout", soon);
+  await database.query("update langgraph.crons set next_run_date = now() - interval '1 minute'");
+  await database.query("update langgraph.webhooks set due_at = now() - interval '1 hour'");
+  await database.query(`
+    update langgraph.runs set status = 'running', claims = 9, attempt = 9, lease_id = gen_random_uuid(),
+      lease_until = now() - interval '1 minute', due_at = now() where thread_id = 't'`);
+  await vi.waitFor(
+    async () => {
+      const fired = await database.query(
+        "select status from langgraph.runs where metadata ->> 'cron_id' = $1",
+        [cron_id],
+      );
+      expect(fired).toEqual([{ status: "success" }]);
+      expect(await database.query("select status from langgraph.runs where thread_id = 't'")).toEqual([
+        { status: "error" },
+      ]);
+      expect(
+        await database.query("select due_at > now() as later, last_error from langgraph.webhooks"),
+      ).toEqual([{ later: true, last_error: expect.stringContaining('under the key "first"') }]);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  expect(receiver.received).toHaveLength(1);
+  expect(server.warnings.map(({ message }) => message)).toContainEqual(
+    expect.stringMatching(/^A cron made no run: .*under the key "first"/),
+  );
 });
