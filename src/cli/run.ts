@@ -14,6 +14,7 @@ Commands
   migrate      brings the database's schema up to date
   reencrypt    encrypts what is stored under the newest key
   init         makes a new project
+  keys         makes, lists and revokes API keys
 
 Options
   --version    shows the version
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import("./migrate.ts")).migrate,
   reencrypt: async () => (await import("./reencrypt.ts")).reencrypt,
   init: async () => (await import("./init.ts")).init,
+  keys: async () => (await import("./keys.ts")).keys,
 };
 
 /** The exit code. */

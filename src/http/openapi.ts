@@ -10,6 +10,8 @@ export interface OpenApiInfo {
   readonly title: string;
   readonly version: string;
   readonly description: string;
+  /** How callers sign in, by name; none where they only need function keys. */
+  readonly signInSchemes: Readonly<Record<string, object>>;
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -19,14 +21,20 @@ const ErrorAnswer = z.object({
   detail: z.string().meta({ description: "For a person." }),
 });
 
-export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): OpenApiDocument {
+export function openApiDocument(
+  { signInSchemes, ...info }: OpenApiInfo,
+  routes: readonly Route[],
+): OpenApiDocument {
   const schemas = new Schemas();
   const error = schemas.add("Error", ErrorAnswer, "output");
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     paths[route.path] = {
       ...paths[route.path],
-      [route.method.toLowerCase()]: operation(route, schemas, error),
+      [route.method.toLowerCase()]: {
+        security: security(route, Object.keys(signInSchemes)),
+        ...operation(route, schemas, error),
+      },
     };
   }
   return {
@@ -39,6 +47,7 @@ export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): Op
       securitySchemes: {
         functionKey: { type: "apiKey", in: "header", name: "x-functions-key" },
         functionKeyInQuery: { type: "apiKey", in: "query", name: "code" },
+        ...signInSchemes,
       },
     },
   };
@@ -46,7 +55,18 @@ export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): Op
 
 type Schema = Readonly<Record<string, unknown>>;
 
-function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Schema): Schema {
+/** Ways to be let in, one of which will do; none where all are let in. */
+function security(
+  { authLevel, permission, isOpen }: Route,
+  schemes: readonly string[],
+): readonly Readonly<Record<string, readonly never[]>>[] {
+  const keys = authLevel === "anonymous" ? [{}] : [{ functionKey: [] }, { functionKeyInQuery: [] }];
+  const needsSignIn = schemes.length > 0 && permission !== "public" && isOpen !== true;
+  if (needsSignIn) return keys.flatMap((key) => schemes.map((scheme) => ({ ...key, [scheme]: [] })));
+  return authLevel === "anonymous" ? [] : keys;
+}
+
+function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Schema {
   const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -68,7 +88,6 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
     operationId,
     summary,
     tags: [tag],
-    security: authLevel === "anonymous" ? [] : [{ functionKey: [] }, { functionKeyInQuery: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
