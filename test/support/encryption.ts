@@ -9,7 +9,7 @@ import {
   START,
   StateGraph,
 } from "@langchain/langgraph";
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 import type { TestDatabase } from "./database.ts";
 import { asking, failing, shout } from "./graphs.ts";
 import { allParts, clientOf } from "./sdk.ts";
@@ -101,7 +101,11 @@ export async function tellEverything(server: TestServer, webhook: string) {
   await client.runs.join(thread_id, asked.run_id);
   const { thread_id: failed } = await client.threads.create();
   const failure = await client.runs.create(failed, "leaky", { input: { messages: [SECRET] } });
-  await client.runs.join(failed, failure.run_id).catch(() => undefined);
+  await client.runs.join(failed, failure.run_id);
+  // The answer comes with the error, a moment before the end is recorded.
+  await vi.waitFor(async () => expect((await client.threads.get(failed)).status).toBe("error"), {
+    timeout: 10_000,
+  });
   await client.threads.updateState(failed, { values: { messages: [SECRET] } });
   await client.runs.create(failed, "shout", { input, afterSeconds: 3_600, multitaskStrategy: "enqueue" });
   await client.crons.create("shout", { schedule: "0 0 1 1 *", input, context: { said: SECRET } });
