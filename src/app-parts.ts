@@ -8,10 +8,11 @@ import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
-import type { GraphRegistry } from "./core/graphs.ts";
+import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { RateLimiter } from "./core/ports.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import { storeOf } from "./core/store-access.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
@@ -35,6 +36,7 @@ import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts"
 import { claimStore } from "./postgres/claims.ts";
 import { commandStore } from "./postgres/commands.ts";
 import { cronCalendar, cronStore } from "./postgres/crons.ts";
+import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
@@ -60,7 +62,7 @@ const EVENT_RETENTION_MS = 86_400_000;
 export interface AppParts extends TickDeps {
   readonly database: Database;
   readonly checkpointers: Checkpointers;
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly log: ThreadLog;
@@ -119,7 +121,7 @@ export function openParts(
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,
     retrySeconds: options.webhooks.retrySeconds,
-    requestOf: async (cron) => cronRequest(parts, cron),
+    requestOf: async (cron, caller) => cronRequest(parts, cron, caller),
     limiter: once(async () => rateLimiter(database, options)),
     authenticator: openAuthenticator(options, { apiKeys: apiKeyStore(database), clock: systemClock }),
     pingDatabase: async () => ping(database),
@@ -166,6 +168,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),
+    endedThreads: endedThreads(database),
     retention: retention(database),
   };
 }
@@ -196,11 +199,9 @@ function openCheckpointers(database: Database): Checkpointers & { readonly prelo
 }
 
 /** LangChain is loaded when the first graph needs it. */
-function graphStore(store: StoreDeps): () => Promise<object> {
-  return once(async () => {
-    const { GraphStore } = await import("./engine/store.ts");
-    return new GraphStore(store);
-  });
+function graphStore(store: StoreDeps): GraphStores {
+  const load = once(async () => import("./engine/store.ts"));
+  return async (owner) => new (await load()).GraphStore(storeOf(store, owner ?? undefined));
 }
 
 function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {

@@ -265,6 +265,9 @@ export function withCheckpointer(graph: CompiledGraph, checkpointer: unknown): C
   return copy;
 }
 
+/** What graphs get as their store, unless they bring one of their own: an owner's, or the one that all share. */
+export type GraphStores = (owner: string | null | undefined) => Promise<object>;
+
 /** The same graph with a store, if it was compiled without one; the user's own object stays as it was. */
 export function withStore(graph: CompiledGraph, store: unknown): CompiledGraph {
   if (graph.store !== undefined) return graph;

@@ -1,7 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
-import { AUTH_FIELDS, authFields } from "../core/auth.ts";
+import { AUTH_FIELDS, authFields, withoutAuthFields } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -16,6 +16,7 @@ import {
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
+  type GraphStores,
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
@@ -36,8 +37,7 @@ export interface ExecuteDeps {
   readonly claims: ClaimStore;
   readonly events: EventLog;
   readonly checkpointers: Checkpointers;
-  /** What graphs get as their store, unless they bring one of their own. */
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -120,7 +120,7 @@ class RunExecution {
       accessContext: "threads.create_run",
       executionRuntime: { context: this.#context },
     });
-    const graph = withStore(loaded, await this.#deps.graphStore());
+    const graph = withStore(loaded, await this.#deps.graphStore(run.kwargs.principal?.store_owner));
     const { checkpointer } = graph;
     if (checkpointer === false) return graph;
     const stop = (reason: NotSaved): void => this.#journal.stop(reason);
@@ -149,8 +149,7 @@ class RunExecution {
     return {
       ...config,
       configurable: {
-        ...configurable,
-        ...kwargs.request_headers,
+        ...withoutAuthFields({ ...configurable, ...kwargs.request_headers }),
         ...authFields(kwargs.principal),
         thread_id,
         run_id,

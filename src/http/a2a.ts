@@ -51,6 +51,7 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
       ...common,
       method: "POST",
       path: "/a2a/{assistant_id}",
+      permission: "assistants:read",
       handle: answerA2a(deps),
       docs: {
         operationId: "a2a",
@@ -67,9 +68,10 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
       ...common,
       method: "GET",
       path: "/.well-known/agent-card.json",
+      permission: "assistants:read",
       handle: async (call) => {
         const { assistant_id } = await readQuery(call.request, CardQuery);
-        const assistant = await getAssistant(deps, assistant_id);
+        const assistant = await getAssistant(deps, call.caller, assistant_id);
         const { authLevel } = deps.graphs.get(assistant.graph_id);
         requireLevel(authLevel, call.invocation.authLevel);
         return json(agentCard(deps, call, assistant));
@@ -89,7 +91,9 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
 
 function answerA2a(deps: A2aDeps): Route["handle"] {
   return async (call) => {
-    const assistant = await findRunAssistant(deps, call.params["assistant_id"] ?? "");
+    const { assistant_id = "" } = call.params;
+    await call.caller.authorize("assistants:read", { assistant_id });
+    const assistant = await findRunAssistant(deps, call.caller, assistant_id);
     requireLevel(assistant.graph.authLevel, call.invocation.authLevel);
     let id: RpcId = null;
     try {

@@ -24,6 +24,7 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
     {
       method: "POST",
       path: "/mcp",
+      permission: "assistants:search",
       authLevel: deps.authLevel,
       isRateLimited: true,
       isPlatform: true,
@@ -45,6 +46,7 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
         },
       },
       handle: async (call) => {
+        await call.caller.authorize("assistants:search", {}); // whatever is asked for is about tools
         const { answerMcp } = await import("./mcp-server.ts");
         return answerMcp(deps, call);
       },

@@ -1,6 +1,8 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
 import type { z } from "zod";
+import { allowedTo } from "../core/auth.ts";
+import type { EndedThreads } from "../core/ended-threads.ts";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
@@ -28,6 +30,7 @@ import {
 } from "./runs-schemas.ts";
 
 export interface RunsDeps extends NativeDeps, RunAssistantDeps {
+  readonly endedThreads: EndedThreads;
   readonly webhookPolicy: WebhookPolicy;
   readonly configurableHeaders: HeaderRules;
 }
@@ -76,7 +79,8 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
     for (const [index, body] of (await parse(RunBatch, items)).entries()) {
-      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
+      const assistant =
+        found.get(body.assistant_id) ?? (await findRunAssistant(deps, call.caller, body.assistant_id));
       found.set(body.assistant_id, assistant);
       const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
       const one = { body, threadId: undefined, assistant, sent };
@@ -93,7 +97,7 @@ export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promis
   return runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const made = await makeContext(assistant.graph, call);
-    return createRun(deps, { ...request, ...asked.sent, ...made });
+    return createRun(deps, call.caller, { ...request, ...asked.sent, ...made });
   });
 }
 
@@ -115,7 +119,7 @@ export async function start(
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const { execute, ...made } = await prepare(deps, assistant.graph, call);
     const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
-    const started = await startRun(deps, whole);
+    const started = await startRun(deps, call.caller, whole);
     return { graph: assistant.graph, started, executing: execute(started) };
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
@@ -123,6 +127,7 @@ export async function start(
   const back = `/threads/${encodeURIComponent(run.thread_id)}/runs/${run.run_id}/${door}`;
   const watched = {
     run,
+    caller: allowedTo(call.caller, run.scope),
     invocation: call.invocation,
     executing,
     cancelOnDisconnect,
@@ -141,7 +146,7 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   return {
     body,
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    assistant: await findRunAssistant(deps, body.assistant_id),
+    assistant: await findRunAssistant(deps, call.caller, body.assistant_id),
     sent: {
       idempotency: idempotencyOf(call, sent),
       headers: configurableHeaders(call.request.headers, deps.configurableHeaders),

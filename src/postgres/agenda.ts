@@ -15,6 +15,7 @@ export function agenda(db: Db): Agenda {
           exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1) as runs,
           exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
+          exists (select from langgraph.ended_threads where ended_at < ${eventsSince}) as ended_threads,
           exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits,
           exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null)
             or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
@@ -31,6 +32,7 @@ const NOTHING: Due = {
   runs: false,
   crons: false,
   events: false,
+  ended_threads: false,
   rate_limits: false,
   webhooks: false,
   keys: false,

@@ -97,11 +97,12 @@ const items: SealedTable = {
 const crons: SealedTable = {
   name: "langgraph.crons",
   key: [uuid("cron_id")],
-  contents: [jsonb("payload")],
-  columns: sql`cron_id, payload`,
-  isOld: (newest) => isOldJson(sql`t.payload`, newest),
-  reseal: (cipher, { cron_id, payload }) => ({
+  contents: [jsonb("payload"), jsonb("principal")],
+  columns: sql`cron_id, payload, principal`,
+  isOld: (newest) => sql`(${isOldJson(sql`t.payload`, newest)} or ${isOldJson(sql`t.principal`, newest)})`,
+  reseal: (cipher, { cron_id, payload, principal }) => ({
     payload: again(cipher, payload, placeOf.payload, [cron_id]),
+    principal: again(cipher, principal, placeOf.principal, [cron_id]),
   }),
 };
 

@@ -19,6 +19,7 @@ export const placeOf = {
   },
   item: ({ namespace, key }: ItemName): Place => ["store_items.value", ...namespace, key],
   payload: (cron_id: string): Place => ["crons.payload", cron_id.toLowerCase()],
+  principal: (cron_id: string): Place => ["crons.principal", cron_id.toLowerCase()],
   /** Versions of an assistant are copied from one to another by SQL. */
   config: (assistant_id: string): Place => ["assistants.config", assistant_id.toLowerCase()],
   context: (assistant_id: string): Place => ["assistants.context", assistant_id.toLowerCase()],

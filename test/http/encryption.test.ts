@@ -1,5 +1,6 @@
 /** Encryption at rest, by what clients see and by what the database has. */
 
+import { entrypoint } from "@langchain/langgraph";
 import { expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { twoSteps } from "../support/deadline-host.ts";
@@ -172,3 +173,19 @@ test("who goes on with a run elsewhere repeats nothing of what it has streamed",
   expect(parts.filter(({ event }) => event === "updates")).toHaveLength(2);
   expect(await columnsWith(database, SECRET)).toEqual([]);
 });
+
+test.each([[FIRST], [undefined]])(
+  "a text that looks encrypted comes back as it went, with the keys %s",
+  async (keys) => {
+    const repeat = entrypoint("repeat", async (text: string) => text);
+    await using server = await serve(keys, { graphs: [{ name: "repeat", graph: repeat }] });
+    const client = clientOf(server);
+    for (const text of ["aes256gcm:first:AAAA", "aes256gcm::", "aes256gcm:"]) {
+      const { thread_id } = await client.threads.create();
+      const run = { assistant_id: "repeat", input: text };
+      expect((await server.post(`/threads/${thread_id}/runs/wait`, run)).body).toBe(text);
+      expect((await client.threads.get(thread_id)).values).toBe(text);
+      expect((await client.runs.list(thread_id))[0]).toMatchObject({ kwargs: { input: text } });
+    }
+  },
+);
