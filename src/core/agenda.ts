@@ -17,6 +17,8 @@ export interface Due {
   readonly threads: boolean;
   /** Items of the store that were to be kept until now. */
   readonly items: boolean;
+  /** Resume links that have expired. */
+  readonly links: boolean;
 }
 
 /** What counts as due. */

@@ -6,7 +6,7 @@ import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
-import type { Command } from "./run-kwargs.ts";
+import type { Command, StreamMode } from "./run-kwargs.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
 import type { ThreadLog } from "./thread-log.ts";
 import { reachHistory, reachState, type ThreadStateDeps } from "./thread-states.ts";
@@ -270,6 +270,16 @@ export async function replayStart(
   return first.after;
 }
 
+/** What clients of the protocol may ask of a run's stream. */
+export const PROTOCOL_STREAM_MODES: readonly StreamMode[] = [
+  "values",
+  "updates",
+  "messages",
+  "custom",
+  "tasks",
+  "checkpoints",
+];
+
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
@@ -293,7 +303,7 @@ async function createOnce(
           ...start.metadata,
         },
         threadId,
-        streamModes: ["values", "updates", "messages", "custom", "tasks", "checkpoints"],
+        streamModes: PROTOCOL_STREAM_MODES,
         settings: { subgraphs: true, protocol: { after } },
         commandKey: key,
         ...(await contextFor(assistant.graph)),

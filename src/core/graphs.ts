@@ -99,7 +99,11 @@ export interface GraphOptions {
   readonly description?: string | undefined;
   /** `false` makes the graph invoke-only: its stream endpoint answers 501. */
   readonly stream?: boolean | undefined;
-  /** The function key that callers of this graph need; the app's level if absent. */
+  /**
+   * The function key that callers of this graph need; the app's level if absent. `anonymous`, where callers sign in, also
+   * lets those use the graph's own endpoints who have not: who knows the id of a thread that a stranger has made, and has
+   * not signed in, reaches it; no user does.
+   */
   readonly authLevel?: AuthLevel | undefined;
   /** Checks and documents `input`; the graph gets what the schema returns. */
   readonly inputSchema?: z.ZodType | undefined;

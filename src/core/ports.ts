@@ -2,7 +2,15 @@
 
 import type { Scope } from "./auth.ts";
 import type { WakeUp } from "./wake-ups.ts";
-import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
+import type {
+  CancelAction,
+  CancelReason,
+  JsonObject,
+  MultitaskStrategy,
+  Run,
+  RunStatus,
+  ThreadStatus,
+} from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 import type { ThreadTtl } from "./threads.ts";
@@ -50,6 +58,8 @@ export interface NewRun {
   readonly idempotency?: Idempotency | undefined;
   /** True when it was made by an earlier request. */
   readonly is_repeat?: boolean;
+  /** Whose active runs it is one of, and how many there may be. */
+  readonly counted?: { readonly identity: string; readonly max: number };
   /** The command that asks for it: no two active runs of a thread have the same. */
   readonly command_key?: string | undefined;
 }
@@ -146,7 +156,7 @@ export interface RunStore {
   /**
    * Stores a run; with a lease, and if nothing of the thread is before it, already claimed. A thread out of its
    * scope is `not_found`; so is, where callers are told apart, one that has checkpoints but no record.
-   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`; RepeatedRequest when it has been asked for before
+   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`, `rate_limited`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,
@@ -162,7 +172,12 @@ export interface RunStore {
    * Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are.
    * @returns whom to wake: runs that come after those which ended or that an executor must still stop, and webhooks
    */
-  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly WakeUp[]>;
+  readonly cancel: (
+    which: RunSelection,
+    action: CancelAction,
+    now: Date,
+    reason?: CancelReason,
+  ) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
   readonly remove: (
     run: { readonly run_id: string; readonly thread_id: string },
@@ -215,12 +230,6 @@ export interface EventLog {
     run: { readonly thread_id: string; readonly run_id: string },
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
-}
-
-/** Counts requests across all instances. */
-export interface RateLimiter {
-  /** @throws AppError `rate_limited`, saying when to come back. */
-  readonly take: (identity: string) => Promise<void>;
 }
 
 /** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */

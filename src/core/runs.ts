@@ -10,7 +10,7 @@ import type { Graph, GraphConfig } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
+import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
 import type { Admission, ClaimedRun, ClaimStore, Logger, NewRun, RunSelection, RunStore } from "./ports.ts";
 import { rootLifecycle } from "./protocol.ts";
 import {
@@ -37,6 +37,8 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  /** Active runs that one caller may have; undefined for any number. */
+  readonly maxRuns?: number | undefined;
   /** For threads that runs make; undefined for ever. */
   readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
@@ -67,6 +69,8 @@ export interface RunRequest {
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
   readonly idempotency?: Idempotency | undefined;
+  /** Whose run it counts as, where callers may only have so many; of nobody if absent. */
+  readonly identity?: () => string;
   /** From the graph's context factory. */
   readonly madeContext?: unknown;
   /** For the graph's config. */
@@ -167,9 +171,15 @@ async function makeWay(deps: CancelDeps, { run_id, thread_id, multitask_strategy
 
 export type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
 
-/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
-export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
-  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, wakeUp);
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. Their metadata keeps the reason. */
+export async function cancelRuns(
+  deps: CancelDeps,
+  which: RunSelection,
+  action: CancelAction,
+  reason?: CancelReason,
+): Promise<void> {
+  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now(), reason))
+    await wake(deps, wakeUp);
 }
 
 /** Executes a run that is in our hands; never rejects. */
@@ -243,9 +253,14 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
+/** Those that nobody asks for just now, as of crons, are not counted. */
+function counted(max: number | undefined, { identity }: RunRequest): Pick<NewRun, "counted"> {
+  return max === undefined || identity === undefined ? {} : { counted: { identity: identity(), max } };
+}
+
 /** The run as it may be made. @throws AppError `forbidden` */
 async function newRun(
-  { newId, clock, threadTtl }: RunDeps,
+  { newId, clock, threadTtl, maxRuns }: RunDeps,
   caller: Caller,
   request: RunRequest,
 ): Promise<NewRun> {
@@ -287,6 +302,7 @@ async function newRun(
     // What the handler of the event has left there is what its filters look for later.
     thread_metadata: caller.owner !== null && scope.owner === undefined ? metadata : undefined,
     command_key: request.commandKey,
+    ...counted(maxRuns, request),
   };
 }
 

@@ -36,6 +36,11 @@ export interface ThreadLog {
     after: number,
     selection?: EventSelection,
   ) => Promise<ThreadLogPage>;
+  /** Where the run streamed that it had come to this checkpoint; null when it did not. */
+  readonly checkpointSeq: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    checkpointId: string,
+  ) => Promise<number | null>;
   /** The number of the newest event; 0 for none. */
   readonly newestSeq: (threadId: string, scope: Scope) => Promise<number>;
   /** Whether there is such a run, and it is within reach. */

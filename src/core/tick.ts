@@ -6,6 +6,7 @@ import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
+import type { ResumeLinkStore } from "./resume-links.ts";
 import { sweepRuns } from "./runs.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";
 import { sweepThreads } from "./thread-removal.ts";
@@ -19,6 +20,7 @@ export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDe
   readonly retention: Retention;
   readonly endedThreads: EndedThreads;
   readonly store: StoreDeps;
+  readonly links: Pick<ResumeLinkStore, "removeExpired">;
   /** How long the events of a run are kept after its end. */
   readonly eventRetentionMs: number;
 }
@@ -125,7 +127,7 @@ function removalSteps(
   due: Due,
   { eventsSince, now }: AgendaTerms & { readonly now: Date },
 ): readonly Step[] {
-  const { retention, endedThreads, store } = deps;
+  const { retention, endedThreads, store, links } = deps;
   const step = (
     name: string,
     isDue: boolean,
@@ -144,6 +146,7 @@ function removalSteps(
     step("ended threads", due.ended_threads, async () => endedThreads.forget(eventsSince, REMOVED), REMOVED),
     step("rate limits", due.rate_limits, async () => retention.removeRateLimits(now, REMOVED), REMOVED),
     step("threads", due.threads, async () => sweepThreads(deps, BATCH), BATCH),
+    step("resume links", due.links, async () => links.removeExpired(now, REMOVED), REMOVED),
     step("store", due.items, async () => sweepStore(store), undefined),
     {
       name: "idempotency keys",

@@ -29,6 +29,7 @@ import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
+import { checkResume, leftWaiting } from "./strict-resume.ts";
 import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
@@ -199,9 +200,9 @@ class RunExecution {
       if (newest?.metadata !== undefined && "run_id" in newest.metadata && newest.metadata.run_id === run_id)
         return { resume: true };
     }
-    return kwargs.command === undefined
-      ? { input: kwargs.input }
-      : { command: await this.#explicit(graph, kwargs.command) };
+    if (kwargs.command === undefined) return { input: kwargs.input };
+    if (kwargs.strict_resume === true) await checkResume(graph, this.#config(), kwargs.command);
+    return { command: await this.#explicit(graph, kwargs.command) };
   }
 
   /** LangGraph overlooks answers that are false, 0, "" or null, unless they say which interrupt they are for. */
@@ -255,7 +256,12 @@ class RunExecution {
     await this.#journal.write("error", { error: shown.code, message: shown.message });
     const saved_values = await this.#savedValues();
     this.#protocol?.end("failed", shown.message);
-    await this.#finish({ status: "error", thread_status: "error", error: shown.message, saved_values });
+    const interrupts =
+      known.code === "UnknownInterruptError" && this.#graph !== undefined
+        ? await interruptsOf(this.#graph, this.#journal.run)
+        : undefined;
+    const thread_status = interrupts === undefined ? "error" : leftWaiting(interrupts);
+    await this.#finish({ status: "error", thread_status, error: shown.message, saved_values, interrupts });
     return { kind: "failed", error: shown };
   }
 

@@ -34,13 +34,18 @@ import { start, type RunsDeps } from "./runs-create.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { z } from "zod";
 
-export type A2aDeps = AssistantRouteDeps & RunsDeps;
+export interface A2aDeps extends AssistantRouteDeps, RunsDeps {
+  /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
+  readonly signInSchemes: Readonly<Record<string, object>>;
+  /** Undefined where callers reach the server at the address that they ask. */
+  readonly publicUrl: string | undefined;
+}
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {
   const common = { authLevel: deps.authLevel, isRateLimited: true, isPlatform: true };
   const errors = {
-    401: "A function key is missing",
-    403: "The function key does not open this",
+    401: "A function key is missing, or the caller has not signed in",
+    403: "The function key does not open this, or the caller may not do it",
     404: "There is no such assistant",
     422: "A field is not what was expected",
     429: "Too many requests; see Retry-After",

@@ -58,10 +58,7 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
       permission: "assistants:search",
       body: AssistantCount,
       answer: { description: "How many match", schema: z.int() },
-      handle: async ({ request, invocation, caller }) => {
-        const filter = await parse(AssistantCount, await readObject(request, deps.limits));
-        return json(await countAssistants(deps, caller, { ...filter, notOf: closed(deps, invocation) }));
-      },
+      handle: count(deps),
     }),
     route(`GET ${ONE}`, "Get an assistant", {
       permission: "assistants:read",
@@ -86,10 +83,7 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
       permission: "assistants:read",
       body: VersionsPage,
       answer: { description: "A page of versions", schema: z.array(VersionAnswer) },
-      handle: async (call) => {
-        const page = await parse(VersionsPage, await readObject(call.request, deps.limits));
-        return json(await listVersions(deps, call.caller, targetOf(deps, call), page));
-      },
+      handle: versions(deps),
     }),
     route(`POST ${ONE}/latest`, "Put a version of an assistant in force", {
       permission: "assistants:update",
@@ -121,6 +115,20 @@ function search(deps: AssistantRouteDeps): Route["handle"] {
     response.headers.set("x-pagination-total", String(total));
     if (next !== null) response.headers.set("x-pagination-next", String(next));
     return response;
+  };
+}
+
+function count(deps: AssistantRouteDeps): Route["handle"] {
+  return async ({ request, invocation, caller }) => {
+    const filter = await parse(AssistantCount, await readObject(request, deps.limits));
+    return json(await countAssistants(deps, caller, { ...filter, notOf: closed(deps, invocation) }));
+  };
+}
+
+function versions(deps: AssistantRouteDeps): Route["handle"] {
+  return async (call) => {
+    const page = await parse(VersionsPage, await readObject(call.request, deps.limits));
+    return json(await listVersions(deps, call.caller, targetOf(deps, call), page));
   };
 }
 

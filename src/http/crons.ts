@@ -19,7 +19,7 @@ import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/runs.ts";
-import { checkThreadId } from "../core/threads.ts";
+import { checkThreadId, createThread, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
@@ -32,7 +32,7 @@ import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 
 type AskingDeps = RunAssistantDeps & Pick<RunsDeps, "webhookPolicy">;
 
-export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps {}
+export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps, ThreadDeps {}
 
 export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
@@ -111,7 +111,7 @@ function create(deps: CronRouteDeps): Route["handle"] {
     const schema = thread_id === null ? schemas.CronCreate : schemas.ThreadCronCreate;
     const sent = checkRunBody(await readJson(request, deps.limits), deps.limits);
     const { schedule, timezone, end_time, enabled, on_run_completed, ...run } = await parse(schema, sent);
-    const { assistant_id, metadata, ...payload } = run;
+    const { assistant_id, metadata, if_not_exists, ...payload } = run;
     const cron: NewCron = {
       assistant_id,
       thread_id,
@@ -123,9 +123,22 @@ function create(deps: CronRouteDeps): Route["handle"] {
       payload,
       metadata: metadata ?? {},
     };
-    const check: CheckRuns = async (wanted, asking) => cronRequest(deps, wanted, asking, invocation);
+    const check: CheckRuns = async (wanted, asking) => {
+      const request = await cronRequest(deps, wanted, asking, invocation);
+      if (thread_id !== null && if_not_exists === "create") await makeThread(deps, caller, thread_id);
+      return request;
+    };
     return json(await createCron(deps, caller, cron, check));
   };
+}
+
+/** Another's thread is left to the cron, which is refused as it does not find it. */
+async function makeThread(deps: CronRouteDeps, caller: Caller, thread_id: string): Promise<void> {
+  try {
+    await createThread(deps, caller, { thread_id, metadata: {}, if_exists: "do_nothing" });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "thread_exists") throw error;
+  }
 }
 
 function update(deps: CronRouteDeps): Route["handle"] {

@@ -95,22 +95,23 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
   };
 }
 
-/** Makes the run's context, which may fail, before the run exists. */
-export async function makeContext(graph: Graph, { request, caller }: Call): Promise<MadeContext> {
+/** Whose run it is, and its context, whose making may fail, before the run exists. */
+export async function makeContext(graph: Graph, { request, caller, identity }: Call): Promise<MadeContext> {
   const { url, method, headers } = request;
   const madeContext = await graph.context?.(new Request(url, { method, headers }), caller.user);
-  return madeContext === undefined ? {} : { madeContext };
+  return madeContext === undefined ? { identity } : { madeContext, identity };
 }
 
-type MadeContext = Pick<RunRequest, "madeContext">;
+type MadeContext = Pick<RunRequest, "madeContext" | "identity">;
 
 interface Prepared extends MadeContext {
   /** Executes the run here, if it is in our hands. */
   readonly execute: (run: StartedRun) => Promise<Executed | null>;
 }
 
-/** For a run that is executed by the invocation that asks for it, if its thread is free. */
+/** For a run that is executed by the invocation that asks for it, if its thread is free. @throws AppError `rate_limited` */
 export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promise<Prepared> {
+  await call.hold();
   const { signal, deadline } = call.invocation;
   const made = await makeContext(graph, call);
   const limits = {

@@ -73,9 +73,16 @@ function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Sche
     required: true,
     schema: { type: "string" },
   }));
+  const pageToo = (status: string, { schema }: AnswerDocs): Schema => ({
+    "application/json": {
+      schema: schema === undefined ? error : schemas.add(`${operationId}_${status}`, schema, "output"),
+    },
+    "text/html": { schema: { type: "string" } },
+  });
   const answer = (status: string, docs: string | AnswerDocs): Schema => {
     if (typeof docs === "string")
       return { description: docs, content: { "application/json": { schema: error } } };
+    if (docs.isPageToo === true) return { description: docs.description, content: pageToo(status, docs) };
     if (docs.schema === undefined) return { description: docs.description };
     const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
     return {
@@ -83,7 +90,7 @@ function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Sche
       content: { [docs.contentType ?? "application/json"]: { schema } },
     };
   };
-  const { operationId, summary, tag, body, responses } = docs;
+  const { operationId, summary, tag, body, form, responses } = docs;
   return {
     operationId,
     summary,
@@ -94,7 +101,16 @@ function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Sche
       : {
           requestBody: {
             required: true,
-            content: { "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") } },
+            content: {
+              "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") },
+              ...(form === undefined
+                ? {}
+                : {
+                    "application/x-www-form-urlencoded": {
+                      schema: schemas.add(`${operationId}_form`, form, "input"),
+                    },
+                  }),
+            },
           },
         }),
     responses: Object.fromEntries(

@@ -66,6 +66,7 @@ function openStream(deps: ProtocolRouteDeps): Route["handle"] {
       namespaces: body.namespaces ?? undefined,
       depth: body.depth ?? undefined,
     };
+    await call.hold();
     const after = body.since ?? (await replayStart(deps, { threadId: thread, scope }));
     const gone = new AbortController();
     const produce = async (write: WriteFrame): Promise<void> =>

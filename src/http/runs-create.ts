@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { allowedTo } from "../core/auth.ts";
 import type { EndedThreads } from "../core/ended-threads.ts";
 import type { Graph } from "../core/graphs.ts";
+import type { ThreadLog } from "../core/thread-log.ts";
 import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
@@ -18,6 +19,7 @@ import { parse, readJson } from "./body.ts";
 import { checkRunBody, graphConfig, makeContext, prepare, type NativeDeps } from "./native.ts";
 import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
 import { configurableHeaders, type HeaderRules } from "./headers.ts";
+import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
@@ -25,6 +27,7 @@ import {
   RunBatch,
   RunCreate,
   StatelessRunCreate,
+  StreamQuery,
   type LangSmithTracer,
   type RunCreateBody,
 } from "./runs-schemas.ts";
@@ -33,6 +36,7 @@ export interface RunsDeps extends NativeDeps, RunAssistantDeps {
   readonly endedThreads: EndedThreads;
   readonly webhookPolicy: WebhookPolicy;
   readonly configurableHeaders: HeaderRules;
+  readonly log: Pick<ThreadLog, "checkpointSeq">;
 }
 
 /** A run that is asked for: where, and how. */
@@ -48,6 +52,7 @@ export interface Asked {
 export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const asked = await readAsked(deps, call);
+    checkBackground(asked.body);
     const run = await createAs(deps, call, asked);
     return json(shownNew(run), 200, locations(run, asked.threadId));
   };
@@ -62,9 +67,10 @@ export function createAndWait(deps: RunsDeps): Route["handle"] {
 
 export function createAndStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
+    const { namespace: namespaces } = await parse(StreamQuery, queryOf(call.request, ["namespace"]));
     const { watched, after } = await start(deps, call, await readAsked(deps, call), "stream");
     const first = { event: "metadata", data: { run_id: watched.run.run_id, attempt: 1 }, id: after };
-    return streamRun(deps, { ...watched, after, first, modes: undefined });
+    return streamRun(deps, { ...watched, after, first, namespaces });
   };
 }
 
@@ -79,6 +85,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
     for (const [index, body] of (await parse(RunBatch, items)).entries()) {
+      checkBackground(body);
       const assistant =
         found.get(body.assistant_id) ?? (await findRunAssistant(deps, call.caller, body.assistant_id));
       found.set(body.assistant_id, assistant);
@@ -91,6 +98,13 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     for (const one of asked) runs.push(await createAs(deps, call, one));
     return json(runs.map(shownNew), 200, repeatHeaders(runs.every(isRepeat)));
   };
+}
+
+/** @throws AppError `invalid_request` */
+function checkBackground({ on_disconnect }: RunCreateBody): void {
+  if (on_disconnect !== "cancel") return;
+  const why = "nobody stays connected to a run in the background; join it with cancel_on_disconnect";
+  throw new AppError("invalid_request", `on_disconnect: ${why}`);
 }
 
 export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
@@ -251,6 +265,7 @@ function settings(body: RunCreateBody): RunSettings {
     ...(interrupt_after == null ? {} : { interrupt_after }),
     ...(stream_subgraphs == null ? {} : { subgraphs: stream_subgraphs }),
     ...(durability === undefined ? {} : { durability }),
+    ...(body.strict_resume === true ? { strict_resume: true } : {}),
   };
 }
 

@@ -32,7 +32,10 @@ export interface WatchedStream extends Watched {
   readonly after: number;
   /** The frame that comes first; undefined for a client that has it. */
   readonly first: Frame | undefined;
-  readonly modes: readonly string[] | undefined;
+  /** All, if absent. */
+  readonly modes?: readonly string[] | undefined;
+  /** The parts of the graph, as `node:task` and so on with `|`, empty for the root; all, if absent. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** What the run streams, each frame with its id; broken off when the invocation ends before the run does. */
@@ -43,7 +46,7 @@ export async function streamRun(deps: NativeDeps, watched: WatchedStream): Promi
     if (watched.first !== undefined) await write(watched.first);
     await untilEnd(deps, watched, gone.signal, async (signal) => {
       for await (const event of deps.engine.follow(watched.run, watched.after, signal)) {
-        if (isWanted(event, watched.modes)) await write(toFrame(event));
+        if (isWanted(event, watched)) await write(toFrame(event));
       }
     });
   };
@@ -154,9 +157,14 @@ async function threadValues(
 }
 
 /** Errors are always wanted; `messages` stands for the three that it consists of. */
-function isWanted({ event }: RunEvent, modes: readonly string[] | undefined): boolean {
-  if (modes === undefined || event === "error") return true;
-  const [name = ""] = event.split("|");
+function isWanted(
+  { event }: RunEvent,
+  { modes, namespaces }: Pick<WatchedStream, "modes" | "namespaces">,
+): boolean {
+  if (event === "error") return true;
+  const [name = "", ...namespace] = event.split("|");
+  if (namespaces?.includes(namespace.join("|")) === false) return false;
+  if (modes === undefined) return true;
   if (name.startsWith("messages/")) return modes.includes("messages");
   return modes.includes(name === "messages" ? "messages-tuple" : name);
 }

@@ -14,6 +14,7 @@ import {
   lookForRun,
   type RunAccess,
 } from "../core/run-access.ts";
+import type { Awaited } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
@@ -118,9 +119,9 @@ function remove(deps: RunsDeps): Route["handle"] {
 
 function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { wait, action = "interrupt" } = await parse(schemas.CancelQuery, queryOf(call.request));
+    const { wait, action = "interrupt", reason } = await parse(schemas.CancelQuery, queryOf(call.request));
     const { run, scope } = await find(deps, call, { to: "cancel", action });
-    await cancelRuns(deps, { scope, runIds: [run.run_id] }, action);
+    await cancelRuns(deps, { scope, runIds: [run.run_id] }, action, reason);
     if (wait !== true) return json({}, 202);
     await awaitEnd(deps, run, call.invocation);
     return new Response(null, { status: 204 });
@@ -129,7 +130,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 
 function stopMany(deps: RunsDeps): Route["handle"] {
   return async ({ request, caller }) => {
-    const { action } = await parse(schemas.CancelQuery.omit({ wait: true }), queryOf(request));
+    const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
     const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelMany(
@@ -153,6 +154,7 @@ function join(deps: RunsDeps): Route["handle"] {
       queryOf(call.request),
     );
     const { graph, caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
+    await call.hold();
     const { invocation, path: location } = call;
     return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers: { location } }, graph);
   };
@@ -160,10 +162,11 @@ function join(deps: RunsDeps): Route["handle"] {
 
 function joinStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request));
+    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request, ["namespace"]));
     const cancelOnDisconnect = query.cancel_on_disconnect ?? false;
     const { caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     const lastId = await lastEventId(call.request);
+    await call.hold();
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
@@ -171,14 +174,24 @@ function joinStream(deps: RunsDeps): Route["handle"] {
       invocation: call.invocation,
       cancelOnDisconnect,
       headers: { location: call.path },
-      after: lastId ?? 0,
+      after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
       first:
         lastId === undefined
           ? { event: "metadata", data: { run_id: run.run_id, attempt }, id: 0 }
           : undefined,
       modes: query.stream_mode,
+      namespaces: query.namespace,
     });
   };
+}
+
+/** Where the run streamed the checkpoint; its beginning if it did not. */
+async function afterCheckpoint(
+  { log }: RunsDeps,
+  run: Awaited,
+  checkpointId: string | undefined,
+): Promise<number> {
+  return checkpointId === undefined ? 0 : ((await log.checkpointSeq(run, checkpointId)) ?? 0);
 }
 
 /** Nothing, and -1, stand for the beginning. */
@@ -258,8 +271,8 @@ function pick(run: ShownRun, fields: readonly string[]): object {
 }
 
 const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this endpoint",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such thread, run or assistant",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",

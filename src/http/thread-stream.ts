@@ -56,6 +56,7 @@ async function joinStream(deps: ThreadStreamRouteDeps, call: Call): Promise<Resp
   const thread = threadId(call);
   const scope = await scopeOf(deps, call, thread, "threads:read");
   await reachThread(deps, scope, thread);
+  await call.hold();
   const search = new URLSearchParams(wanted.map((mode) => ["stream_mode", mode]));
   const headers = { ...SSE_HEADERS, location: `${call.path}?${search.toString()}` };
   const gone = new AbortController();

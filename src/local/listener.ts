@@ -78,6 +78,7 @@ function requestListener(
     return open.fetch(request, {
       signal: request.signal,
       authLevel: grantedLevel(keys, request),
+      isKeyVerified: keys.function !== undefined || keys.admin !== undefined,
       ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
     });
   });

@@ -21,7 +21,8 @@ export function agenda(db: Db): Agenda {
             or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
           exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
           exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads,
-          exists (select from langgraph.store_items where expires_at <= ${now}) as items`,
+          exists (select from langgraph.store_items where expires_at <= ${now}) as items,
+          exists (select from langgraph.resume_links where expires_at <= ${now}) as links`,
       );
       return due ?? NOTHING;
     },
@@ -38,6 +39,7 @@ const NOTHING: Due = {
   keys: false,
   threads: false,
   items: false,
+  links: false,
 };
 
 export function retention(db: Db): Retention {

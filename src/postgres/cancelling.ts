@@ -8,7 +8,8 @@ import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export const cancel =
   (db: Db): RunStore["cancel"] =>
-  async (which, action, now) => {
+  async (which, action, now, reason) => {
+    const why = reason === undefined ? {} : { cancel_reason: `${reason}:client` };
     const notBegun = sql`r.status = 'pending' and r.claims = 0`;
     const cancelled = await rows<CancelledRun>(
       db,
@@ -20,7 +21,8 @@ export const cancel =
       ), stopped as (
         update langgraph.runs r
         set status = case when ${notBegun} then 'interrupted' else r.status end,
-          cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
+          cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now},
+          metadata = r.metadata || ${JSON.stringify(why)}::jsonb
         from target where r.run_id = target_id and r.status in ('pending', 'running')
         returning ${webhookColumns}, r.status
       ), webhook as (

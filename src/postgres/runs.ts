@@ -42,14 +42,14 @@ const admit =
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
       ) ${remember(run.idempotency, now, made)}
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key, identity)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.assistant_metadata ?? {})}::jsonb || thread_metadata || ${JSON.stringify(run.metadata)}::jsonb, ${sealKwargs(db.cipher, run.run_id, run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end,
-        ${run.command_key ?? null}
+        ${run.command_key ?? null}, ${run.counted?.identity ?? null}
       from decided
       returning status = 'running' as starts, metadata, (select last_seq from thread)::float8 as last_seq,
         (select is_unused from thread) and not exists (
@@ -80,7 +80,7 @@ function enterThread(
   const outcome = sql`returning t.active_runs, t.last_seq, t.metadata as thread_metadata,
     t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
-    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
+    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} and ${hasRoom(run)} ${outcome}`;
   const ttl = is_temporary ? undefined : thread_ttl;
   const metadata = JSON.stringify({ ...run.thread_metadata, ...binding });
   return sql`
@@ -89,9 +89,19 @@ function enterThread(
         ttl_minutes, ttl_strategy, expires_at)
     select ${thread_id}, ${owner}, 'busy', ${metadata}::jsonb, 1, ${is_temporary}::boolean,
       ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
-    where ${hasItsVersion(run)} and ${hasNoStrangeState(scope, thread_id)}
+    where ${hasItsVersion(run)} and ${hasRoom(run)} and ${hasNoStrangeState(scope, thread_id)}
     on conflict (thread_id) do update ${update} ${outcome}`;
 }
+
+/** Who comes next waits until this statement is done, and then counts its run. */
+function hasRoom({ counted }: Pick<NewRun, "counted">): Sql {
+  return counted === undefined
+    ? sql`true`
+    : sql`langgraph.active_runs(${counted.identity}) < ${counted.max}::int`;
+}
+
+/** When asking again may make sense. */
+const RETRY_SECONDS = 5;
 
 /**
  * What others have saved by a checkpointer of their own, or what a run has streamed whose thread is gone, is without a
@@ -115,14 +125,18 @@ function hasItsVersion({ assistant_id, assistant_version, graph_id }: AdmittedAs
 
 async function refusal(db: Db, run: NewRun): Promise<AppError> {
   const { thread_id, creates_thread, scope } = run;
-  const [found] = await rows<{ is_thread: boolean; is_current: boolean }>(
+  const [found] = await rows<{ is_thread: boolean; is_current: boolean; has_room: boolean }>(
     db,
     sql`
     select exists (select from langgraph.threads where thread_id = ${thread_id} and ${within(scope)}) as is_thread,
-      ${hasItsVersion(run)} as is_current`,
+      ${hasItsVersion(run)} as is_current, ${hasRoom(run)} as has_room`,
   );
   if (found?.is_current === false)
     return new AppError("assistant_changed", "The run's assistant was changed meanwhile; ask again");
+  if (found?.has_room === false)
+    return new AppError("rate_limited", `More than ${run.counted?.max} runs are active at a time`, {
+      retryAfterSeconds: RETRY_SECONDS,
+    });
   if (found?.is_thread === false && (!creates_thread || !isEverything(scope)))
     return new AppError("not_found", `Thread '${thread_id}' not found`);
   return busy({ thread_id });

@@ -125,6 +125,20 @@ const versions: SealedTable = {
   columns: sql`version, ${assistants.columns}`,
 };
 
+const links: SealedTable = {
+  name: "langgraph.resume_links",
+  key: [uuid("link_id")],
+  contents: [jsonb("principal"), jsonb("choices"), text("message")],
+  columns: sql`link_id, principal, choices, message`,
+  isOld: (newest) =>
+    sql`(${isOldJson(sql`t.principal`, newest)} or ${isOldJson(sql`t.choices`, newest)} or not starts_with(t.message, ${newest}))`,
+  reseal: (cipher, { link_id, principal, choices, message }) => ({
+    principal: again(cipher, principal, placeOf.linkPrincipal, [link_id]),
+    choices: again(cipher, choices, placeOf.choices, [link_id]),
+    message: textAgain(cipher, message, placeOf.message(String(link_id))),
+  }),
+};
+
 const webhooks: SealedTable = {
   name: "langgraph.webhooks",
   key: [uuid("webhook_id")],
@@ -210,6 +224,7 @@ export const TABLES: readonly SealedTable[] = [
   crons,
   assistants,
   versions,
+  links,
   webhooks,
 ];
 

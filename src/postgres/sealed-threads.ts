@@ -1,7 +1,7 @@
 /** Searches of threads whose contents are sealed: what the database cannot look into is looked into here. */
 
 import { isJsonObject, type Thread } from "../core/model.ts";
-import type { FoundThread, ThreadField, ThreadPage, ThreadPath } from "../core/threads.ts";
+import type { FoundThread, ThreadField, ThreadPage } from "../core/threads.ts";
 import type { Cipher } from "./encryption.ts";
 import { openThread } from "./sealed.ts";
 
@@ -16,15 +16,15 @@ export async function findSealed(
   const found = await read({ ...page, select: [...fields] });
   return found.map((sealed) => {
     const thread = openThread(cipher, sealed);
-    const extracted = paths.map(([alias, path]) => [alias, valueAt(thread, path)] as const);
+    const extracted = paths.map(([alias, path]) => [alias, valueAt(thread[path.field], path.path)] as const);
     const shown: FoundThread = extract === undefined ? {} : { extracted: Object.fromEntries(extracted) };
     return page.select.reduce((fields, field) => Object.assign(fields, { [field]: thread[field] }), shown);
   });
 }
 
 /** As Postgres's `#>` has it: null where the path leads nowhere. */
-function valueAt(thread: Partial<Thread>, { field, path }: ThreadPath): unknown {
-  return path.reduce(step, thread[field]) ?? null;
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce(step, value) ?? null;
 }
 
 function step(value: unknown, name: string): unknown {

@@ -23,6 +23,9 @@ export const placeOf = {
   /** Versions of an assistant are copied from one to another by SQL. */
   config: (assistant_id: string): Place => ["assistants.config", assistant_id.toLowerCase()],
   context: (assistant_id: string): Place => ["assistants.context", assistant_id.toLowerCase()],
+  choices: (link_id: string): Place => ["resume_links.choices", link_id.toLowerCase()],
+  message: (link_id: string): Place => ["resume_links.message", link_id.toLowerCase()],
+  linkPrincipal: (link_id: string): Place => ["resume_links.principal", link_id.toLowerCase()],
   url: (webhook_id: string): Place => ["webhooks.url", webhook_id.toLowerCase()],
   body: (webhook_id: string): Place => ["webhooks.body", webhook_id.toLowerCase()],
 } as const;

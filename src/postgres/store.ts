@@ -10,6 +10,7 @@ import {
   type NamespaceQuery,
   type StoredSearch,
 } from "../core/store.ts";
+import { OWNED } from "../core/store-access.ts";
 import { AppError } from "../errors.ts";
 import type { Cipher, SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
@@ -126,7 +127,7 @@ async function searchPlain(
       select ${position}::int as position, ${refreshes}::boolean as refreshes, ${columns}
       from langgraph.store_items
       where ${and([live(now), below(namespace_prefix), ...conditions.map(holds)], reach)}
-      order by updated_at desc, namespace, key limit ${limit} offset ${offset})`,
+      order by ${age(namespace_prefix)} desc, namespace, key limit ${limit} offset ${offset})`,
   );
   const refreshes = searches.some((search) => search.refreshes)
     ? sql`, ${refreshed(now, sql`found.refreshes`)}`
@@ -140,6 +141,11 @@ async function searchPlain(
   return searches.map((_, index) =>
     found.flatMap(({ position, ...item }) => (position === index ? [openItem(db.cipher, item)] : [])),
   );
+}
+
+/** An owner's items are looked through: by the index of all items by their time, those of everybody else would be, too. */
+function age([root = ""]: readonly string[]): Sql {
+  return root.startsWith(OWNED) ? sql`updated_at + interval '0'` : sql`updated_at`;
 }
 
 function namespaces(query: NamespaceQuery, reach: Reach, now: Date): Sql {

@@ -5,6 +5,7 @@ import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.
 import { onThreadWithin } from "./access.ts";
 import type { SealingDb } from "./encryption.ts";
 import { openEvent } from "./sealed.ts";
+import { valueAt } from "./sealed-threads.ts";
 import { rows, type Db } from "./sql.ts";
 
 /** Events that one statement looks at. */
@@ -13,7 +14,12 @@ const PAGE = 500;
 const PAGE_BYTES = 4_194_304;
 
 export function threadLog(db: SealingDb): ThreadLog {
-  return { readThread: readThread(db), newestSeq: newestSeq(db), reaches: reaches(db) };
+  return {
+    readThread: readThread(db),
+    checkpointSeq: checkpointSeq(db),
+    newestSeq: newestSeq(db),
+    reaches: reaches(db),
+  };
 }
 
 interface LoggedRow extends ThreadEvent {
@@ -62,6 +68,51 @@ function isWanted(selection: EventSelection | undefined): Sql {
   const starts = kinds.flatMap((one) => (one.endsWith("*") ? [one.slice(0, -1)] : []));
   return sql`(starts_with(event, ${prefix}) and (${kind} = any(${exact}::text[])
     or exists (select from unnest(${starts}::text[]) as start where starts_with(${kind}, start))))`;
+}
+
+/** As the modes `checkpoints` and `debug` tell of it, or the protocol's channel; the first says only which step's it is. */
+const checkpointSeq =
+  (db: SealingDb): ThreadLog["checkpointSeq"] =>
+  async (run, checkpointId) => {
+    if (db.cipher.newest !== undefined) return sealedCheckpointSeq(db, run, checkpointId);
+    const { thread_id, run_id } = run;
+    const [found] = await rows<{ seq: number | null }>(
+      db,
+      sql`
+      select min(e.seq)::float8 as seq from public.checkpoints c join langgraph.events e on e.thread_id = c.thread_id
+      where c.thread_id = ${thread_id} and c.checkpoint_ns = '' and c.checkpoint_id = ${checkpointId}
+        and c.metadata ->> 'run_id' = ${run_id} and e.run_id = ${run_id} and case e.event
+          when 'checkpoints' then e.data::jsonb #> '{metadata,step}' = c.metadata -> 'step'
+          when 'debug' then e.data::jsonb #>> '{payload,config,configurable,checkpoint_id}' = c.checkpoint_id
+          when 'v2|checkpoints' then e.data::jsonb #>> '{data,id}' = c.checkpoint_id end`,
+    );
+    return found?.seq ?? null;
+  };
+
+/** What the database cannot look into is looked into here: the events that tell of checkpoints, one after the other. */
+async function sealedCheckpointSeq(
+  db: SealingDb,
+  { thread_id, run_id }: { readonly thread_id: string; readonly run_id: string },
+  checkpointId: string,
+): Promise<number | null> {
+  const found = await rows<Omit<ThreadEvent, "run_id"> & { readonly step: unknown }>(
+    db,
+    sql`
+    select e.seq::float8 as seq, e.event, e.data, c.metadata -> 'step' as step
+    from public.checkpoints c join langgraph.events e on e.thread_id = c.thread_id
+    where c.thread_id = ${thread_id} and c.checkpoint_ns = '' and c.checkpoint_id = ${checkpointId}
+      and c.metadata ->> 'run_id' = ${run_id} and e.run_id = ${run_id}
+      and e.event in ('checkpoints', 'debug', 'v2|checkpoints')
+    order by e.seq`,
+  );
+  const told = found.find(({ step, ...event }) => {
+    const data: unknown = JSON.parse(openEvent(db.cipher, { thread_id, run_id, ...event }));
+    if (event.event === "checkpoints") return valueAt(data, ["metadata", "step"]) === step;
+    const path =
+      event.event === "debug" ? ["payload", "config", "configurable", "checkpoint_id"] : ["data", "id"];
+    return valueAt(data, path) === checkpointId;
+  });
+  return told?.seq ?? null;
 }
 
 /** In the log while or after a run was executing, else where the last run left it. */

@@ -105,18 +105,23 @@ const CASES: Readonly<Record<string, Case>> = {
     send: ({ checkpoint_id }) => ({ body: { checkpoint: { checkpoint_id } } }),
   },
   "get /threads/{thread_id}/state/{checkpoint_id}": {},
+  "get /threads/{thread_id}/storage": {},
   "get /threads/{thread_id}/stream": {},
   "get /threads/{thread_id}/history": {},
   "post /threads/{thread_id}/history": { send: () => ({ body: {} }) },
 
   "post /threads/{thread_id}/commands": {
     send: () => ({ body: { id: 1, method: "state.get", params: { namespace: [] } } }),
+    other: 200, // with the protocol's own error, as for a thread that there is not
   },
   "get /threads/{thread_id}/stream/events": { right: 405, other: 405 },
-  "post /threads/{thread_id}/stream/events": { send: () => ({ body: { channels: ["values"], since: 0 } }) },
+  "post /threads/{thread_id}/stream/events": {
+    send: () => ({ body: { channels: ["values"], since: 0 } }),
+    other: 200, // it waits for a thread that may come, and stays empty
+  },
 
   "put /store/items": {
-    send: ({ key }) => ({ body: { namespace: ["notes"], key, value: { text: MARK } } }),
+    send: ({ key }) => ({ body: { namespace: ["notes"], key, value: {} } }),
     right: 204,
     other: 204,
   },
@@ -137,7 +142,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "post /assistants/count": search(),
   "get /assistants/{assistant_id}": {},
   "patch /assistants/{assistant_id}": { send: () => ({ body: { name: "b" } }) },
-  "delete /assistants/{assistant_id}": { right: 204 },
+  "delete /assistants/{assistant_id}": {},
   "post /assistants/{assistant_id}/versions": { send: () => ({ body: {} }) },
   "post /assistants/{assistant_id}/latest": { send: () => ({ body: { version: 1 } }) },
   "get /assistants/{assistant_id}/graph": {},
@@ -158,7 +163,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "post /threads/{thread_id}/runs": onThread,
   "post /threads/{thread_id}/runs/wait": onThread,
   "post /threads/{thread_id}/runs/stream": onThread,
-  "get /threads/{thread_id}/runs": {},
+  "get /threads/{thread_id}/runs": { other: 200 }, // none, as of a thread that there is not
   "get /threads/{thread_id}/runs/{run_id}": {},
   "delete /threads/{thread_id}/runs/{run_id}": { right: 204 },
   "get /threads/{thread_id}/runs/{run_id}/join": {},

@@ -121,6 +121,16 @@ test("MCP and A2A are for who has signed in", async () => {
   expect((await app.ask("ada", card)).status).toBe(200);
 });
 
+test("the agent card says how to sign in", async () => {
+  const auth = new Auth().authenticate(() => "ada");
+  await using app = await serve({ auth, authLevel: "function" });
+  const card = await app.ask("ada", "GET /.well-known/agent-card.json?assistant_id=shout");
+  expect(card.body).toMatchObject({
+    securitySchemes: { functionKey: { type: "apiKey" }, signIn: { type: "http", scheme: "bearer" } },
+    security: [{ functionKey: [], signIn: [] }],
+  });
+});
+
 test("another's assistant has no agent card, and takes no message", async () => {
   await using app = await serve();
   const id = await makeAssistant(app, "ada", "adas");

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { appWithUsers, textOf, type AppWithUsers } from "../support/callers.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { talking } from "../support/streaming-graphs.ts";
 import type { Answer } from "../support/server.ts";
 import { watchStatements, type Watched } from "../support/statements.ts";
 import { allEvents } from "../support/events.ts";
@@ -315,34 +317,40 @@ describe("the user of a run", () => {
     });
   });
 
-  test("is shown nowhere else: no record, event, checkpoint or thread has its permissions or claims", async () => {
-    const thread = newThread();
-    const body = { ...run, stream_mode: modes, stream_subgraphs: true, if_not_exists: "create" };
-    const streamed = await app.ask("ada", `POST /threads/${thread}/runs/stream`, { body });
+  test("is shown nowhere else: no record, event, checkpoint, thread or webhook has its permissions or claims", async () => {
+    await using receiver = await startReceiver();
+    await using own = await appWithUsers({
+      graphs: [{ name: "talking", graph: talking("secret!") }],
+      webhooks: { allowPrivateAddresses: true },
+    });
+    const input = { messages: [{ role: "user", content: "Hi" }] };
+    const asked = { assistant_id: "talking", input, if_not_exists: "create", webhook: receiver.url };
+    const body = { ...asked, stream_mode: modes, stream_subgraphs: true };
+    const streamed = await own.ask("ada", "POST /threads/t/runs/stream", { body });
     expect(streamed.text).toContain("secret!");
-    const seen = [
-      streamed,
-      await app.ask("ada", `GET /threads/${thread}/runs`),
-      await app.ask("ada", `GET /threads/${thread}`),
-      await app.ask("ada", `GET /threads/${thread}/state`),
-      await app.ask("ada", `GET /threads/${thread}/history`),
-      await app.ask("ada", `GET /graphs/shout/threads/${thread}/state`),
+    const params = { assistant_id: "talking", input };
+    const command = { id: 1, method: "run.start", params };
+    const commanded = await own.ask("ada", "POST /threads/v2/commands", { body: command });
+    expect(commanded.body).toMatchObject({ type: "success" });
+    const runs = await own.ask("ada", "GET /threads/v2/runs");
+    const [, id = ""] = /"run_id":"([^"]+)"/.exec(runs.text) ?? [];
+    const seen = [streamed, commanded, runs, await own.ask("ada", `GET /threads/v2/runs/${id}/join`)];
+    for (const thread of ["t", "v2"])
+      for (const part of ["/runs", "", "/state", "/history"])
+        seen.push(await own.ask("ada", `GET /threads/${thread}${part}`));
+    seen.push(await own.ask("ada", "GET /graphs/talking/threads/t/state"));
+    for (const { status } of seen) expect(status).toBe(200);
+    const kept = [
+      await own.database.query("select metadata, checkpoint from public.checkpoints"),
+      await own.database.query("select data from langgraph.events"),
+      await own.database.query("select metadata, values from langgraph.threads"),
     ];
-    for (const { status, text } of seen) {
-      expect(status).toBe(200);
+    const told = await receiver.after(1);
+    for (const text of [...seen, ...told].map((one) => one.text).concat(JSON.stringify(kept))) {
       expect(text).not.toContain("langgraph_auth");
-      expect(text).not.toContain("store_owner");
+      expect(text).not.toContain("principal");
       expect(text).not.toContain("blue");
     }
-    const kept = await app.database.query(
-      "select metadata, checkpoint from public.checkpoints where thread_id = $1",
-      [thread],
-    );
-    expect(JSON.stringify(kept)).not.toMatch(/langgraph_auth|blue/);
-    const logged = await app.database.query("select data from langgraph.events where thread_id = $1", [
-      thread,
-    ]);
-    expect(JSON.stringify(logged)).not.toMatch(/langgraph_auth|blue/);
   });
 
   test.each(["langgraph_auth_user", "langgraph_auth_user_id", "langgraph_auth_permissions"])(
@@ -386,6 +394,11 @@ test("a configuration's own word about the user never reaches a graph", async ()
   expect([ada.status, ada.text]).toEqual([200, expect.stringContaining('"langgraph_auth_user_id":"ada"')]);
 });
 
+/** Heartbeats, reads of the log and saved states come as often as there is time for them. */
+function isAsked(statement: string): boolean {
+  return !/^\s*with fence as|as wanted \(number|runs set lease_until/.test(statement);
+}
+
 test("who signs in costs no statement more than who need not", async () => {
   const watched: Watched[] = [];
   await using own = await appWithUsers({
@@ -400,11 +413,11 @@ test("who signs in costs no statement more than who need not", async () => {
   const inOrder = async (ask: (endpoint: string, body?: unknown) => Promise<Answer>, thread: string) => {
     const counts: number[] = [];
     const counted = async (endpoint: string, body?: unknown): Promise<Answer> => {
-      const before = statements.length;
+      const before = statements.filter(isAsked).length;
       const answer = await ask(endpoint, body);
       expect([endpoint, answer.status]).toEqual([endpoint, 200]);
       await Promise.allSettled(own.parts.running);
-      counts.push(statements.length - before);
+      counts.push(statements.filter(isAsked).length - before);
       return answer;
     };
     const body = { ...run, if_not_exists: "create" };
@@ -417,7 +430,6 @@ test("who signs in costs no statement more than who need not", async () => {
     await counted(`GET /threads/${thread}/runs`);
     await counted(`GET ${path}/join`);
     await counted(`GET ${path}/stream?cancel_on_disconnect=0`);
-    await counted(`GET /graphs/shout/threads/${thread}/state`);
     return counts;
   };
   const asSystem = async (endpoint: string, body?: unknown) => own.askAsSystem(endpoint, { body });

@@ -12,7 +12,12 @@ import type { Answer } from "./server.ts";
 /** One who calls; `fetch` and `url` are for what speaks a protocol of its own. */
 export interface Person extends Required<Reached> {
   /** Sends a body as JSON. */
-  readonly ask: (method: string, path: string, body?: unknown, headers?: HeadersInit) => Promise<Answer>;
+  readonly ask: (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<Answer>;
 }
 
 export interface CalledApp extends AsyncDisposable {
@@ -44,6 +49,7 @@ export async function startApp({
   const settings = {
     database: { url: database.url, poolSize: 4, migrate: false },
     logLevel: "silent",
+    resumeLinkSecrets: ["a-secret-of-the-tests-of-32-bytes-or-more"],
   } as const;
   const parts = openParts(options, registry, { settings }, shutdown.signal);
   const authenticator = policy === undefined ? undefined : signingIn(policy);
