@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
+import { readEncryptionKeys } from "./postgres/encryption.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
 import { secretsIn } from "./secrets.ts";
 
@@ -43,6 +44,17 @@ const Environment = z.object({
     .string()
     .transform((text, context) => parseJson(text) ?? invalid(context, "must be JSON"))
     .pipe(AssistantDefaults)
+    .optional(),
+  ENCRYPTION_KEYS: z
+    .string()
+    .transform(
+      (text, context) =>
+        readEncryptionKeys(text) ??
+        invalid(
+          context,
+          "must be keys of 32 bytes, each as an id of its own, a colon and base64, with commas between them",
+        ),
+    )
     .optional(),
   RUN_LEASE_SECONDS: wholeNumber(3, 600).default(30),
   EVENT_RETENTION_HOURS: wholeNumber(1, 87_600).default(24),
@@ -110,13 +122,15 @@ export function readSettings(overrides: Variables = {}): Settings {
 function toSettings(parsed: z.output<typeof Environment>): Settings {
   const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, DATABASE_TIMEOUT_SECONDS, LOG_LEVEL } = parsed;
   const { RESUME_LINK_SECRETS, PUBLIC_URL } = parsed;
-  const { LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } = parsed;
+  const { ENCRYPTION_KEYS, LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } =
+    parsed;
   return {
     database: {
       url: DATABASE_URL,
       poolSize: DATABASE_POOL_SIZE,
       migrate: DATABASE_MIGRATE,
       timeoutMs: DATABASE_TIMEOUT_SECONDS * 1000,
+      ...(ENCRYPTION_KEYS === undefined ? {} : { encryptionKeys: ENCRYPTION_KEYS }),
     },
     logLevel: LOG_LEVEL,
     ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),

@@ -9,6 +9,7 @@ const nothing = {
   DATABASE_TIMEOUT_SECONDS: undefined,
   LOG_LEVEL: undefined,
   LANGGRAPH_CONFIG: undefined,
+  ENCRYPTION_KEYS: undefined,
   RUN_LEASE_SECONDS: undefined,
   EVENT_RETENTION_HOURS: undefined,
   PORT: undefined,
@@ -175,6 +176,25 @@ test("all that is wrong is told at once, in the order of the table, and no value
   `);
 });
 
+/** Of 32 bytes. */
+const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+test("takes keys to encrypt with, the first one first", () => {
+  const bytes = Buffer.from(KEY, "base64");
+  const { database } = readSettings({
+    ...nothing,
+    DATABASE_URL,
+    ENCRYPTION_KEYS: `new-1:${KEY}, old_1:${KEY}`,
+  });
+  expect(database.encryptionKeys).toEqual([
+    { id: "new-1", bytes },
+    { id: "old_1", bytes },
+  ]);
+  expect(
+    problemsOf(() => readSettings({ ...nothing, DATABASE_URL, ENCRYPTION_KEYS: `${KEY}x` })),
+  ).not.toContain(KEY);
+});
+
 test.for([
   ["PORT", "abc"],
   ["PORT", "-1"],
@@ -183,6 +203,11 @@ test.for([
   ["DATABASE_POOL_SIZE", "101"],
   ["DATABASE_MIGRATE", "True"],
   ["DATABASE_URL", "db.example"],
+  ["ENCRYPTION_KEYS", KEY.slice(1)],
+  ["ENCRYPTION_KEYS", "id:c2hvcnQ="],
+  ["ENCRYPTION_KEYS", `a:${KEY},`],
+  ["ENCRYPTION_KEYS", `a b:${KEY}`],
+  ["ENCRYPTION_KEYS", `a:${KEY},a:${KEY}`],
   ["DATABASE_URL", "postgres://ada:se#cret@db.example/agents"],
 ])("%s=%s is refused", ([name = "", value]) => {
   expect(problemsOf(() => readLocalSettings({ ...nothing, [name]: value }))).toContain(`  ${name}: must be `);

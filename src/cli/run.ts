@@ -12,6 +12,7 @@ Commands
   dev          serves the project on this machine, and again when its files change
   build        bundles the project for Azure Functions or AWS Lambda
   migrate      brings the database's schema up to date
+  reencrypt    encrypts what is stored under the newest key
   init         makes a new project
   keys         makes, lists and revokes API keys
 
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   dev: async () => (await import("./dev.ts")).dev,
   build: async () => (await import("./build.ts")).build,
   migrate: async () => (await import("./migrate.ts")).migrate,
+  reencrypt: async () => (await import("./reencrypt.ts")).reencrypt,
   init: async () => (await import("./init.ts")).init,
   keys: async () => (await import("./keys.ts")).keys,
 };

@@ -16,7 +16,9 @@ import {
 } from "../core/assistants.ts";
 import type { Scope } from "../core/auth.ts";
 import { within } from "./access.ts";
+import { sealJson, type Cipher, type Place, type SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { openAssistant, placeOf } from "./sealed.ts";
 import { rows, type Db } from "./sql.ts";
 import { transaction } from "./transaction.ts";
 
@@ -42,11 +44,11 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
     },
     create: async (assistant, now) => {
       await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
-      return first(rows(database, insert(assistant, now)));
+      return first(database, insert(database.cipher, assistant, now));
     },
     update: async (id, scope, patch, now) => {
       if (defaults.has(id)) await defaults.present(now);
-      return first(rows(database, update(id, scope, patch, now)));
+      return first(database, update(database.cipher, { id, scope }, patch, now));
     },
     remove: async (id, scope, now) =>
       transaction(database, async (tx) => {
@@ -66,7 +68,9 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
       }),
     search: async (filter, scope, page, now) => {
       await defaults.present(now);
-      return rows<Stored<Assistant>>(database, search(matches(filter, scope, defaults.ids), page));
+      const which = matches(filter, scope, defaults.ids);
+      const found = await rows<Stored<Assistant>>(database, search(which, page));
+      return found.map((assistant) => openAssistant(database.cipher, assistant));
     },
     count: async (filter, scope, now) => {
       await defaults.present(now);
@@ -80,31 +84,31 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
   };
 }
 
-export function assistantVersionStore(db: Db): AssistantVersionStore {
+export function assistantVersionStore(db: SealingDb): AssistantVersionStore {
   return {
-    list: async (id, scope, { metadata, limit, offset }) =>
-      rows<Stored<AssistantVersion>>(
+    list: async (id, scope, { metadata, limit, offset }) => {
+      const found = await rows<Stored<AssistantVersion>>(
         db,
         sql`
         select assistant_id, version, ${content}, created_at from langgraph.assistant_versions as v
         where assistant_id = ${id}::uuid and metadata @> ${JSON.stringify(metadata ?? {})}::jsonb
           and ${isReadableVersion(scope)}
         order by version desc limit ${limit} offset ${offset}`,
-      ),
+      );
+      return found.map((version) => openAssistant(db.cipher, version));
+    },
     activate: async (id, scope, version, now) =>
       first(
-        rows(
-          db,
-          sql`
-          update langgraph.assistants as a
-          set version = v.version, graph_id = v.graph_id, name = v.name, description = v.description, config = v.config,
-            context = v.context, metadata = v.metadata, updated_at = ${now}
-          from langgraph.assistant_versions as v
-          where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
-            and ${within(scope, { owner: sql`a.owner`, metadata: sql`a.metadata` })}
-          returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
-            a.created_at, a.updated_at`,
-        ),
+        db,
+        sql`
+        update langgraph.assistants as a
+        set version = v.version, graph_id = v.graph_id, name = v.name, description = v.description, config = v.config,
+          context = v.context, metadata = v.metadata, updated_at = ${now}
+        from langgraph.assistant_versions as v
+        where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
+          and ${within(scope, { owner: sql`a.owner`, metadata: sql`a.metadata` })}
+        returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
+          a.created_at, a.updated_at`,
       ),
   };
 }
@@ -157,17 +161,16 @@ class DefaultAssistants {
 }
 
 async function get(
-  db: Db,
+  db: SealingDb,
   { ids }: DefaultAssistants,
   id: string,
   scope: Scope,
 ): Promise<Stored<Assistant> | null> {
-  const found = rows<Stored<Assistant>>(
+  return first(
     db,
     sql`
     select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isReadable(scope, ids)}`,
   );
-  return first(found);
 }
 
 /** The default assistant of a graph is there as long as the graph is registered, and belongs to nobody. */
@@ -187,19 +190,30 @@ function isReadableVersion({ owner, metadata = [] }: Scope): Sql {
     where a.assistant_id = v.assistant_id and ${isOwn} and ${within({ metadata }, of)})`;
 }
 
-function insert(assistant: NewAssistant, now: Date): Sql {
+function insert(cipher: Cipher, assistant: NewAssistant, now: Date): Sql {
   const { assistant_id, graph_id, name, description, config, context, metadata, owner } = assistant;
+  const sealed = {
+    config: sealJson(cipher, config, placeOf.config(assistant_id)),
+    context: sealJson(cipher, context, placeOf.context(assistant_id)),
+  };
   return sql`
     with made as (
       insert into langgraph.assistants (assistant_id, ${content}, created_at, updated_at, owner)
-      values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${JSON.stringify(config)}::jsonb,
-        ${JSON.stringify(context)}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${owner})
+      values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${sealed.config}::jsonb,
+        ${sealed.context}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${owner})
       on conflict (assistant_id) do nothing returning ${columns}
     ), version as (${intoVersions(sql`made`)})
     select ${columns} from made`;
 }
 
-function update(id: string, scope: Scope, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
+function update(
+  cipher: Cipher,
+  { id, scope }: { readonly id: string; readonly scope: Scope },
+  { metadata, ...patch }: AssistantPatch,
+  now: Date,
+): Sql {
+  const sealed = (value: object | undefined, place: Place): string | null =>
+    value === undefined ? null : sealJson(cipher, value, place);
   return sql`
     with changed as (
       update langgraph.assistants
@@ -207,8 +221,8 @@ function update(id: string, scope: Scope, { metadata, ...patch }: AssistantPatch
         graph_id = coalesce(${patch.graph_id ?? null}, graph_id),
         name = coalesce(${patch.name ?? null}, name),
         description = coalesce(${patch.description ?? null}, description),
-        config = coalesce(${asJson(patch.config)}::jsonb, config),
-        context = coalesce(${asJson(patch.context)}::jsonb, context),
+        config = coalesce(${sealed(patch.config, placeOf.config(id))}::jsonb, config),
+        context = coalesce(${sealed(patch.context, placeOf.context(id))}::jsonb, context),
         metadata = metadata || ${JSON.stringify(metadata)}::jsonb
       where assistant_id = ${id}::uuid and ${within(scope)} returning ${columns}
     ), version as (${intoVersions(sql`changed`)})
@@ -220,10 +234,6 @@ function intoVersions(source: Sql): Sql {
   return sql`
     insert into langgraph.assistant_versions (assistant_id, version, ${content}, created_at)
     select assistant_id, version, ${content}, updated_at from ${source}`;
-}
-
-function asJson(value: object | undefined): string | null {
-  return value === undefined ? null : JSON.stringify(value);
 }
 
 function search(condition: Sql, { sort_by, sort_order, limit, offset }: AssistantPage): Sql {
@@ -248,6 +258,7 @@ function matches(
   return join(conditions, " and ");
 }
 
-async function first(found: Promise<readonly Stored<Assistant>[]>): Promise<Stored<Assistant> | null> {
-  return (await found)[0] ?? null;
+async function first(db: SealingDb, statement: Sql): Promise<Stored<Assistant> | null> {
+  const [found] = await rows<Stored<Assistant>>(db, statement);
+  return found === undefined ? null : openAssistant(db.cipher, found);
 }

@@ -11,7 +11,7 @@ type CheckpointRow = readonly [
   checkpoint: string,
   metadata: string,
 ];
-type BlobRow = readonly [
+export type BlobRow = readonly [
   thread_id: string,
   checkpoint_ns: string,
   channel: string,
@@ -19,7 +19,7 @@ type BlobRow = readonly [
   type: string,
   blob: Uint8Array | undefined,
 ];
-type WriteRow = readonly [
+export type WriteRow = readonly [
   thread_id: string,
   checkpoint_ns: string,
   checkpoint_id: string,

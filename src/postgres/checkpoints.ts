@@ -20,6 +20,8 @@ import type { ClaimedRun, RunEvent } from "../core/ports.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
+import { sealEvents } from "./sealed.ts";
+import { openingPool, sealBlob, sealWrite } from "./sealed-checkpoints.ts";
 import { rows, translate } from "./sql.ts";
 
 /** A run in our hands, which the thread's checkpoints are saved for. */
@@ -69,7 +71,7 @@ export class Checkpointer extends PostgresSaver {
 
   /** `metadata` is kept with each checkpoint: LangGraph.js itself leaves out what the run's config has. */
   constructor(database: Database, lease?: HeldRun, metadata: object = {}, options: SavingOptions = {}) {
-    super(database.pool);
+    super(openingPool(database));
     this.#database = database;
     this.#writer = options.writer ?? new CheckpointWriter(database);
     this.#lease = lease;
@@ -116,8 +118,9 @@ export class Checkpointer extends PostgresSaver {
     this.#thread = thread_id;
     this.#checkpoints.push(checkpoint.id);
     const body = JSON.stringify(this._dumpCheckpoint(checkpoint));
+    const { cipher } = this.#database;
     await this.#write((batch) => {
-      batch.addBlobs(blobs);
+      batch.addBlobs(blobs.map((row) => sealBlob(cipher, row)));
       batch.addCheckpoint([
         thread_id,
         checkpoint_ns,
@@ -136,7 +139,8 @@ export class Checkpointer extends PostgresSaver {
     this.#thread = thread_id;
     this.#writes.push({ checkpoint_id, task_id: taskId });
     const dumped = await this._dumpWrites(thread_id, checkpoint_ns, checkpoint_id, taskId, writes);
-    await this.#write((batch) => batch.addWrites(dumped));
+    const { cipher } = this.#database;
+    await this.#write((batch) => batch.addWrites(dumped.map((row) => sealWrite(cipher, row))));
   }
 
   async discard(): Promise<void> {
@@ -198,7 +202,7 @@ export class Checkpointer extends PostgresSaver {
       await this.#writer.write(batch, () => {
         this.#gathering = undefined;
         events = unlogged?.pending() ?? [];
-        batch.addEvents(events);
+        batch.addEvents(this.#sealed(events));
       });
       unlogged?.logged(events);
     } catch (error) {
@@ -206,6 +210,10 @@ export class Checkpointer extends PostgresSaver {
       this.#hasFailed = true;
       onFailure(error);
     }
+  }
+
+  #sealed(events: readonly RunEvent[]): readonly RunEvent[] {
+    return this.#lease === undefined ? [] : sealEvents(this.#database.cipher, this.#lease, events);
   }
 
   /** A row while the lease is ours; its lock keeps a takeover waiting until the statement has committed. */

@@ -1,14 +1,17 @@
 /** The SQL of executing runs: claim, heartbeat, end, handover, recovery. Everything is fenced by the lease. */
 
+import { createHash } from "node:crypto";
 import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEvent } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEnd, RunEvent } from "../core/ports.ts";
+import { nextRuns } from "./cancelling.ts";
+import { EncryptionError, sealJson, type Cipher, type SealingDb } from "./encryption.ts";
 import { rememberEnded } from "./ended-threads.ts";
 import { appendEvents } from "./events.ts";
-import { nextRuns } from "./cancelling.ts";
-import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
+import { openEvent, openRun, placeOf, sealEnd, sealEvents, type EventRow } from "./sealed.ts";
+import { fromNow, isUniqueViolation, rows } from "./sql.ts";
 import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
-export function claimStore(db: Db): ClaimStore {
+export function claimStore(db: SealingDb): ClaimStore {
   return {
     claim: claim(db),
     beat: beat(db),
@@ -30,7 +33,7 @@ function endOf({ now, until }: LeaseTerm): Sql {
 }
 
 const claim =
-  (db: Db): ClaimStore["claim"] =>
+  (db: SealingDb): ClaimStore["claim"] =>
   async ({ run_id, lease_id }, term) => {
     try {
       const [claimed] = await rows<ClaimedRun>(
@@ -47,7 +50,7 @@ const claim =
               and (other.status = 'running' or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))
         returning ${claimColumns}`,
       );
-      return claimed ?? null;
+      return claimed === undefined ? null : openRun(db.cipher, claimed);
     } catch (error) {
       if (isUniqueViolation(error, "runs_one_running_per_thread")) return null;
       throw error;
@@ -58,7 +61,7 @@ const claim =
 const EARLY_MS = 1_000;
 
 const beat =
-  (db: Db): ClaimStore["beat"] =>
+  (db: SealingDb): ClaimStore["beat"] =>
   async (run, term, events) => {
     const [held] = await rows<{ cancel: "interrupt" | "rollback" | null }>(
       db,
@@ -67,19 +70,20 @@ const beat =
         update langgraph.runs set lease_until = ${endOf(term)}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning cancel_action
-      ) ${appendEvents(run, term.now, events)}
+      ) ${appendEvents(run, term.now, sealEvents(db.cipher, run, events))}
       select cancel_action as cancel from held`,
     );
     return { held: held !== undefined, cancel: held?.cancel ?? null };
   };
 
 const finish =
-  (db: Db): ClaimStore["finish"] =>
-  async (run, end, now, events) => {
-    const told = { ...end, values: end.values ?? end.saved_values };
-    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told }));
-    const values = told.values === undefined ? sql`values` : sql`${JSON.stringify(told.values)}::jsonb`;
-    const output = run.kwargs.keeps_output === true ? JSON.stringify(end.values ?? null) : null;
+  (db: SealingDb): ClaimStore["finish"] =>
+  async (run, outcome, now, unsealed) => {
+    const events = sealEvents(db.cipher, run, unsealed);
+    const end = sealEnd(db.cipher, run, { ...outcome, values: outcome.values ?? outcome.saved_values });
+    if (run.is_temporary) return leave(db, run, removal(run, now, { events, told: end }));
+    const values = end.values === undefined ? sql`values` : sql`${JSON.stringify(end.values)}::jsonb`;
+    const output = keptOutput(db.cipher, run, outcome);
     const lastSeq = newestSeq(run, events);
     return leave(
       db,
@@ -90,10 +94,10 @@ const finish =
         set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning ${endColumns(run)}
-      ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)}, thread as (
+      ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, end)}, thread as (
         update langgraph.threads
         set status = case when active_runs > 1 then 'busy' else ${end.thread_status} end, active_runs = active_runs - 1,
-          "values" = ${values}, interrupts = ${JSON.stringify(end.interrupts ?? {})}::jsonb,
+          "values" = ${values}, interrupts = ${sealJson(db.cipher, end.interrupts ?? {}, placeOf.interrupts(run.thread_id))}::jsonb,
           last_seq = greatest(last_seq, ${lastSeq}), updated_at = ${now}, state_updated_at = ${now}
         where thread_id in (select thread_id from held)
         returning active_runs
@@ -101,9 +105,15 @@ const finish =
     );
   };
 
+/** Null for a run that keeps none. */
+function keptOutput(cipher: Cipher, { run_id, kwargs }: ClaimedRun, { values }: RunEnd): string | null {
+  return kwargs.keeps_output === true ? sealJson(cipher, values ?? null, placeOf.output(run_id)) : null;
+}
+
 const rollback =
-  (db: Db): ClaimStore["rollback"] =>
-  async (run, now, events) => {
+  (db: SealingDb): ClaimStore["rollback"] =>
+  async (run, now, unsealed) => {
+    const events = sealEvents(db.cipher, run, unsealed);
     const told = { status: "rollback" } as const;
     if (run.is_temporary) return leave(db, run, removal(run, now, { events, told }));
     const mine = sql`thread_id in (select thread_id from held) and metadata ->> 'run_id' = ${run.run_id}`;
@@ -167,7 +177,7 @@ const removeThread = sql`, blob as (
   )`;
 
 /** Runs a statement that ends a run, given up to its part `thread`, and finds the run that waits next. */
-async function leave(db: Db, { thread_id }: ClaimedRun, statement: Sql): Promise<Ended> {
+async function leave(db: SealingDb, { thread_id }: ClaimedRun, statement: Sql): Promise<Ended> {
   const [thread] = await rows<{ active_runs: number }>(db, sql`${statement} select active_runs from thread`);
   if (thread === undefined) return { held: false };
   const [next] = thread.active_runs > 0 ? await nextRuns(db, [thread_id]) : [];
@@ -175,8 +185,9 @@ async function leave(db: Db, { thread_id }: ClaimedRun, statement: Sql): Promise
 }
 
 const release =
-  (db: Db): ClaimStore["release"] =>
-  async (run, now, { events, gotAnywhere }) => {
+  (db: SealingDb): ClaimStore["release"] =>
+  async (run, now, { events: unsealed, gotAnywhere }) => {
+    const events = sealEvents(db.cipher, run, unsealed);
     const released = await rows(
       db,
       sql`
@@ -194,23 +205,34 @@ const release =
   };
 
 const logged =
-  (db: Db): ClaimStore["logged"] =>
+  (db: SealingDb): ClaimStore["logged"] =>
   async ({ run_id, thread_id }) => {
-    const found = await rows<{ digest: string }>(
-      db,
-      sql`
-      select md5(event || ' ' || data) as digest from langgraph.events
+    const theirs = sql`from langgraph.events
       where thread_id = ${thread_id} and run_id = ${run_id} and event in ('values', 'updates')
-      order by seq desc limit ${LOGGED}`,
+      order by seq desc limit ${LOGGED}`;
+    if (db.cipher.newest === undefined) {
+      const found = await rows<{ digest: string }>(
+        db,
+        sql`select md5(event || ' ' || data) as digest ${theirs}`,
+      );
+      return found.map(({ digest }) => digest);
+    }
+    const found = await rows<EventRow & { data: string }>(
+      db,
+      sql`select thread_id, run_id, seq::float8 as seq, event, data ${theirs}`,
     );
-    return found.map(({ digest }) => digest);
+    return found.map((row) => digest(row.event, openEvent(db.cipher, row)));
   };
+
+function digest(event: string, data: string): string {
+  return createHash("md5").update(`${event} ${data}`).digest("hex");
+}
 
 /** More than a superstep's tasks. */
 const LOGGED = 1_000;
 
 const recover =
-  (db: Db): ClaimStore["recover"] =>
+  (db: SealingDb): ClaimStore["recover"] =>
   async (lease_id, term, { maxAttempts, forgottenSince }) => {
     const { now } = term;
     const found = await rows<{ what: "waiting" | "exhausted" | "forgotten"; run_id: string }>(
@@ -245,11 +267,11 @@ const recover =
 
 /** For their end. Of several that try, one gets each. */
 async function reclaim(
-  db: Db,
+  db: SealingDb,
   runIds: readonly string[],
   { lease_id, ...term }: LeaseTerm & { readonly lease_id: string },
 ): Promise<ClaimedRun[]> {
-  return rows<ClaimedRun>(
+  const reclaimed = await rows<ClaimedRun>(
     db,
     sql`
     update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${endOf(term)}, updated_at = ${term.now}
@@ -257,6 +279,17 @@ async function reclaim(
     where t.thread_id = r.thread_id and r.run_id = any(${runIds}::uuid[]) and r.status = 'running' and r.lease_until < now()
     returning ${claimColumns}`,
   );
+  return reclaimed.map((run) => openExhausted(db.cipher, run));
+}
+
+/** A run whose contents do not open must end, too; why it could not be executed, each claim of it has told. */
+function openExhausted(cipher: Cipher, run: ClaimedRun): ClaimedRun {
+  try {
+    return openRun(cipher, run);
+  } catch (error) {
+    if (error instanceof EncryptionError) return { ...run, kwargs: { config: {}, stream_mode: [] } };
+    throw error;
+  }
 }
 
 /** Runs that are put back or woken again at a time. */

@@ -3,7 +3,9 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { EventLog, RunEvent } from "../core/ports.ts";
 import { isFinal, type RunStatus } from "../core/model.ts";
-import { rows, type Db } from "./sql.ts";
+import type { SealingDb } from "./encryption.ts";
+import { openEvent } from "./sealed.ts";
+import { rows } from "./sql.ts";
 
 /** Events in one answer: what a follower that starts late catches up on at a time. */
 const PAGE = 500;
@@ -16,12 +18,12 @@ type Read = Awaited<ReturnType<EventLog["read"]>>;
 interface Wanted {
   readonly run: { readonly thread_id: string; readonly run_id: string };
   readonly after: number;
-  readonly resolve: (read: Read) => void;
+  readonly resolve: (read: Promise<Read>) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 /** What is read in the same moment is read in one statement: a process follows any number of runs at the price of one. */
-export function eventLog(db: Db): EventLog {
+export function eventLog(db: SealingDb): EventLog {
   let waiting: Wanted[] = [];
   const readAll = async (): Promise<void> => {
     const wanted = waiting;
@@ -52,7 +54,10 @@ interface LogRow {
 }
 
 /** One statement, so that a run which it sees ended has no event that it does not see. */
-async function readTogether(db: Db, wanted: readonly Wanted[]): Promise<(number: number) => Read> {
+async function readTogether(
+  db: SealingDb,
+  wanted: readonly Wanted[],
+): Promise<(number: number) => Promise<Read>> {
   const found = await rows<LogRow>(
     db,
     sql`
@@ -71,9 +76,14 @@ async function readTogether(db: Db, wanted: readonly Wanted[]): Promise<(number:
   );
   const byNumber = new Map<number, LogRow[]>(wanted.map((_, number) => [number, []]));
   for (const row of found) byNumber.get(row.number)?.push(row);
-  return (number) => {
+  // A promise for each, as an event that does not open is the failure of its run alone.
+  return async (number) => {
     const mine = byNumber.get(number) ?? [];
-    const events = mine.flatMap(({ seq, event, data }) => (seq === null ? [] : [{ seq, event, data }]));
+    const { run_id = "", thread_id = "" } = wanted[number]?.run ?? {};
+    const events = mine.flatMap(({ seq, event, data }) => {
+      if (seq === null) return [];
+      return [{ seq, event, data: openEvent(db.cipher, { thread_id, run_id, seq, event, data }) }];
+    });
     const status = mine[0]?.status ?? null; // gone with its temporary thread
     return { events, ended: events.length < PAGE && (status === null || isFinal(status)) };
   };

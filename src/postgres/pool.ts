@@ -3,6 +3,7 @@
 import { Pool, type QueryResult, type QueryResultRow } from "pg";
 import type { Sql } from "sql-template-tag";
 import { systemClock, type Clock } from "../clock.ts";
+import { openCipher, type EncryptionKey, type SealingDb } from "./encryption.ts";
 import { migrate } from "./migrate.ts";
 import { isUnavailable } from "./sql.ts";
 
@@ -14,15 +15,16 @@ export interface DatabaseSettings {
   readonly migrate: boolean;
   /** How long a connection or a statement may take before the database counts as away; 15 s if absent. */
   readonly timeoutMs?: number;
+  /** What contents are encrypted with: the first one encrypts, all decrypt. Without any, nothing is encrypted. */
+  readonly encryptionKeys?: readonly EncryptionKey[];
 }
 
 const TIMEOUT_MS = 15_000;
 
 /** A database that connects, and brings its schema up to date, when it is first asked something. */
-export interface Database extends AsyncDisposable {
+export interface Database extends SealingDb, AsyncDisposable {
   readonly pool: Pool;
   readonly ready: () => Promise<void>;
-  readonly query: <Row extends QueryResultRow>(statement: Sql) => Promise<QueryResult<Row>>;
 }
 
 /**
@@ -68,6 +70,7 @@ export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now
   };
   return {
     pool,
+    cipher: openCipher(settings.encryptionKeys),
     ready,
     query: async <Row extends QueryResultRow>(statement: Sql): Promise<QueryResult<Row>> => {
       await ready();

@@ -3,8 +3,10 @@
 import sql from "sql-template-tag";
 import type { ResumeLinkStore, StoredLink } from "../core/resume-links.ts";
 import { within } from "./access.ts";
+import { openValue, sealJson, type Cipher, type Place } from "./encryption.ts";
 import type { Database } from "./pool.ts";
 import { runStore } from "./runs.ts";
+import { openRun, placeOf } from "./sealed.ts";
 import { rows } from "./sql.ts";
 import { threadStore } from "./threads.ts";
 import { transaction } from "./transaction.ts";
@@ -16,13 +18,15 @@ export function resumeLinkStore(db: Database): ResumeLinkStore {
 const insert =
   (db: Database): ResumeLinkStore["insert"] =>
   async ({ link_id, run_id, interrupt_id, principal, choices, message, created_at, expires_at }, scope) => {
+    const sealed = (value: unknown, place: (id: string) => Place): string | null =>
+      value === null ? null : sealJson(db.cipher, value, place(link_id));
     const inserted = await rows(
       db,
       sql`
       insert into langgraph.resume_links
         (link_id, run_id, interrupt_id, principal, choices, message, created_at, expires_at)
-      select ${link_id}::uuid, newest.run_id, ${interrupt_id}::text, ${json(principal)}::jsonb, ${json(choices)}::jsonb,
-        ${message}::text, ${created_at}::timestamptz, ${expires_at}::timestamptz
+      select ${link_id}::uuid, newest.run_id, ${interrupt_id}::text, ${sealed(principal, placeOf.linkPrincipal)}::jsonb, ${sealed(choices, placeOf.choices)}::jsonb,
+        ${message === null ? null : db.cipher.sealText(message, placeOf.message(link_id))}::text, ${created_at}::timestamptz, ${expires_at}::timestamptz
       from (
         select r.run_id, r.thread_id from langgraph.runs r
         where r.thread_id = (select thread_id from langgraph.runs where run_id = ${run_id}::uuid)
@@ -35,10 +39,6 @@ const insert =
     return inserted.length > 0;
   };
 
-function json(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value);
-}
-
 const find =
   (db: Database): ResumeLinkStore["find"] =>
   async (linkId) => {
@@ -49,8 +49,18 @@ const find =
       from langgraph.resume_links l join langgraph.runs r on r.run_id = l.run_id
       where l.link_id = ${linkId}::uuid`,
     );
-    return found ?? null;
+    return found === undefined ? null : opened(db.cipher, found);
   };
+
+function opened(cipher: Cipher, link: StoredLink): StoredLink {
+  const { link_id, principal, choices, message } = link;
+  return {
+    ...openRun(cipher, link),
+    principal: openValue(cipher, principal, placeOf.linkPrincipal(link_id)),
+    choices: openValue(cipher, choices, placeOf.choices(link_id)),
+    message: message === null ? null : cipher.openText(message, placeOf.message(link_id)),
+  };
+}
 
 /**
  * The thread's row is locked first, by a statement of its own: what the next ones see is then the newest, and nobody

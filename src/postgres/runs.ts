@@ -8,11 +8,13 @@ import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
 import { onThreadWithin, within } from "./access.ts";
 import { cancel } from "./cancelling.ts";
+import type { SealingDb } from "./encryption.ts";
 import { makeOnce, remember } from "./idempotency.ts";
+import { openRecord, sealKwargs } from "./sealed.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { lifetime } from "./thread-lifetime.ts";
 
-export function runStore(db: Db): RunStore {
+export function runStore(db: SealingDb): RunStore {
   return {
     admit: admit(db),
     get: get(db),
@@ -24,7 +26,7 @@ export function runStore(db: Db): RunStore {
 }
 
 const admit =
-  (db: Db): RunStore["admit"] =>
+  (db: SealingDb): RunStore["admit"] =>
   async (run, now, claim) => {
     const isDue = run.due_at <= now;
     const made = { part: sql`decided`, thread_id: run.thread_id, run_id: run.run_id };
@@ -43,7 +45,7 @@ const admit =
         created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key, identity)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
-        ${JSON.stringify(run.assistant_metadata ?? {})}::jsonb || thread_metadata || ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
+        ${JSON.stringify(run.assistant_metadata ?? {})}::jsonb || thread_metadata || ${JSON.stringify(run.metadata)}::jsonb, ${sealKwargs(db.cipher, run.run_id, run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end,
@@ -171,26 +173,28 @@ const columns = sql`run_id, thread_id, assistant_id, graph_id, status, metadata,
   created_at, updated_at, attempt, error, output`;
 
 const get =
-  (db: Db): RunStore["get"] =>
+  (db: SealingDb): RunStore["get"] =>
   async (runId, scope) => {
     const reached = onThreadWithin(scope, sql`runs.thread_id`);
     const [run] = await rows<RunRecord>(
       db,
       sql`select ${columns} from langgraph.runs where run_id = ${runId} and ${reached}`,
     );
-    return run ?? null;
+    return run === undefined ? null : openRecord(db.cipher, run);
   };
 
 const list =
-  (db: Db): RunStore["list"] =>
-  async (threadId, scope, { limit, offset, status }) =>
-    rows<RunRecord>(
+  (db: SealingDb): RunStore["list"] =>
+  async (threadId, scope, { limit, offset, status }) => {
+    const found = await rows<RunRecord>(
       db,
       sql`
       select ${columns} from langgraph.runs
       where thread_id = ${threadId} and ${onThreadWithin(scope, sql`${threadId}`)} ${withStatus(status)}
       order by position desc limit ${limit} offset ${offset}`,
     );
+    return found.map((run) => openRecord(db.cipher, run));
+  };
 
 const count =
   (db: Db): RunStore["count"] =>

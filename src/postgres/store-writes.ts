@@ -3,7 +3,9 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { ItemName, StoredWrite } from "../core/store.ts";
 import { AppError } from "../errors.ts";
+import { sealValue, type Cipher } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { placeOf } from "./sealed.ts";
 import { rows, type Db } from "./sql.ts";
 import { live, reached, type Reach } from "./store-conditions.ts";
 import { writeVectors, type VectorTable } from "./store-vectors.ts";
@@ -17,7 +19,7 @@ export async function write(
   now: Date,
 ): Promise<void> {
   const rest = table === undefined ? sql`select from written` : writeVectors(table, writes, now);
-  const statement = sql`${written(writes, reach, now)} ${rest}`;
+  const statement = sql`${written(database.cipher, writes, reach, now)} ${rest}`;
   if (reach === undefined) {
     await retryingDeadlocks(async () => rows(database, statement));
     return;
@@ -33,12 +35,12 @@ export async function write(
 }
 
 /** Sorted, so that two that write the same items wait for each other in turn. */
-function written(writes: readonly StoredWrite[], reach: Reach, now: Date): Sql {
+function written(cipher: Cipher, writes: readonly StoredWrite[], reach: Reach, now: Date): Sql {
   const asked = JSON.stringify(
     writes.map(({ namespace, key, value, ttl_minutes, expires_at }) => ({
       namespace,
       key,
-      value,
+      value: sealValue(cipher, value, placeOf.item({ namespace, key })),
       ttl_minutes,
       expires_at,
     })),

@@ -11,8 +11,11 @@ import {
   type StoredSearch,
 } from "../core/store.ts";
 import { OWNED } from "../core/store-access.ts";
+import { AppError } from "../errors.ts";
+import type { Cipher, SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
-import { rows, type Db } from "./sql.ts";
+import { openItem } from "./sealed.ts";
+import { rows } from "./sql.ts";
 import { below, holds, live, matches, reached, refreshed, type Reach } from "./store-conditions.ts";
 import { searchNearest, vectorTable, type VectorTable } from "./store-vectors.ts";
 import { names, write } from "./store-writes.ts";
@@ -29,7 +32,7 @@ function reachingStore(database: Database, vectors: () => Promise<VectorTable>, 
     read: async (asked, now) => {
       if (asked.length === 0) return [];
       const found = await rows<Item>(database, read(asked, reach, now));
-      const byName = new Map(found.map((item) => [nameOf(item), item]));
+      const byName = new Map(found.map((item) => [nameOf(item), openItem(database.cipher, item)]));
       return asked.map((name) => byName.get(nameOf(name)) ?? null);
     },
     write: async (writes, now) => {
@@ -38,12 +41,14 @@ function reachingStore(database: Database, vectors: () => Promise<VectorTable>, 
       await write(database, writes, { table: hasVectors ? await vectors() : undefined, reach }, now);
     },
     search: async (searches, now) => {
+      refuseFilters(database.cipher, searches);
       const plain = searches.filter(({ near }) => near === undefined);
       const found = await searchPlain(database, plain, reach, now);
       return Promise.all(
         searches.map(async ({ near, ...search }) => {
           if (near === undefined) return found.shift() ?? [];
-          return searchNearest(database, await vectors(), { ...search, near, reach }, now);
+          const nearest = await searchNearest(database, await vectors(), { ...search, near, reach }, now);
+          return nearest.map((item) => openItem(database.cipher, item));
         }),
       );
     },
@@ -51,7 +56,10 @@ function reachingStore(database: Database, vectors: () => Promise<VectorTable>, 
       const found = await rows<Pick<Item, "namespace">>(database, namespaces(query, reach, now));
       return found.map(({ namespace }) => namespace);
     },
-    meeting: (conditions) => reachingStore(database, vectors, [...(reach ?? []), ...conditions]),
+    meeting: (conditions) => {
+      refuseRules(database.cipher, conditions);
+      return reachingStore(database, vectors, [...(reach ?? []), ...conditions]);
+    },
     sweep: async (now, limit) => {
       const swept = await rows(
         database,
@@ -64,6 +72,25 @@ function reachingStore(database: Database, vectors: () => Promise<VectorTable>, 
       return swept.length;
     },
   };
+}
+
+/** The database compares values, and would find nothing in those that it cannot read. */
+function refuseFilters({ newest }: Cipher, searches: readonly StoredSearch[]): void {
+  if (newest !== undefined && searches.some(({ conditions }) => conditions.length > 0))
+    throw new AppError(
+      "invalid_request",
+      "filter: values cannot be compared, as this server keeps them encrypted; find items by their namespace, or by a query",
+    );
+}
+
+/** Rules of access that the database can apply are about what it can read. */
+function refuseRules({ newest }: Cipher, rules: NonNullable<Reach>): void {
+  const field = rules.map((rule) => rule.field).find((name) => name !== "namespace" && name !== "key");
+  if (newest !== undefined && field !== undefined)
+    throw new AppError(
+      "invalid_request",
+      `${field}: the server's rules of access look into items' values, which it keeps encrypted; they can only ask for namespace and key`,
+    );
 }
 
 function read(asked: readonly (ItemName & { readonly refreshes: boolean })[], reach: Reach, now: Date): Sql {
@@ -89,7 +116,7 @@ function and(conditions: readonly Sql[], reach: Reach): Sql {
 
 /** One statement for all searches. */
 async function searchPlain(
-  db: Db,
+  db: SealingDb,
   searches: readonly StoredSearch[],
   reach: Reach,
   now: Date,
@@ -112,7 +139,7 @@ async function searchPlain(
     select position, ${columns}, null::float8 as score from found order by position, updated_at desc, namespace, key`,
   );
   return searches.map((_, index) =>
-    found.flatMap(({ position, ...item }) => (position === index ? [item] : [])),
+    found.flatMap(({ position, ...item }) => (position === index ? [openItem(db.cipher, item)] : [])),
   );
 }
 

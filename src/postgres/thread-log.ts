@@ -3,6 +3,9 @@
 import sql, { type Sql } from "sql-template-tag";
 import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.ts";
 import { onThreadWithin } from "./access.ts";
+import type { SealingDb } from "./encryption.ts";
+import { openEvent } from "./sealed.ts";
+import { valueAt } from "./sealed-threads.ts";
 import { rows, type Db } from "./sql.ts";
 
 /** Events that one statement looks at. */
@@ -10,7 +13,7 @@ const PAGE = 500;
 /** What it may bring along, and one event more. */
 const PAGE_BYTES = 4_194_304;
 
-export function threadLog(db: Db): ThreadLog {
+export function threadLog(db: SealingDb): ThreadLog {
   return {
     readThread: readThread(db),
     checkpointSeq: checkpointSeq(db),
@@ -27,7 +30,7 @@ interface LoggedRow extends ThreadEvent {
 
 /** Besides what is wanted, it brings the number of the last event that it looked at, so that none is looked at twice. */
 const readThread =
-  (db: Db): ThreadLog["readThread"] =>
+  (db: SealingDb): ThreadLog["readThread"] =>
   async (threadId, scope, after, selection) => {
     const found = await rows<LoggedRow>(
       db,
@@ -49,9 +52,10 @@ const readThread =
       order by seq`,
     );
     const last = found.at(-1);
-    const events = found.flatMap(({ wanted, seq, run_id, event, data }) =>
-      wanted ? [{ seq, run_id, event, data }] : [],
-    );
+    const events = found.flatMap(({ wanted, seq, run_id, event, data }) => {
+      const row = { thread_id: threadId, seq, run_id, event, data };
+      return wanted ? [{ seq, run_id, event, data: openEvent(db.cipher, row) }] : [];
+    });
     const isLast = last === undefined || (last.found < PAGE && last.fitted === last.found);
     return { events, through: last?.seq ?? after, isLast };
   };
@@ -68,8 +72,10 @@ function isWanted(selection: EventSelection | undefined): Sql {
 
 /** As the modes `checkpoints` and `debug` tell of it, or the protocol's channel; the first says only which step's it is. */
 const checkpointSeq =
-  (db: Db): ThreadLog["checkpointSeq"] =>
-  async ({ thread_id, run_id }, checkpointId) => {
+  (db: SealingDb): ThreadLog["checkpointSeq"] =>
+  async (run, checkpointId) => {
+    if (db.cipher.newest !== undefined) return sealedCheckpointSeq(db, run, checkpointId);
+    const { thread_id, run_id } = run;
     const [found] = await rows<{ seq: number | null }>(
       db,
       sql`
@@ -82,6 +88,32 @@ const checkpointSeq =
     );
     return found?.seq ?? null;
   };
+
+/** What the database cannot look into is looked into here: the events that tell of checkpoints, one after the other. */
+async function sealedCheckpointSeq(
+  db: SealingDb,
+  { thread_id, run_id }: { readonly thread_id: string; readonly run_id: string },
+  checkpointId: string,
+): Promise<number | null> {
+  const found = await rows<Omit<ThreadEvent, "run_id"> & { readonly step: unknown }>(
+    db,
+    sql`
+    select e.seq::float8 as seq, e.event, e.data, c.metadata -> 'step' as step
+    from public.checkpoints c join langgraph.events e on e.thread_id = c.thread_id
+    where c.thread_id = ${thread_id} and c.checkpoint_ns = '' and c.checkpoint_id = ${checkpointId}
+      and c.metadata ->> 'run_id' = ${run_id} and e.run_id = ${run_id}
+      and e.event in ('checkpoints', 'debug', 'v2|checkpoints')
+    order by e.seq`,
+  );
+  const told = found.find(({ step, ...event }) => {
+    const data: unknown = JSON.parse(openEvent(db.cipher, { thread_id, run_id, ...event }));
+    if (event.event === "checkpoints") return valueAt(data, ["metadata", "step"]) === step;
+    const path =
+      event.event === "debug" ? ["payload", "config", "configurable", "checkpoint_id"] : ["data", "id"];
+    return valueAt(data, path) === checkpointId;
+  });
+  return told?.seq ?? null;
+}
 
 /** In the log while or after a run was executing, else where the last run left it. */
 const newestSeq =

@@ -20,7 +20,10 @@ import { AppError } from "../errors.ts";
 import { within } from "./access.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { NO_RUN, STATE_UPDATE } from "../core/thread-log.ts";
+import { sealJson, type Cipher, type SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { openThread, placeOf, sealEvents } from "./sealed.ts";
+import { findSealed } from "./sealed-threads.ts";
 import { rows, type Db } from "./sql.ts";
 import { expiry, lifetime } from "./thread-lifetime.ts";
 import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
@@ -45,30 +48,34 @@ export function threadStore(database: Database): ThreadStore {
       const make = async () => insert(database, thread, scope, now);
       return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
     },
-    get: async (thread_id, scope) => first(rows<Thread>(database, byId(thread_id, scope))),
-    boundTo: async (thread_id, scope) =>
-      first(
-        rows<{ graph_id: string | null }>(
-          database,
-          sql`
-          select metadata ->> 'graph_id' as graph_id from langgraph.threads
-          where thread_id = ${thread_id} and ${within(scope)}`,
-        ),
-      ),
-    expiry: async (thread_id, scope) =>
-      first(
-        rows<ThreadExpiry>(
-          database,
-          sql`
-          select ttl_strategy as strategy, ttl_minutes, expires_at from langgraph.threads
-          where thread_id = ${thread_id} and expires_at is not null and ${within(scope)}`,
-        ),
-      ),
+    get: async (thread_id, scope) => first(database, byId(thread_id, scope)),
+    boundTo: async (thread_id, scope) => {
+      const [found] = await rows<{ graph_id: string | null }>(
+        database,
+        sql`
+        select metadata ->> 'graph_id' as graph_id from langgraph.threads
+        where thread_id = ${thread_id} and ${within(scope)}`,
+      );
+      return found ?? null;
+    },
+    expiry: async (thread_id, scope) => {
+      const [found] = await rows<ThreadExpiry>(
+        database,
+        sql`
+        select ttl_strategy as strategy, ttl_minutes, expires_at from langgraph.threads
+        where thread_id = ${thread_id} and expires_at is not null and ${within(scope)}`,
+      );
+      return found ?? null;
+    },
     update: async (thread_id, scope, changes, now) =>
-      first(rows<Thread>(database, update(sql`thread_id = ${thread_id} and ${within(scope)}`, changes, now))),
+      first(database, update(sql`thread_id = ${thread_id} and ${within(scope)}`, changes, now)),
     remove: async (thread_ids, scope) => transaction(database, async (tx) => remove(tx, thread_ids, scope)),
-    search: async (filter, scope, page) => rows<FoundThread>(database, search(matches(filter, scope), page)),
+    search: async (filter, scope, page) => {
+      refuseValues(database.cipher, filter);
+      return find(database, matches(filter, scope), page);
+    },
     count: async (filter, scope, most) => {
+      refuseValues(database.cipher, filter);
       const [found] = await rows<{ count: number }>(
         database,
         sql`
@@ -90,20 +97,21 @@ export function threadStateStore(database: Database): ThreadStateStore {
         transaction(database, async (tx) => {
           const created = await insert(tx, thread, scope, now);
           if (created === undefined) return undefined;
-          await edit(tx, created, now, work);
-          return (await first(rows<Thread>(tx, byId(thread.thread_id, EVERYTHING)))) ?? undefined;
+          await edit(tx, { ...created, last_seq: 0 }, now, work);
+          return (await first(tx, byId(thread.thread_id, EVERYTHING))) ?? undefined;
         });
       return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
     },
     copy: async (from, scope, to, now) =>
-      first(rows<Thread>(database, copy(sql`thread_id = ${from} and ${within(scope)}`, from, to, now))),
+      copyThread(database, sql`thread_id = ${from} and ${within(scope)}`, from, to, now),
     prune: async (thread_ids, scope) => transaction(database, async (tx) => pruneIdle(tx, thread_ids, scope)),
     expire: async (now, limit) => transaction(database, async (tx) => expireIdle(tx, now, limit)),
   };
 }
 
-async function first<T>(found: Promise<readonly T[]>): Promise<T | null> {
-  return (await found)[0] ?? null;
+async function first(db: SealingDb, statement: Sql): Promise<Thread | null> {
+  const [found] = await rows<Thread>(db, statement);
+  return found === undefined ? null : openThread(db.cipher, found);
 }
 
 function update(which: Sql, { metadata, ttl }: ThreadChanges, now: Date): Sql {
@@ -151,6 +159,22 @@ function isFree(thread_id: string, scope: Scope): Sql {
     and not exists (select from langgraph.events e where e.thread_id = ${thread_id})`;
 }
 
+async function find(db: SealingDb, which: Sql, page: ThreadPage): Promise<readonly FoundThread[]> {
+  if (db.cipher.newest !== undefined)
+    return findSealed(db.cipher, page, async (all) => rows(db, search(which, all)));
+  const found = await rows<FoundThread>(db, search(which, page));
+  return found.map((thread) => openThread(db.cipher, thread));
+}
+
+/** The database compares values, and would find nothing in those that it cannot read. */
+function refuseValues({ newest }: Cipher, { values = {} }: ThreadFilter): void {
+  if (newest !== undefined && Object.keys(values).length > 0)
+    throw new AppError(
+      "invalid_request",
+      "values: threads cannot be found by their values, as this server keeps them encrypted; find them by metadata",
+    );
+}
+
 function search(which: Sql, { select, extract, sort_by, sort_order, limit, offset }: ThreadPage): Sql {
   const shown = select.map((field) => COLUMNS[field]);
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
@@ -180,40 +204,63 @@ function matches({ metadata, values, status, ids }: ThreadFilter, scope: Scope):
 }
 
 /** The lock keeps runs from being admitted until the transaction ends. */
-async function lock(db: Db, thread_id: string, scope: Scope): Promise<Thread> {
-  const [thread] = await rows<Thread & { active_runs: number }>(
+async function lock(db: SealingDb, thread_id: string, scope: Scope): Promise<EditedThread> {
+  const [thread] = await rows<EditedThread & { active_runs: number }>(
     db,
     sql`
-    select ${columns}, active_runs from langgraph.threads
+    select ${columns}, last_seq::float8 as last_seq, active_runs from langgraph.threads
     where thread_id = ${thread_id} and ${within(scope)} for update`,
   );
   if (thread === undefined) throw new AppError("not_found", `Thread '${thread_id}' not found`);
   if (thread.active_runs > 0) {
     throw new AppError("thread_busy", `Thread '${thread_id}' has a run that is pending or running`);
   }
-  return thread;
+  return openThread(db.cipher, thread);
 }
 
-async function edit(transaction: Database, thread: Thread, now: Date, work: EditState): Promise<void> {
+interface EditedThread extends Thread {
+  /** Its newest event. */
+  readonly last_seq: number;
+}
+
+async function edit(transaction: Database, thread: EditedThread, now: Date, work: EditState): Promise<void> {
   const { thread_id } = thread;
+  const { cipher } = transaction;
   const graph_id = thread.metadata["graph_id"]; // as the checkpoints of runs have it
   const { Checkpointer } = await import("./checkpoints.ts");
   const checkpointer = new Checkpointer(transaction, undefined, { graph_id });
   const { values, interrupts, told } = await work(checkpointer, thread);
+  const seq = thread.last_seq + 1;
+  const [logged] = sealEvents(cipher, { thread_id, run_id: NO_RUN }, [
+    { seq, event: STATE_UPDATE, data: told },
+  ]);
   const status = Object.keys(interrupts).length === 0 ? "idle" : "interrupted";
   await rows(
     transaction,
     sql`
     with logged as (
       insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)
-      select thread_id, last_seq + 1, ${NO_RUN}::uuid, ${STATE_UPDATE}, ${told}, ${now}::timestamptz
-      from langgraph.threads where thread_id = ${thread_id}
+      values (${thread_id}, ${seq}, ${NO_RUN}::uuid, ${STATE_UPDATE}, ${logged?.data}, ${now}::timestamptz)
     )
     update langgraph.threads
-    set last_seq = last_seq + 1, status = ${status}, "values" = ${JSON.stringify(values)}::jsonb, interrupts = ${JSON.stringify(interrupts)}::jsonb,
+    set last_seq = ${seq}, status = ${status}, "values" = ${sealJson(cipher, values, placeOf.values(thread_id))}::jsonb,
+      interrupts = ${sealJson(cipher, interrupts, placeOf.interrupts(thread_id))}::jsonb,
       updated_at = ${now}, state_updated_at = ${now}
     where thread_id = ${thread_id}`,
   );
+}
+
+/** Contents belong to their thread: those of a copy are sealed anew. */
+async function copyThread(database: Database, ...asked: Parameters<typeof copy>): Promise<Thread | null> {
+  const [, from, { thread_id }] = asked;
+  if (database.cipher.newest === undefined) return first(database, copy(...asked));
+  return transaction(database, async (tx) => {
+    const [copied] = await rows<Thread>(tx, copy(...asked));
+    if (copied === undefined) return null;
+    const { resealCopy } = await import("./reseal.ts");
+    await resealCopy(tx, { from, to: thread_id });
+    return first(tx, byId(thread_id, EVERYTHING));
+  });
 }
 
 /** What names the thread in metadata names the new one. A run that is under way is not copied, only what it has saved. */

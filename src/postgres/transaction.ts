@@ -55,7 +55,7 @@ async function attemptOnce<T>(database: Database, work: (transaction: Database) 
 }
 
 /** The database, with this connection in the place of its pool; what is asked at the same time is done in turn. */
-function onClient({ pool }: Database, client: PoolClient): Database {
+function onClient({ pool, cipher }: Database, client: PoolClient): Database {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = async <T>(ask: () => Promise<T>): Promise<T> => {
     const result = last.then(ask, ask);
@@ -68,6 +68,7 @@ function onClient({ pool }: Database, client: PoolClient): Database {
     pool: new Proxy(pool, {
       get: (target, key): unknown => (key === "query" ? query : Reflect.get(target, key)),
     }),
+    cipher,
     ready: async () => undefined,
     query: async <Row extends QueryResultRow>(statement: Sql) =>
       inTurn(async () => client.query<Row>(statement)),

@@ -4,9 +4,11 @@ import sql, { empty, type Sql } from "sql-template-tag";
 import { HIDDEN_KWARGS } from "../core/run-kwargs.ts";
 import type { ClaimedRun } from "../core/ports.ts";
 import type { Delivery, WebhookStatus, WebhookStore } from "../core/webhooks.ts";
-import { rows, type Db } from "./sql.ts";
+import { EncryptionError, type SealingDb } from "./encryption.ts";
+import { openDelivery } from "./sealed.ts";
+import { rows } from "./sql.ts";
 
-export function webhookStore(db: Db): WebhookStore {
+export function webhookStore(db: SealingDb): WebhookStore {
   const isOurs = ({ webhook_id, attempts }: Delivery): Sql =>
     sql`webhook_id = ${webhook_id} and attempts = ${attempts} and failed_at is null`;
   return {
@@ -18,7 +20,7 @@ export function webhookStore(db: Db): WebhookStore {
         where webhook_id = ${webhookId} and due_at <= ${now} and failed_at is null
         returning webhook_id, url, body, attempts`,
       );
-      return claimed ?? null;
+      return claimed === undefined ? null : await opened(db, claimed, now);
     },
     delivered: async (delivery) => {
       await rows(db, sql`delete from langgraph.webhooks where ${isOurs(delivery)}`);
@@ -46,6 +48,28 @@ export function webhookStore(db: Db): WebhookStore {
       await rows(db, sql`delete from langgraph.webhooks where failed_at < ${before}`);
     },
   };
+}
+
+/** How long one that does not open waits for its key, and how often. */
+const KEY_PAUSE_MS = 3_600_000;
+const KEY_ATTEMPTS = 72;
+
+/** One that does not open is put off, and given up in the end; the error tells the log. @throws EncryptionError */
+async function opened(db: SealingDb, delivery: Delivery, now: Date): Promise<Delivery> {
+  try {
+    return openDelivery(db.cipher, delivery);
+  } catch (error) {
+    if (!(error instanceof EncryptionError)) throw error;
+    await rows(
+      db,
+      sql`
+      update langgraph.webhooks
+      set last_error = ${error.message}, due_at = ${new Date(now.getTime() + KEY_PAUSE_MS)},
+        failed_at = case when attempts >= ${KEY_ATTEMPTS} then ${now}::timestamptz end
+      where webhook_id = ${delivery.webhook_id} and attempts = ${delivery.attempts}`,
+    );
+    throw error;
+  }
 }
 
 /** What the receiver is told of the end. */

@@ -15,8 +15,8 @@ const env = { DATABASE_URL: "postgres://127.0.0.1:1/none" };
 
 describe("help", () => {
   test.for([
-    [[], ["dev", "build", "migrate", "init"]],
-    [["--help"], ["dev", "build", "migrate", "init"]],
+    [[], ["dev", "build", "migrate", "reencrypt", "init"]],
+    [["--help"], ["dev", "build", "migrate", "reencrypt", "init"]],
     [
       ["dev", "--help"],
       ["--config", "--port", "--host", "--database-url", "--no-reload"],
@@ -28,6 +28,10 @@ describe("help", () => {
     [
       ["migrate", "--help"],
       ["--dry-run", "--database-url"],
+    ],
+    [
+      ["reencrypt", "--help"],
+      ["--dry-run", "--database-url", "ENCRYPTION_KEYS"],
     ],
     [["init", "--help"], ["[folder]"]],
   ] as const)("of %j", async ([args, words]) => {

@@ -1,30 +1,43 @@
+import { randomBytes } from "node:crypto";
 import { Annotation, END, interrupt, Command, Send, START, StateGraph } from "@langchain/langgraph";
-import { emptyCheckpoint, type BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
+import {
+  emptyCheckpoint,
+  type BaseCheckpointSaver,
+  type PendingWrite,
+} from "@langchain/langgraph-checkpoint";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import { validate } from "@langchain/langgraph-checkpoint-validation";
 import { expect, test, vi } from "vitest";
 import { CheckpointWriter } from "../../src/postgres/checkpoint-writer.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
-import { openDatabase, type Database } from "../../src/postgres/pool.ts";
+import { openDatabase, type Database, type DatabaseSettings } from "../../src/postgres/pool.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 
-const open = (url: string): Database => openDatabase({ url, poolSize: 4, migrate: false });
+const encryptionKeys = [{ id: "key", bytes: randomBytes(32) }];
+
+const open = (url: string, more: Partial<DatabaseSettings> = {}): Database =>
+  openDatabase({ url, poolSize: 4, migrate: false, ...more });
 
 // The official suite, which makes a checkpointer for each group of its tests.
 const opened = new Map<BaseCheckpointSaver, AsyncDisposable[]>();
-validate({
-  checkpointerName: "Checkpointer",
-  createCheckpointer: async () => {
-    const test = await testDatabase();
-    const database = open(test.url);
-    const checkpointer = new Checkpointer(database);
-    opened.set(checkpointer, [database, test]);
-    return checkpointer;
-  },
-  destroyCheckpointer: async (checkpointer) => {
-    for (const resource of opened.get(checkpointer) ?? []) await resource[Symbol.asyncDispose]();
-  },
-});
+for (const [checkpointerName, more] of [
+  ["Checkpointer", {}],
+  ["Checkpointer that encrypts", { encryptionKeys }],
+] as const) {
+  validate({
+    checkpointerName,
+    createCheckpointer: async () => {
+      const test = await testDatabase();
+      const database = open(test.url, more);
+      const checkpointer = new Checkpointer(database);
+      opened.set(checkpointer, [database, test]);
+      return checkpointer;
+    },
+    destroyCheckpointer: async (checkpointer) => {
+      for (const resource of opened.get(checkpointer) ?? []) await resource[Symbol.asyncDispose]();
+    },
+  });
+}
 
 const State = Annotation.Root({
   items: Annotation<string[]>({ reducer: (left, right) => left.concat(right), default: () => [] }),
@@ -194,4 +207,52 @@ test("branches from one checkpoint keep what each of them has", async () => {
     expect(await graph.invoke({ text }, config)).toEqual({ text: `${text}!` });
     expect((await graph.getState(thread)).values).toEqual({ text: `${text}!` });
   }
+});
+
+test.each([
+  ["a value", "checkpoint_blobs", "t.channel = o.channel and t.version <> o.version"],
+  ["a write of a task in the place of another task's", "checkpoint_writes", "t.task_id <> o.task_id"],
+  [
+    "a write of a task in the place of its next",
+    "checkpoint_writes",
+    "t.task_id = o.task_id and t.idx <> o.idx",
+  ],
+])("%s that was moved does not open", async (_, table, moved) => {
+  await using test = await testDatabase();
+  await using database = open(test.url, { encryptionKeys });
+  const saver = new Checkpointer(database);
+  await fanOut(saver).invoke({ items: ["z"] }, thread);
+  const { config } = (await history(saver)).at(0) ?? {};
+  await saver.putWrites(
+    { configurable: { ...thread.configurable, ...config?.configurable } },
+    TWO_WRITES,
+    "one",
+  );
+  await saver.putWrites(
+    { configurable: { ...thread.configurable, ...config?.configurable } },
+    TWO_WRITES,
+    "two",
+  );
+  expect((await saver.getTuple(thread))?.pendingWrites?.length).toBeGreaterThanOrEqual(4);
+  const changed = await test.query(`
+    update ${table} t set type = o.type, blob = o.blob from ${table} o
+    where t.checkpoint_ns = o.checkpoint_ns and t.type <> 'empty' and o.type <> 'empty' and ${moved} returning 1`);
+  expect(changed).not.toEqual([]);
+  await expect(history(saver)).rejects.toThrow(/does not open|changed places/);
+});
+
+const TWO_WRITES: PendingWrite[] = [
+  ["items", ["first"]],
+  ["items", ["second"]],
+];
+
+test("what the stock saver has written is read, and what is encrypted is an error to it", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url, { encryptionKeys });
+  const [stock, ours] = [new PostgresSaver(database.pool), new Checkpointer(database)];
+  await fanOut(stock).invoke({ items: [] }, thread);
+  expect(await history(ours)).toEqual(await history(stock));
+  const done = await fanOut(ours).invoke(new Command({ resume: "yes" }), thread);
+  expect(done.items).toEqual(["a!", "b!", "c!", "yes"]);
+  await expect(history(stock)).rejects.toThrow("json+aes256gcm:key");
 });
