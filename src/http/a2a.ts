@@ -58,7 +58,11 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
         tag: "a2a",
         body: RpcRequest,
         responses: {
-          200: { description: "The answer; an event stream of such for message/stream", schema: RpcAnswer },
+          200: {
+            description: "The answer; an event stream of such for message/stream",
+            schema: RpcAnswer,
+            others: { "text/event-stream": z.string() },
+          },
           ...errors,
         },
       },
@@ -78,6 +82,7 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
         operationId: "agent_card",
         summary: "Get the A2A agent card of the assistant that the query names",
         tag: "a2a",
+        query: CardQuery,
         responses: {
           200: { description: "The card", schema: z.looseObject({ name: z.string(), url: z.url() }) },
           ...errors,

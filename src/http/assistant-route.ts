@@ -6,7 +6,7 @@ import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";
-import type { AnswerDocs, Call, Route } from "./router.ts";
+import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
 
 export interface AssistantRouteDeps extends AssistantDeps {
   readonly inspector: GraphInspector;
@@ -17,7 +17,10 @@ export interface AssistantRouteDeps extends AssistantDeps {
 export type MakeRoute = (
   endpoint: `${Route["method"]} ${string}`,
   summary: string,
-  rest: { readonly body?: z.ZodType; readonly answer: AnswerDocs; readonly handle: Route["handle"] },
+  rest: Pick<RouteDocs, "query" | "body" | "isBodyOptional"> & {
+    readonly answer: AnswerDocs;
+    readonly handle: Route["handle"];
+  },
 ) => Route;
 
 const ERRORS = {
@@ -33,7 +36,7 @@ const ERRORS = {
 } as const;
 
 export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
-  return (endpoint, summary, { body, answer, handle }) => {
+  return (endpoint, summary, { answer, handle, ...told }) => {
     const [method, path] = Endpoint.parse(endpoint.split(" "));
     return {
       method,
@@ -46,7 +49,7 @@ export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
         operationId: `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`,
         summary,
         tag: "assistants",
-        ...(body === undefined ? {} : { body }),
+        ...told,
         responses: { 200: answer, ...ERRORS },
       },
     };

@@ -211,7 +211,8 @@ const searchDocs = {
   responses: {
     200: {
       description: "A page of crons, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
-      schema: z.array(schemas.CronAnswer.partial()),
+      headers: ["X-Pagination-Total", "X-Pagination-Next"] as const,
+      schema: z.array(schemas.CronFound),
     },
     ...ERRORS,
     ...NOT_JSON,

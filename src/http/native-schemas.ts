@@ -107,12 +107,14 @@ export function invokeDocs(graph: Graph): RouteDocs {
     operationId: `graph_${graph.name}_invoke`,
     summary: `Invoke graph '${graph.name}'`,
     tag: graph.name,
+    headers: ["Idempotency-Key"],
     body: documented(InvokeBody, graph),
     responses: {
       200: {
         description:
           "The graph's full output state. At an interrupt, `__interrupt__` says what it waits for.",
         schema: InvokeAnswer(graph),
+        headers: ["Idempotent-Replayed"],
       },
       ...RUN_ERRORS,
     },
@@ -124,6 +126,7 @@ export function streamDocs(graph: Graph): RouteDocs {
     operationId: `graph_${graph.name}_stream`,
     summary: `Stream graph '${graph.name}'`,
     tag: graph.name,
+    headers: ["Idempotency-Key"],
     body: documented(StreamBody, graph),
     responses: {
       200: {

@@ -4,6 +4,8 @@
  */
 
 import { z } from "zod";
+import { ANSWER_HEADERS, type AnswerHeader } from "./openapi-headers.ts";
+import { parametersOf, pathNames } from "./openapi-parameters.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 
 export interface OpenApiInfo {
@@ -46,24 +48,10 @@ export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): Op
 
 type Schema = Readonly<Record<string, unknown>>;
 
-function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Schema): Schema {
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
-    in: "path",
-    required: true,
-    schema: { type: "string" },
-  }));
-  const answer = (status: string, docs: string | AnswerDocs): Schema => {
-    if (typeof docs === "string")
-      return { description: docs, content: { "application/json": { schema: error } } };
-    if (docs.schema === undefined) return { description: docs.description };
-    const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
-    return {
-      description: docs.description,
-      content: { [docs.contentType ?? "application/json"]: { schema } },
-    };
-  };
-  const { operationId, summary, tag, body, responses } = docs;
+function operation(route: Route, schemas: Schemas, error: Schema): Schema {
+  const { authLevel, docs } = route;
+  const { operationId, summary, tag, body } = docs;
+  const parameters = parametersOf(route);
   return {
     operationId,
     summary,
@@ -74,14 +62,73 @@ function operation({ path, authLevel, docs }: Route, schemas: Schemas, error: Sc
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: docs.isBodyOptional !== true,
             content: { "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") } },
           },
         }),
     responses: Object.fromEntries(
-      Object.entries(responses).map(([status, docs]) => [status, answer(status, docs)]),
+      Object.entries({ ...impliedAnswers(route), ...docs.responses }).map(([status, answer]) => [
+        status,
+        answerOf({ status, operationId, error }, answer, schemas),
+      ]),
     ),
   };
+}
+
+/** What any route of this kind may answer; its own words for it are better. */
+function impliedAnswers({ path, authLevel, isRateLimited, docs }: Route): Route["docs"]["responses"] {
+  const isGuarded = authLevel !== "anonymous" || isRateLimited; // by the level of the graph, if not by its own
+  const names = pathNames(path);
+  const isChecked =
+    docs.body !== undefined || docs.query !== undefined || names.length > 0 || docs.headers !== undefined;
+  return {
+    ...(docs.body !== undefined || names.includes("thread_id")
+      ? { 400: "The body is not JSON or over a limit, or the thread id is not valid" }
+      : {}),
+    ...(isGuarded ? { 401: "A function key is missing", 403: "The function key does not open this" } : {}),
+    ...(isChecked ? { 422: "A field is not what was expected" } : {}),
+    ...(isRateLimited ? { 429: "Too many requests; see Retry-After" } : {}),
+    500: "The server failed",
+    503: "The database cannot be reached",
+  };
+}
+
+/** When asking again makes sense. */
+const RETRIABLE = new Set(["429", "503"]);
+
+interface AnswerOf {
+  readonly status: string;
+  readonly operationId: string;
+  readonly error: Schema;
+}
+
+function answerOf(
+  { status, operationId, error }: AnswerOf,
+  docs: string | AnswerDocs,
+  schemas: Schemas,
+): Schema {
+  if (typeof docs === "string") {
+    return {
+      description: docs,
+      content: { "application/json": { schema: error } },
+      ...(RETRIABLE.has(status) ? { headers: headersOf(["Retry-After"]) } : {}),
+    };
+  }
+  const { description, contentType = "application/json", schema, others, headers } = docs;
+  const types = Object.entries({ ...(schema === undefined ? {} : { [contentType]: schema }), ...others });
+  const content = types.map(([type, one], index) => {
+    const name = `${operationId}_${status}${index === 0 ? "" : `_${index + 1}`}`;
+    return [type, { schema: schemas.add(name, one, "output") }] as const;
+  });
+  return {
+    description,
+    ...(content.length === 0 ? {} : { content: Object.fromEntries(content) }),
+    ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+  };
+}
+
+function headersOf(names: readonly AnswerHeader[]): Schema {
+  return Object.fromEntries(names.map((name) => [name, ANSWER_HEADERS[name]]));
 }
 
 /** The document's schemas by name; users' own ids play no part, as two graphs may use the same. */

@@ -81,6 +81,13 @@ export const ForkParams = z.strictObject({
   config: Config.nullish(),
 });
 
+const Refusal = z.object({
+  type: z.literal("error"),
+  id: z.int().nullable(),
+  error: z.string().meta({ description: "A word for programs." }),
+  message: z.string().meta({ description: "For a person." }),
+});
+
 export const CommandAnswer = z.union([
   z.object({
     type: z.literal("success"),
@@ -93,10 +100,8 @@ export const CommandAnswer = z.union([
         .meta({ description: "The thread's newest event before the command was carried out." }),
     }),
   }),
-  z.object({
-    type: z.literal("error"),
-    id: z.int().nullable(),
-    error: z.string().meta({ description: "A word for programs." }),
-    message: z.string().meta({ description: "For a person." }),
-  }),
+  Refusal,
 ]);
+
+/** Of what is no command. */
+export const CommandRefusal = Refusal.extend({ detail: z.string() });

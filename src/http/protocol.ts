@@ -7,7 +7,7 @@ import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from 
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
 import { parse, readObject } from "./body.ts";
 import { checkReader, runCommand, type ProtocolDeps } from "./protocol-commands.ts";
-import { CommandAnswer, CommandBody, EventStreamBody } from "./protocol-schemas.ts";
+import { CommandAnswer, CommandBody, CommandRefusal, EventStreamBody } from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
@@ -147,7 +147,7 @@ const commandsDocs: Omit<RouteDocs, "tag"> = {
   body: CommandBody,
   responses: {
     200: { description: "What the command came to, or why it was refused", schema: CommandAnswer },
-    400: { description: "No command of the protocol", schema: CommandAnswer },
+    400: { description: "No command of the protocol", schema: CommandRefusal },
     404: { description: "There is no such assistant", schema: CommandAnswer },
     ...ERRORS,
   },

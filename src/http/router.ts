@@ -7,6 +7,7 @@ import type { Logger, RateLimiter } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel } from "./authenticate.ts";
 import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
+import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
 import { errorResponse } from "./respond.ts";
 
 export interface Call {
@@ -23,8 +24,14 @@ export interface RouteDocs {
   readonly operationId: string;
   readonly summary: string;
   readonly tag: string;
+  /** The parameters of the query. Those of the path are known by their names. */
+  readonly query?: z.ZodObject;
+  /** The headers that it reads. */
+  readonly headers?: readonly RequestHeader[];
   readonly body?: z.ZodType;
-  /** By status; a string is the description of an answer whose schema is the error's. */
+  /** Whether all can be said without the body. */
+  readonly isBodyOptional?: boolean;
+  /** By status; a string is the description of an answer whose schema is the error's. What any route may answer is added. */
   readonly responses: Readonly<Record<number, string | AnswerDocs>>;
 }
 
@@ -33,6 +40,9 @@ export interface AnswerDocs {
   readonly contentType?: string;
   /** Absent for an answer without a body. */
   readonly schema?: z.ZodType;
+  /** The schemas of the same answer in other content types. */
+  readonly others?: Readonly<Record<string, z.ZodType>>;
+  readonly headers?: readonly AnswerHeader[];
 }
 
 export interface Route {

@@ -102,7 +102,10 @@ export const RunAnswer = z.object({
   multitask_strategy: z.enum(["reject", "enqueue", "interrupt", "rollback"]),
 });
 
-const Flag = z.stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] }).optional();
+const Flag = z
+  .stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] })
+  .meta({ enum: ["0", "1", "false", "true"] })
+  .optional();
 /** Repeated, or as newer and older SDKs send it: JSON. */
 const List = <Item extends z.ZodType<string>>(item: Item) =>
   z.union([item.transform((one) => [one]), z.array(item)]).optional();
@@ -111,6 +114,7 @@ export const CancelQuery = z.strictObject({
   wait: Flag,
   action: z.enum(["interrupt", "rollback"]).optional(),
 });
+export const CancelManyQuery = CancelQuery.omit({ wait: true });
 export const JoinQuery = z.strictObject({ cancel_on_disconnect: Flag });
 export const JoinStreamQuery = JoinQuery.extend({ stream_mode: List(StreamMode) });
 const Field = z.enum(Object.keys(RunAnswer.shape));

@@ -47,19 +47,12 @@ export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[
     route("POST", "/runs/batch", batchDocs, createBatch(deps)),
     route("POST", "/runs/cancel", cancelManyDocs, cancelMany(deps)),
     route("GET", THREAD, listDocs, list(deps)),
-    route("GET", RUN, runDocs("get", "Get a run", RunDocs), async (call) =>
-      json(shown(await find(deps, call))),
-    ),
-    route("DELETE", RUN, runDocs("delete", "Delete a run that is over", NOTHING), remove(deps)),
-    route("POST", `${RUN}/cancel`, runDocs("cancel", "Stop a run", NOTHING), cancel(deps)),
-    route("GET", `${RUN}/join`, runDocs("join", "Wait for a run", ValuesDocs), join(deps)),
-    route("GET", `${RUN}/stream`, runDocs("stream_join", "Stream a run", STREAM), joinStream(deps)),
-    route(
-      "GET",
-      "/runs/{run_id}/stream",
-      runDocs("stream_join_stateless", "Stream a run", STREAM),
-      joinStream(deps),
-    ),
+    route("GET", RUN, getDocs, async (call) => json(shown(await find(deps, call)))),
+    route("DELETE", RUN, deleteDocs, remove(deps)),
+    route("POST", `${RUN}/cancel`, cancelDocs, cancel(deps)),
+    route("GET", `${RUN}/join`, joinDocs, join(deps)),
+    route("GET", `${RUN}/stream`, streamDocs("stream_join"), joinStream(deps)),
+    route("GET", "/runs/{run_id}/stream", streamDocs("stream_join_stateless"), joinStream(deps)),
   ];
 }
 
@@ -98,7 +91,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 
 function cancelMany(deps: RunsDeps): Route["handle"] {
   return async ({ request }) => {
-    const { action } = await parse(schemas.CancelQuery.omit({ wait: true }), queryOf(request));
+    const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
     const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelRuns(
@@ -215,51 +208,95 @@ const ERRORS = {
   500: "The server failed",
   503: "The database cannot be reached",
 } as const;
-const RunDocs = { description: "The run", schema: schemas.RunAnswer };
-const ValuesDocs = { description: "The final values, or `__error__`", schema: z.unknown() };
-const NOTHING = "Done";
-const STREAM = { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() };
+const aRun = { description: "The run", schema: schemas.RunAnswer };
+const values = { description: "The final values, or `__error__`", schema: z.unknown() };
+const stream = { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() };
 
-function createDocs(path: string, verb: "" | "wait" | "stream", summary: string): Omit<RouteDocs, "tag"> {
+type Docs = Omit<RouteDocs, "tag">;
+
+function createDocs(path: string, verb: "" | "wait" | "stream", summary: string): Docs {
   const isStateless = path === "/runs";
-  const answers = { "": RunDocs, wait: ValuesDocs, stream: STREAM };
+  const answers = { "": aRun, wait: values, stream };
+  const located = verb === "" ? [] : (["Location"] as const);
   return {
     operationId: `${isStateless ? "runs_stateless" : "runs"}_create${verb === "" ? "" : `_${verb}`}`,
     summary: isStateless ? `${summary}, on a temporary thread` : summary,
+    headers: ["Idempotency-Key"],
     body: isStateless ? schemas.StatelessRunCreate : schemas.RunCreate,
     responses: {
-      200: answers[verb],
+      200: { ...answers[verb], headers: ["Content-Location", "Idempotent-Replayed", ...located] },
       ...ERRORS,
       400: "The body is not JSON or over a limit",
-      409: "The thread is busy",
+      409: "The thread is busy, or the run was cancelled",
+      413: "A message is over its limit",
     },
   };
 }
 
-function runDocs(
-  verb: string,
-  summary: string,
-  answer: RouteDocs["responses"][number],
-): Omit<RouteDocs, "tag"> {
-  const status = answer === NOTHING ? 204 : 200;
-  const described = answer === NOTHING ? { description: NOTHING, schema: z.unknown() } : answer;
-  return { operationId: `runs_${verb}`, summary, responses: { [status]: described, ...ERRORS } };
+function streamDocs(verb: string): Docs {
+  return {
+    operationId: `runs_${verb}`,
+    summary: "Stream a run",
+    query: schemas.JoinStreamQuery,
+    headers: ["Last-Event-ID"],
+    responses: { 200: { ...stream, headers: ["Location"] }, ...ERRORS },
+  };
 }
 
-const batchDocs = {
+const getDocs: Docs = { operationId: "runs_get", summary: "Get a run", responses: { 200: aRun, ...ERRORS } };
+const deleteDocs: Docs = {
+  operationId: "runs_delete",
+  summary: "Delete a run that is over",
+  responses: { 204: { description: "Deleted" }, ...ERRORS, 409: "The run is not over" },
+};
+const cancelDocs: Docs = {
+  operationId: "runs_cancel",
+  summary: "Stop a run",
+  query: schemas.CancelQuery,
+  responses: {
+    202: { description: "It is asked to stop", schema: z.strictObject({}) },
+    204: { description: "It has ended" },
+    ...ERRORS,
+  },
+};
+const joinDocs: Docs = {
+  operationId: "runs_join",
+  summary: "Wait for a run",
+  query: schemas.JoinQuery,
+  responses: { 200: { ...values, headers: ["Location"] }, ...ERRORS },
+};
+const batchDocs: Docs = {
   operationId: "runs_batch",
   summary: "Run many in the background, each on a temporary thread",
+  headers: ["Idempotency-Key"],
   body: schemas.RunBatch,
-  responses: { 200: { description: "The runs", schema: z.array(schemas.RunAnswer) }, ...ERRORS },
+  responses: {
+    200: {
+      description: "The runs",
+      schema: z.array(schemas.RunAnswer),
+      headers: ["Idempotent-Replayed"],
+    },
+    ...ERRORS,
+    413: "A message is over its limit",
+  },
 };
-const cancelManyDocs = {
+const cancelManyDocs: Docs = {
   operationId: "runs_cancel_many",
   summary: "Stop runs",
+  query: schemas.CancelManyQuery,
   body: schemas.CancelMany,
-  responses: { 204: { description: "They are asked to stop", schema: z.unknown() }, ...ERRORS },
+  responses: { 204: { description: "They are asked to stop" }, ...ERRORS },
 };
-const listDocs = {
+const listDocs: Docs = {
   operationId: "runs_list",
   summary: "List the runs of a thread, the newest first",
-  responses: { 200: { description: "The runs", schema: z.array(schemas.RunAnswer) }, ...ERRORS },
+  query: schemas.ListQuery,
+  responses: {
+    200: {
+      description: "A page of runs, with the fields asked for",
+      schema: z.array(schemas.RunAnswer.partial()),
+      headers: ["X-Pagination-Total", "X-Pagination-Next"],
+    },
+    ...ERRORS,
+  },
 };

@@ -67,6 +67,7 @@ export function storeRoutes({ store, limits, authLevel }: StoreRouteDeps): reado
 interface StoreDocs {
   readonly operationId: string;
   readonly summary: string;
+  readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly status?: number;
   readonly answer: AnswerDocs;
@@ -82,6 +83,7 @@ const putDocs = {
 const getDocs = {
   operationId: "get_store_item",
   summary: "Get an item; its namespace and key are in the query",
+  query: ItemQuery,
   answer: { description: "The item, or null", schema: ItemAnswer },
 };
 const deleteDocs = {

@@ -5,17 +5,18 @@ import type { AuthLevel } from "../core/model.ts";
 import type { ThreadStateDeps } from "../core/thread-states.ts";
 import { checkThreadId } from "../core/threads.ts";
 import type { BodyLimits } from "./body.ts";
-import type { AnswerDocs, Call, Route } from "./router.ts";
+import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
 
 export interface ThreadRouteDeps extends ThreadStateDeps {
   readonly limits: BodyLimits;
   readonly authLevel: AuthLevel;
 }
 
-export interface ThreadRoute {
-  readonly body?: z.ZodType;
+export interface ThreadRoute extends Pick<RouteDocs, "query" | "headers" | "body" | "isBodyOptional"> {
   readonly answer: AnswerDocs;
   readonly status?: number;
+  /** Answers besides, by their status. */
+  readonly others?: RouteDocs["responses"];
   readonly handle: Route["handle"];
 }
 
@@ -39,7 +40,7 @@ const ERRORS = {
 } as const;
 
 export function threadRoute({ authLevel }: ThreadRouteDeps): MakeRoute {
-  return (endpoint, summary, { body, answer, status = 200, handle }) => {
+  return (endpoint, summary, { answer, status = 200, handle, others, ...told }) => {
     const [method, path] = splitEndpoint(endpoint);
     const operationId = `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`;
     return {
@@ -53,8 +54,8 @@ export function threadRoute({ authLevel }: ThreadRouteDeps): MakeRoute {
         operationId,
         summary,
         tag: "threads",
-        ...(body === undefined ? {} : { body }),
-        responses: { [status]: answer, ...ERRORS },
+        ...told,
+        responses: { [status]: answer, ...others, ...ERRORS },
       },
     };
   };

@@ -202,7 +202,7 @@ export const HistoryBody = z.strictObject({
 
 export const HistoryParams = z.strictObject({
   select: StateQuery.shape.select,
-  limit: z.coerce.number().pipe(z.int().min(1).max(1000)).default(10),
+  limit: z.coerce.number().int().min(1).max(1000).default(10),
   before: CheckpointId.optional(),
 });
 

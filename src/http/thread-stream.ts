@@ -40,7 +40,14 @@ export function threadStreamRoutes(deps: ThreadStreamRouteDeps): readonly Route[
   const route = threadRoute(deps);
   return [
     route("GET /threads/{thread_id}/stream", "Follow all runs of a thread, those that start later too", {
-      answer: { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() },
+      query: Query,
+      headers: ["Last-Event-ID"],
+      answer: {
+        description: "Server-Sent Events",
+        contentType: "text/event-stream",
+        schema: z.string(),
+        headers: ["Location"],
+      },
       handle: async (call) => joinStream(deps, call),
     }),
   ];

@@ -35,16 +35,13 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
   return [
     route("POST /threads", "Create a thread", {
       body: ThreadCreate,
+      headers: ["Idempotency-Key"],
       answer: aThread,
       handle: create(deps),
     }),
     route("POST /threads/search", "Search threads", {
       body: ThreadSearch,
-      answer: {
-        description:
-          "A page of threads, with the fields asked for; X-Pagination-Next tells where the next one starts, and -Total how many there are, as far as a thousand beyond this page.",
-        schema: z.array(ThreadAnswer.partial()),
-      },
+      answer: aPage,
       handle: search(deps),
     }),
     route("POST /threads/count", "Count threads", {
@@ -62,6 +59,7 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
       },
     }),
     route("GET /threads/{thread_id}", "Get a thread", {
+      query: ThreadQuery,
       answer: aThread,
       handle: async (call) => {
         const { include } = await readQuery(call.request, ThreadQuery);
@@ -72,6 +70,8 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
     }),
     route("PATCH /threads/{thread_id}", "Add to a thread's metadata", {
       body: ThreadPatch,
+      headers: ["Prefer"],
+      others: { 204: { description: "Added; the client prefers to hear no more" } },
       answer: aThread,
       handle: update(deps),
     }),
@@ -91,6 +91,12 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
   ];
 }
 
+const aPage: AnswerDocs = {
+  description:
+    "A page of threads, with the fields asked for; X-Pagination-Next tells where the next one starts, and -Total how many there are, as far as a thousand beyond this page.",
+  headers: ["X-Pagination-Total", "X-Pagination-Next"],
+  schema: z.array(ThreadAnswer.partial()),
+};
 const aThread: AnswerDocs = { description: "The thread", schema: ThreadAnswer };
 
 function create(deps: ThreadRouteDeps): Route["handle"] {
