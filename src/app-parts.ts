@@ -2,6 +2,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
+import type { Authenticator } from "./core/auth.ts";
 import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
@@ -65,6 +66,7 @@ export interface AppParts extends TickDeps {
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
   readonly webhookPolicy: WebhookPolicy;
   readonly limiter: () => Promise<RateLimiter | undefined>;
+  readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly pingDatabase: () => Promise<void>;
   readonly toPlain: typeof toPlain;
   readonly toCommand: typeof toCommand;
@@ -117,6 +119,7 @@ export function openParts(
     retrySeconds: options.webhooks.retrySeconds,
     requestOf: async (cron) => cronRequest(parts, cron),
     limiter: once(async () => rateLimiter(database, options)),
+    authenticator: async () => undefined,
     pingDatabase: async () => ping(database),
     toPlain,
     toCommand,

@@ -60,7 +60,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
 export function openFetch(
   { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,
   { native, info, platform }: AppRoutes,
-  rest: Pick<RouterOptions, "logger" | "limiter">,
+  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator">,
 ): Doors["fetch"] {
   const router = { ...rest, prefix, routes: [...native, ...info], platform };
   const open = once(async () => {

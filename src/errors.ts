@@ -32,6 +32,8 @@ export interface AppErrorOptions extends ErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Under which the cause has been logged. */
   readonly errorId?: string;
+  /** Of a 401: which credentials are wanted, as the header WWW-Authenticate says it. */
+  readonly challenge?: string | undefined;
 }
 
 /** An error with a stable code and a message that may be shown to the client. */
@@ -40,12 +42,14 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterSeconds: number | undefined;
   readonly errorId: string | undefined;
+  readonly challenge: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.errorId = options.errorId;
+    this.challenge = options.challenge;
   }
 
   get status(): (typeof STATUS)[ErrorCode] {

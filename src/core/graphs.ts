@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
+import type { User } from "./auth.ts";
 import { mergeConfigs } from "./config.ts";
 import type { AuthLevel, JsonObject } from "./model.ts";
 
@@ -83,8 +84,11 @@ export interface GraphConfig {
   readonly runName?: string;
 }
 
-/** Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run. */
-export type ContextFactory = (request: Request) => unknown;
+/**
+ * Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run, and who sent it:
+ * undefined for callers who have not signed in.
+ */
+export type ContextFactory = (request: Request, user: User | undefined) => unknown;
 
 /** What `LangGraphApp.register()` takes. */
 export interface GraphOptions {
@@ -110,6 +114,8 @@ export interface GraphOptions {
 export interface Graph extends Omit<GraphOptions, "graph"> {
   readonly stream: boolean;
   readonly authLevel: AuthLevel;
+  /** Registered as `anonymous`: its own endpoints take callers who have not signed in. */
+  readonly isOpen: boolean;
   /** Of the graph's default assistant, for the runtime context. */
   readonly assistantContext?: JsonObject;
   /** False only when the graph is known to be compiled with `checkpointer: false`; never loads the graph to find out. */
@@ -164,6 +170,7 @@ export class GraphRegistry {
     this.#graphs.set(parsed.name, {
       ...parsed,
       authLevel: parsed.authLevel ?? defaults.authLevel,
+      isOpen: parsed.authLevel === "anonymous",
       ...graphLoader(parsed.name, options.graph),
     });
   }

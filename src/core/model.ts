@@ -1,5 +1,7 @@
 /** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
 
+import type { User } from "./auth.ts";
+
 /** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
 export type AuthLevel = "anonymous" | "function" | "admin";
 
@@ -13,6 +15,8 @@ export interface Invocation {
   readonly authLevel: AuthLevel;
   /** Where the caller's connection comes from, as the host knows it. */
   readonly address?: string;
+  /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */
+  readonly user?: User;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";

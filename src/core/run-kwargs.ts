@@ -1,5 +1,6 @@
 /** What a run does, as clients ask for it and its record keeps it. */
 
+import type { Principal } from "./auth.ts";
 import type { GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
 import type { ProtocolRun } from "./protocol.ts";
@@ -57,6 +58,8 @@ export interface RunKwargs extends RunSettings {
   readonly request_headers?: Readonly<Record<string, string>>;
   /** What the graph's context factory made of the request that asked for it, for whoever executes it later. Never shown. */
   readonly made_context?: MadeContext;
+  /** On whose behalf it executes; absent where callers are not told apart. Never shown. */
+  readonly principal?: Principal;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
 }
@@ -66,7 +69,7 @@ export type MadeContext = { readonly json: unknown } | { readonly is_lost: true 
 
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {
-  const { request_headers: _, made_context: __, ...shown } = kwargs;
+  const { request_headers: _, made_context: __, principal: ___, ...shown } = kwargs;
   return shown;
 }
 

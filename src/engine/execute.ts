@@ -1,6 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
+import { AUTH_FIELDS, authFields } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -147,7 +148,15 @@ class RunExecution {
     const { configurable, metadata, ...config } = kwargs.config;
     return {
       ...config,
-      configurable: { ...configurable, ...kwargs.request_headers, thread_id, run_id, graph_id, assistant_id },
+      configurable: {
+        ...configurable,
+        ...kwargs.request_headers,
+        ...authFields(kwargs.principal),
+        thread_id,
+        run_id,
+        graph_id,
+        assistant_id,
+      },
       metadata: { ...metadata, ...own, run_id },
     };
   }
@@ -168,7 +177,7 @@ class RunExecution {
       config,
       settings,
       streamModes: kwargs.stream_mode,
-      hidden: Object.keys(kwargs.request_headers ?? {}),
+      hidden: [...Object.keys(kwargs.request_headers ?? {}), ...AUTH_FIELDS],
     };
     const isRepeated = "resume" in input && this.#protocol === undefined;
     const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;

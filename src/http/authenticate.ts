@@ -1,6 +1,7 @@
-/** Who may call a route: the key level that the host has verified against the one that the route asks for. */
+/** Who may call a route: the key level that the host has verified, and who has signed in, against what the route asks for. */
 
 import { createHash } from "node:crypto";
+import { callerOf, SYSTEM, type Authenticator, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 
@@ -21,13 +22,47 @@ export function requireLevel(needed: AuthLevel, granted: AuthLevel): void {
   );
 }
 
+/** How a route is open to those who have not signed in. */
+export interface SignIn {
+  /** It says nothing that depends on its caller: credentials are not looked at. */
+  readonly isPublic: boolean;
+  /** Credentials are not needed, but count if there are any. */
+  readonly isOptional: boolean;
+}
+
+/**
+ * The caller of a request; where nobody signs in, all may do everything that their key opens.
+ * @throws AppError `unauthorized`; what the authenticator throws
+ */
+export async function signIn(
+  authenticator: Authenticator | undefined,
+  request: Request,
+  { user: known }: Invocation,
+  { isPublic, isOptional }: SignIn,
+): Promise<Caller> {
+  if (known !== undefined) return callerOf(known, authenticator?.policy);
+  if (authenticator === undefined) return SYSTEM;
+  if (isPublic) return callerOf(undefined);
+  const { url, method, headers } = request; // the body is the route's
+  const user = await authenticator.authenticate(new Request(url, { method, headers }));
+  if (user === undefined && !isOptional)
+    throw new AppError("unauthorized", "Sign in: the request has no credentials", {
+      challenge: authenticator.challenge,
+    });
+  return callerOf(user, authenticator.policy);
+}
+
 /** The key of a request, in either of the places where the Azure Functions host looks. */
 export function functionKey(request: Request): string | null {
   return request.headers.get("x-functions-key") ?? new URL(request.url).searchParams.get("code");
 }
 
-/** Whose requests count together: those of a verified key, else those of an address. Keys are never stored as they are. */
-export function identity(request: Request, { authLevel, address }: Invocation): string {
+/**
+ * Whose requests count together: those of a user, else of a verified key, else of an address. Keys are never stored as
+ * they are.
+ */
+export function identity(request: Request, { authLevel, address }: Invocation, { user }: Caller): string {
+  if (user !== undefined) return `user:${user.identity}`;
   const key = authLevel === "anonymous" ? null : functionKey(request);
   if (key === null) return `address:${address ?? "unknown"}`;
   return `key:${createHash("sha256").update(key).digest("base64url")}`;

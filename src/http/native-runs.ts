@@ -24,7 +24,7 @@ const RunAnswer = CreatedAnswer.extend({
 
 export function backgroundRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
   const path = `/graphs/${graph.name}/runs`;
-  const common = { authLevel: graph.authLevel, isRateLimited: true };
+  const common = { authLevel: graph.authLevel, isOpen: graph.isOpen, isRateLimited: true };
   const docs = (verb: string, summary: string) => ({
     operationId: `graph_${graph.name}_${verb}`,
     summary: `${summary} '${graph.name}'`,

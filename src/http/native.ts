@@ -36,7 +36,7 @@ export interface NativeDeps extends RunDeps {
 /** The three endpoints of one graph. */
 export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
   const path = `/graphs/${graph.name}`;
-  const common = { authLevel: graph.authLevel, isRateLimited: true };
+  const common = { authLevel: graph.authLevel, isOpen: graph.isOpen, isRateLimited: true };
   return [
     {
       ...common,
@@ -92,9 +92,9 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
 }
 
 /** Makes the run's context, which may fail, before the run exists. */
-export async function makeContext(graph: Graph, { request }: Call): Promise<MadeContext> {
+export async function makeContext(graph: Graph, { request, caller }: Call): Promise<MadeContext> {
   const { url, method, headers } = request;
-  const madeContext = await graph.context?.(new Request(url, { method, headers }));
+  const madeContext = await graph.context?.(new Request(url, { method, headers }), caller.user);
   return madeContext === undefined ? {} : { madeContext };
 }
 

@@ -20,6 +20,7 @@ export function errorResponse(error: unknown, logger: Logger): Response {
   const response = json({ error: known.code, detail: known.message } satisfies ErrorBody, known.status);
   if (known.retryAfterSeconds !== undefined)
     response.headers.set("retry-after", String(known.retryAfterSeconds));
+  if (known.challenge !== undefined) response.headers.set("www-authenticate", known.challenge);
   return response;
 }
 

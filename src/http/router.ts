@@ -2,10 +2,11 @@
 
 import { Hono, type Context } from "hono";
 import type { z } from "zod";
+import type { Authenticator, Caller, Permission } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import type { Logger, RateLimiter } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
-import { identity, requireLevel } from "./authenticate.ts";
+import { identity, requireLevel, signIn } from "./authenticate.ts";
 import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
 import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
 import { errorResponse } from "./respond.ts";
@@ -17,6 +18,7 @@ export interface Call {
   /** The values of the path's parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly invocation: Invocation;
+  readonly caller: Caller;
 }
 
 /** What the OpenAPI document says of a route. */
@@ -51,6 +53,10 @@ export interface Route {
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
+  /** What callers must be allowed to do; its handler asks for it before it does anything. */
+  readonly permission?: Permission;
+  /** Whether it takes callers who have not signed in. */
+  readonly isOpen?: boolean;
   readonly isRateLimited: boolean;
   /** Of the Platform API, which function hosts serve by their catch-all. */
   readonly isPlatform?: boolean;
@@ -66,6 +72,8 @@ export interface RouterOptions {
   readonly prefix: string;
   readonly logger: Logger;
   readonly limiter: () => Promise<RateLimiter | undefined>;
+  /** Undefined where the host alone decides who may call. */
+  readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly custom?: CustomRoutes | undefined;
 }
 
@@ -126,17 +134,21 @@ function chosenResponse(error: Error): Response | undefined {
 }
 
 async function serve(
-  { limiter, prefix, custom }: RouterOptions,
+  { limiter, authenticator, prefix, custom }: RouterOptions,
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
   const { invocation } = context.env;
   const request = await unreadRequest(context);
   requireLevel(route.authLevel, invocation.authLevel);
-  if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation));
+  const caller = await signIn(await authenticator(), request, invocation, {
+    isPublic: route.permission === "public",
+    isOptional: route.isOpen === true,
+  });
+  if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation, caller));
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
-  const response = await route.handle({ request, path, params: context.req.param(), invocation });
+  const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
 

@@ -13,6 +13,7 @@ import { lifetimes } from "./migrations/0006_lifetimes.ts";
 import { assistants } from "./migrations/0007_assistants.ts";
 import { store } from "./migrations/0008_store.ts";
 import { protocol } from "./migrations/0009_protocol.ts";
+import { owners } from "./migrations/0010_owners.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 /** In order; a released one never changes. */
@@ -26,6 +27,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0007_assistants", statements: assistants },
   { name: "0008_store", statements: store },
   { name: "0009_protocol", statements: protocol },
+  { name: "0010_owners", statements: owners },
 ];
 
 /** Any number that no other program uses for an advisory lock on this database. */

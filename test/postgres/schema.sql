@@ -26,6 +26,7 @@ create table langgraph.assistants (
   is_default boolean not null default false,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  owner text,
   constraint assistants_pkey PRIMARY KEY (assistant_id),
   constraint assistants_check CHECK ((is_default OR ((config IS NOT NULL) AND (context IS NOT NULL))))
 );
@@ -34,6 +35,7 @@ CREATE INDEX assistants_by_graph ON langgraph.assistants USING btree (graph_id, 
 CREATE INDEX assistants_by_metadata ON langgraph.assistants USING gin (metadata jsonb_path_ops);
 CREATE INDEX assistants_by_name ON langgraph.assistants USING btree (name, assistant_id);
 CREATE INDEX assistants_by_update ON langgraph.assistants USING btree (updated_at, assistant_id);
+CREATE INDEX assistants_of_owner ON langgraph.assistants USING btree (owner, created_at, assistant_id) WHERE (owner IS NOT NULL);
 
 create table langgraph.crons (
   cron_id uuid not null,
@@ -50,6 +52,8 @@ create table langgraph.crons (
   next_run_date timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  principal jsonb,
+  scope jsonb,
   constraint crons_pkey PRIMARY KEY (cron_id),
   constraint crons_on_run_completed_check CHECK ((on_run_completed = ANY (ARRAY['delete'::text, 'keep'::text])))
 );
@@ -58,6 +62,16 @@ CREATE INDEX crons_by_metadata ON langgraph.crons USING gin (metadata jsonb_path
 CREATE INDEX crons_due ON langgraph.crons USING btree (next_run_date) WHERE (next_run_date IS NOT NULL);
 CREATE INDEX crons_of_assistant ON langgraph.crons USING btree (assistant_id, created_at);
 CREATE INDEX crons_of_thread ON langgraph.crons USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
+CREATE INDEX crons_of_user ON langgraph.crons USING btree (user_id, created_at, cron_id) WHERE (user_id IS NOT NULL);
+
+create table langgraph.ended_threads (
+  thread_id text not null,
+  owner text,
+  metadata jsonb not null,
+  ended_at timestamp with time zone not null,
+  constraint ended_threads_pkey PRIMARY KEY (thread_id)
+);
+CREATE INDEX ended_threads_by_age ON langgraph.ended_threads USING btree (ended_at);
 
 create table langgraph.events (
   thread_id text not null,
@@ -160,6 +174,7 @@ create table langgraph.threads (
   ttl_minutes double precision,
   ttl_strategy text,
   expires_at timestamp with time zone,
+  owner text,
   constraint threads_pkey PRIMARY KEY (thread_id),
   constraint threads_active_runs_check CHECK ((active_runs >= 0)),
   constraint threads_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'busy'::text, 'interrupted'::text, 'error'::text]))),
@@ -172,6 +187,7 @@ CREATE INDEX threads_by_metadata ON langgraph.threads USING gin (metadata jsonb_
 CREATE INDEX threads_by_state_update ON langgraph.threads USING btree (state_updated_at, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_status ON langgraph.threads USING btree (status, thread_id) WHERE (NOT is_temporary);
 CREATE INDEX threads_by_update ON langgraph.threads USING btree (updated_at, thread_id) WHERE (NOT is_temporary);
+CREATE INDEX threads_of_owner ON langgraph.threads USING btree (owner, updated_at, thread_id) WHERE ((owner IS NOT NULL) AND (NOT is_temporary));
 
 create table langgraph.webhooks (
   webhook_id uuid not null,

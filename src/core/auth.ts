@@ -1,0 +1,161 @@
+/** The rules of access: who calls, what they may do, and which of the things that there are they reach. */
+
+import { AppError } from "../errors.ts";
+import type { JsonObject } from "./model.ts";
+
+/** Who has signed in, in the words of the LangGraph Platform; graphs find it as `configurable.langgraph_auth_user`. */
+export interface User {
+  /** Unique; what a user makes belongs to it. */
+  readonly identity: string;
+  readonly display_name: string;
+  readonly is_authenticated: boolean;
+  readonly permissions: readonly string[];
+  /** What the credentials say besides; JSON. */
+  readonly [claim: string]: unknown;
+}
+
+/** What can be asked for, as the official `Auth` object names it. @see https://docs.langchain.com/langsmith/auth */
+export const AUTH_EVENTS = [
+  "threads:create",
+  "threads:read",
+  "threads:update",
+  "threads:delete",
+  "threads:search",
+  "threads:create_run",
+  "assistants:create",
+  "assistants:read",
+  "assistants:update",
+  "assistants:delete",
+  "assistants:search",
+  "crons:create",
+  "crons:read",
+  "crons:update",
+  "crons:delete",
+  "crons:search",
+  "store:put",
+  "store:get",
+  "store:search",
+  "store:list_namespaces",
+  "store:delete",
+] as const;
+export type AuthEvent = (typeof AUTH_EVENTS)[number];
+
+/** What a route asks of its callers: that one of these is allowed to them; that they have signed in; or nothing. */
+export type Permission = AuthEvent | readonly AuthEvent[] | "signed-in" | "public";
+
+/** Which of the resources of a kind a caller reaches. It is a part of each statement about them, never applied after it. */
+export interface Scope {
+  /** Those that belong to it; undefined for everybody's. */
+  readonly owner?: string | undefined;
+  /** Those that meet all of these; of a store's items, their value, `namespace` and `key` are asked. */
+  readonly metadata?: readonly MetadataCondition[] | undefined;
+}
+
+/** On a member of a resource's metadata: it is this, or a list that contains all of these. */
+export type MetadataCondition =
+  | { readonly field: string; readonly is: unknown }
+  | { readonly field: string; readonly contains: readonly unknown[] };
+
+export const EVERYTHING: Scope = {};
+
+/** What a caller asked for, as it may go on. */
+export interface Grant<Value> {
+  /** As it was asked for, with what a handler has changed of it. */
+  readonly value: Value;
+  readonly scope: Scope;
+}
+
+/** On whose behalf something is done. */
+export interface Caller {
+  /** Undefined when nobody has signed in. */
+  readonly user: User | undefined;
+  /** Whom belongs what the caller makes; null for nobody, where callers are not told apart. */
+  readonly owner: string | null;
+  /** Whose part of the store the caller's graphs use; undefined for the one that all share. */
+  readonly storeOwner: string | undefined;
+  /** @throws AppError `forbidden`; what a handler throws */
+  readonly authorize: <Value extends JsonObject>(event: AuthEvent, value: Value) => Promise<Grant<Value>>;
+}
+
+/** Tells who sends a request, and what they may do. */
+export interface Authenticator {
+  /**
+   * Undefined for a request without credentials.
+   * @throws AppError `unauthorized` for wrong ones, or an error with a response of its own: `getResponse()`
+   */
+  readonly authenticate: (request: Request) => Promise<User | undefined>;
+  /** For the header WWW-Authenticate of a 401: `Bearer`. */
+  readonly challenge?: string | undefined;
+  readonly policy?: Policy | undefined;
+}
+
+/** Decides about what signed-in users do, in place of the ownership of what they have made. */
+export interface Policy {
+  /** Null when it has nothing to say of this; ownership decides then. @throws AppError `forbidden`; what a handler throws */
+  readonly decide: <Value extends JsonObject>(
+    user: User,
+    event: AuthEvent,
+    value: Value,
+  ) => Promise<Grant<Value> | null>;
+  /** Whether it decides about the store: all share one then, and what it does not decide is refused. */
+  readonly decidesStore: boolean;
+}
+
+/** The server itself: timers, and what was allowed when it was asked for. Also every caller where nobody signs in. */
+export const SYSTEM: Caller = {
+  user: undefined,
+  owner: null,
+  storeOwner: undefined,
+  authorize: async (_, value) => ({ value, scope: EVERYTHING }),
+};
+
+/** Of what callers make who need not sign in, where others do. No user has this identity. */
+const NOBODY = "";
+
+/** A caller where callers are told apart; without a user, one of an endpoint that is open to all. */
+export function callerOf(user: User | undefined, policy?: Policy): Caller {
+  const owner = user?.identity ?? NOBODY;
+  const decides = user === undefined ? undefined : policy;
+  return {
+    user,
+    owner,
+    storeOwner: decides?.decidesStore === true ? undefined : owner,
+    authorize: async (event, value) => {
+      const decided = user === undefined ? null : await decides?.decide(user, event, value);
+      if (decided != null) return decided;
+      if (decides?.decidesStore === true && event.startsWith("store:"))
+        throw new AppError("forbidden", `There is no rule for ${event}`);
+      return { value, scope: { owner } };
+    },
+  };
+}
+
+/** On whose behalf a run executes, as its record keeps it. */
+export interface Principal {
+  readonly user: User | null;
+  readonly store_owner: string | null;
+}
+
+/** Undefined for the server itself. */
+export function principalOf({ user, storeOwner }: Caller): Principal | undefined {
+  if (user === undefined && storeOwner === undefined) return undefined;
+  return { user: user ?? null, store_owner: storeOwner ?? null };
+}
+
+/** What is the server's to say of a run's caller, by the names that graphs know. */
+export const AUTH_FIELDS = [
+  "langgraph_auth_user",
+  "langgraph_auth_user_id",
+  "langgraph_auth_permissions",
+] as const;
+
+/** For a graph's `configurable`. */
+export function authFields(principal: Principal | undefined): JsonObject {
+  if (principal?.user == null) return {};
+  const { user } = principal;
+  return {
+    langgraph_auth_user: user,
+    langgraph_auth_user_id: user.identity,
+    langgraph_auth_permissions: user.permissions,
+  };
+}
