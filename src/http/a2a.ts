@@ -26,6 +26,7 @@ import { agentCard } from "./a2a-card.ts";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
+import { StreamEvent } from "./event-docs.ts";
 import { lateJson } from "./late-json.ts";
 import { readQuery } from "./query.ts";
 import { json, publicError } from "./respond.ts";
@@ -61,7 +62,7 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
           200: {
             description: "The answer; an event stream of such for message/stream",
             schema: RpcAnswer,
-            others: { "text/event-stream": z.string() },
+            others: { "text/event-stream": StreamEvent },
           },
           ...errors,
         },

@@ -71,7 +71,7 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     }),
     route(`DELETE ${ONE}`, "Delete an assistant and its versions", {
       query: DeleteQuery,
-      answer: { description: "The id of the assistant", schema: z.tuple([z.uuid()]) },
+      answer: { description: "The id of the assistant", schema: z.array(z.uuid()).length(1) },
       handle: remove(deps),
     }),
     route(`POST ${ONE}/versions`, "List the versions of an assistant, the newest first", {

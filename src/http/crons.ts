@@ -19,7 +19,7 @@ import type { RunRequest } from "../core/runs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
-import { parse, readJson } from "./body.ts";
+import { parse, readJson, readObject } from "./body.ts";
 import * as schemas from "./crons-schemas.ts";
 import { checkRunBody } from "./native.ts";
 import { json } from "./respond.ts";
@@ -48,7 +48,7 @@ export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly 
     ),
     route("POST", "/runs/crons/search", searchDocs, search(deps)),
     route("POST", "/runs/crons/count", countDocs, async (call) => {
-      const body = await parse(schemas.CronCount, await readJson(call.request, deps.limits));
+      const body = await parse(schemas.CronCount, await readObject(call.request, deps.limits));
       return json(await deps.crons.count(await filterOf(deps, body)));
     }),
     route("GET", CRON, cronDocs("get", "Get a cron"), async (call) => json(await find(deps, call))),
@@ -131,7 +131,7 @@ function update(deps: CronRouteDeps): Route["handle"] {
 
 function search(deps: CronRouteDeps): Route["handle"] {
   return async ({ request }) => {
-    const body = await parse(schemas.CronSearch, await readJson(request, deps.limits));
+    const body = await parse(schemas.CronSearch, await readObject(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
     const { crons, total, next } = await searchCrons(deps, await filterOf(deps, filter), {

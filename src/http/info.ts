@@ -16,7 +16,7 @@ const OkQuery = z.strictObject({
   check_db: z
     .stringbool({ truthy: ["1", "true"], falsy: ["0", "false"] })
     .default(false)
-    .meta({ enum: ["0", "1", "false", "true"], description: "Whether the database is asked, too." }),
+    .meta({ enum: ["", "0", "1", "false", "true"], description: "Whether the database is asked, too." }),
 });
 
 /** Of what official clients look for here. */

@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
+import { StreamEvent } from "./event-docs.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 
@@ -46,7 +47,7 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
           200: {
             description: "The answer",
             contentType: "text/event-stream",
-            schema: z.string(),
+            schema: StreamEvent,
             others: { "application/json": Message },
           },
           202: { description: "A notification was taken" },

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
+import { eventsDocs } from "./event-docs.ts";
 import type { RouteDocs } from "./router.ts";
 
 export const JsonObject = z.record(z.string(), z.unknown());
@@ -129,12 +130,9 @@ export function streamDocs(graph: Graph): RouteDocs {
     headers: ["Idempotency-Key"],
     body: documented(StreamBody, graph),
     responses: {
-      200: {
-        description:
-          "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure, and always a last `end` with `{}`.",
-        contentType: "text/event-stream",
-        schema: z.string(),
-      },
+      200: eventsDocs(
+        "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure, and always a last `end` with `{}`.",
+      ),
       ...RUN_ERRORS,
       501: "The graph is registered as invoke-only",
     },

@@ -30,7 +30,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...assistantRoutes(deps),
     ...threadRoutes(deps),
     ...threadStreamRoutes(deps),
-    ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
+    ...cronRoutes(deps, authLevel),
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),

@@ -103,5 +103,8 @@ export const CommandAnswer = z.union([
   Refusal,
 ]);
 
-/** Of what is no command. */
-export const CommandRefusal = Refusal.extend({ detail: z.string() });
+/** To what is no command, or has no thread. */
+export const NoCommand = z.union([
+  Refusal.extend({ detail: z.string() }),
+  z.object({ error: z.string(), detail: z.string() }),
+]);

@@ -99,13 +99,15 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
   const levels = new Map<unknown, AuthLevel>();
   if (options.custom !== undefined) addCustomRoutes(hono, options.custom, (handler) => levels.get(handler));
-  for (const route of routes) {
-    const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
-    levels.set(handler, route.authLevel);
-    hono.on(route.method, honoPath(route.path), handler);
-  }
-  for (const path of new Set(routes.map((route) => route.path)))
+  // In this order `/runs/crons` comes before `/runs/{run_id}`, which would take it.
+  for (const path of [...new Set(routes.map((route) => route.path))].toSorted()) {
+    for (const route of routes.filter((route) => route.path === path)) {
+      const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
+      levels.set(handler, route.authLevel);
+      hono.on(route.method, honoPath(path), handler);
+    }
     hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
+  }
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return hono;
 }

@@ -104,7 +104,7 @@ export const RunAnswer = z.object({
 
 const Flag = z
   .stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] })
-  .meta({ enum: ["0", "1", "false", "true"] })
+  .meta({ enum: ["", "0", "1", "false", "true"] })
   .optional();
 /** Repeated, or as newer and older SDKs send it: JSON. */
 const List = <Item extends z.ZodType<string>>(item: Item) =>

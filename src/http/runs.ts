@@ -9,7 +9,8 @@ import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
-import { parse, readJson } from "./body.ts";
+import { parse, readObject } from "./body.ts";
+import { eventsDocs } from "./event-docs.ts";
 import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
@@ -92,7 +93,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 function cancelMany(deps: RunsDeps): Route["handle"] {
   return async ({ request }) => {
     const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
-    const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
+    const sent = await parse(schemas.CancelMany, await readObject(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelRuns(
       deps,
@@ -210,7 +211,7 @@ const ERRORS = {
 } as const;
 const aRun = { description: "The run", schema: schemas.RunAnswer };
 const values = { description: "The final values, or `__error__`", schema: z.unknown() };
-const stream = { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() };
+const stream = eventsDocs("Server-Sent Events");
 
 type Docs = Omit<RouteDocs, "tag">;
 

@@ -13,6 +13,7 @@ import {
 import { getThread } from "../core/threads.ts";
 import { parse } from "./body.ts";
 import { cutSignal } from "./cut.ts";
+import { eventsDocs } from "./event-docs.ts";
 import { checkReader, type ProtocolDeps } from "./protocol-commands.ts";
 import { queryOf } from "./query.ts";
 import type { Call, Route } from "./router.ts";
@@ -43,9 +44,7 @@ export function threadStreamRoutes(deps: ThreadStreamRouteDeps): readonly Route[
       query: Query,
       headers: ["Last-Event-ID"],
       answer: {
-        description: "Server-Sent Events",
-        contentType: "text/event-stream",
-        schema: z.string(),
+        ...eventsDocs("Server-Sent Events"),
         headers: ["Location"],
       },
       handle: async (call) => joinStream(deps, call),

@@ -143,7 +143,7 @@ function extracted(extract: Readonly<Record<string, ThreadPath>>): Sql {
   const pairs = Object.entries(extract).map(
     ([alias, { field, path }]) => sql`${alias}::text, ${COLUMNS[field]} #> ${path}::text[]`,
   );
-  return sql`jsonb_build_object(${join(pairs)}) as extracted`;
+  return sql`jsonb_build_object(${pairs.length === 0 ? empty : join(pairs)}) as extracted`;
 }
 
 function matches({ metadata, values, status, ids }: ThreadFilter): Sql {
