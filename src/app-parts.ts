@@ -1,6 +1,7 @@
 /** The parts of an app, put together for the host that it runs on. */
 
 import { randomInt, randomUUID } from "node:crypto";
+import { openAuthenticator } from "./app-auth.ts";
 import { systemClock } from "./clock.ts";
 import type { Authenticator } from "./core/auth.ts";
 import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
@@ -29,6 +30,7 @@ import { openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
 import { agenda, retention } from "./postgres/agenda.ts";
+import { apiKeyStore } from "./postgres/api-keys.ts";
 import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { commandStore } from "./postgres/commands.ts";
@@ -119,7 +121,7 @@ export function openParts(
     retrySeconds: options.webhooks.retrySeconds,
     requestOf: async (cron) => cronRequest(parts, cron),
     limiter: once(async () => rateLimiter(database, options)),
-    authenticator: async () => undefined,
+    authenticator: openAuthenticator(options, { apiKeys: apiKeyStore(database), clock: systemClock }),
     pingDatabase: async () => ping(database),
     toPlain,
     toCommand,

@@ -1,6 +1,6 @@
 /** The first door of an app: its routes, and what the user has put before them. */
 
-import type { GraphRegistry } from "./core/graphs.ts";
+import type { Graph, GraphRegistry } from "./core/graphs.ts";
 import type { Doors } from "./core/model.ts";
 import type { AppParts } from "./app-parts.ts";
 import { withCors } from "./http/cors.ts";
@@ -12,7 +12,7 @@ import { errorResponse } from "./http/respond.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
 import { systemRoutes } from "./http/system.ts";
 import { once } from "./once.ts";
-import { isCustomApp, type ParsedOptions } from "./options.ts";
+import { isAuthentication, isCustomApp, type ParsedOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
 
 export interface AppRoutes {
@@ -24,7 +24,7 @@ export interface AppRoutes {
 }
 
 export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts: AppParts): AppRoutes {
-  const { title, description, authLevel, healthListsGraphs, disable, limits } = options;
+  const { title, description, authLevel, publicDocs, healthListsGraphs, disable, limits } = options;
   const { streaming, maxStreamResponseBytes, configurableHeaders } = options;
   const isEnabled = (route: Route): boolean => isServed(route, disable);
   const deps = {
@@ -50,12 +50,24 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     const routes = [...native, ...info, ...(await platform())];
-    return openApiDocument({ title, description, version: VERSION }, routes);
+    const about = { title, description, version: VERSION, signInSchemes: signInSchemes(options) };
+    return openApiDocument(about, routes);
   });
-  const system = systemRoutes({ graphs: () => graphs.list(), authLevel, healthListsGraphs, title, openApi });
+  const list = (): readonly Graph[] => graphs.list();
+  const system = systemRoutes({ graphs: list, authLevel, publicDocs, healthListsGraphs, title, openApi });
   native.push(...system.filter(isEnabled));
   return { native, info, platform };
 }
+
+/** None where nobody signs in. */
+function signInSchemes({ auth, securitySchemes = {} }: ParsedOptions): Readonly<Record<string, object>> {
+  if (auth === undefined || auth === "none") return {};
+  if (Object.keys(securitySchemes).length > 0) return securitySchemes;
+  return { signIn: (isAuthentication(auth) ? auth.securityScheme : undefined) ?? BEARER };
+}
+
+/** What most `Auth` objects and frameworks look at. */
+const BEARER = { type: "http", scheme: "bearer" };
 
 export function openFetch(
   { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,

@@ -57,6 +57,28 @@ export class LangGraphApp implements AsyncDisposable {
     });
   }
 
+  /** Whether callers sign in; `auth: "none"` says that they are not to. */
+  get hasAuth(): boolean {
+    return this.#options.auth !== undefined;
+  }
+
+  /**
+   * What a function host in the cloud asks before it serves the app.
+   * @throws TypeError when all of the internet could use it, and that was not said to be meant
+   */
+  checkDeployable(): void {
+    const { auth, authLevel, allowStudio } = this.#options;
+    if (auth === undefined && authLevel === "anonymous") {
+      throw new TypeError(
+        'new LangGraphApp(): authLevel "anonymous" lets everybody on the internet in. Give the app an auth, or the authLevel "function"; or write auth: "none", if that is meant.',
+      );
+    }
+    if (allowStudio)
+      throw new TypeError(
+        "new LangGraphApp(): allowStudio lets everybody in who says that they are LangGraph Studio; it is for development.",
+      );
+  }
+
   /** The path below which everything is served: `/api`. */
   get path(): string {
     const { routePrefix } = this.#options;

@@ -1,5 +1,8 @@
 export { LangGraphApp } from "./app.ts";
-export type { AppOptions, StoreOptions } from "./options.ts";
+export { apiKeys } from "./http/api-keys.ts";
+export { jwt, type JwtOptions } from "./http/jwt.ts";
+export type { AppOptions, AuthOption, StoreOptions } from "./options.ts";
+export type { Authentication, Authenticator, User } from "./core/auth.ts";
 export type {
   CompiledGraph,
   ContextFactory,

@@ -1,20 +1,38 @@
 /** What `new LangGraphApp()` takes, checked. */
 
 import { z } from "zod";
+import type { Authentication } from "./core/auth.ts";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { StoreIndex } from "./core/store-index.ts";
 import type { PruneStrategy, ThreadTtl } from "./core/threads.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
+import { isAuthObject, type AuthObject } from "./http/auth-object.ts";
 import type { CorsOptions } from "./http/cors.ts";
 import type { CustomApp } from "./http/custom.ts";
 import { FEATURES, type Feature } from "./http/features.ts";
 
-export { FEATURES, type CorsOptions, type CustomApp, type Feature };
+export { FEATURES, isAuthObject, type AuthObject, type CorsOptions, type CustomApp, type Feature };
 
 export interface AppOptions {
-  /** The function key that callers need where a graph does not say otherwise. Default: `function`. */
+  /**
+   * How it becomes known who calls: `jwt(…)`, `apiKeys()`, the `Auth` object of the official SDK, or a function that loads
+   * one, with the first request. What callers make is theirs alone then. `host`: a web framework around this app says who
+   * calls, as `app.fetch(request, { user })`; without, requests are refused. `none`: nobody is asked; a deployment
+   * without access control must say so. Default: function keys, which open endpoints and do not tell callers apart.
+   */
+  readonly auth?: AuthOption | undefined;
+  /** The function key that callers need where a graph does not say otherwise. Default: `function`; with `auth`, `anonymous`. */
   readonly authLevel?: AuthLevel;
+  /**
+   * Lets LangGraph Studio in, which only says that it is it: for an `Auth` object on a developer's own machine. No
+   * deployment starts with it. Default: false.
+   */
+  readonly allowStudio?: boolean | undefined;
+  /** How callers sign in, for the OpenAPI document; any one of them will do. Default: as `auth` says, if it does. */
+  readonly securitySchemes?: Readonly<Record<string, object>> | undefined;
+  /** Whether `/docs` and `/openapi.json` are there for callers who have not signed in. Default: false. */
+  readonly publicDocs?: boolean | undefined;
   /** The path below which everything is served, without slashes; as in host.json. Default: `api`. */
   readonly routePrefix?: string;
   /** `buffered` collects a stream into one response, for gateways that cannot stream. Default: `live`. */
@@ -89,6 +107,9 @@ export interface AppOptions {
   /** Where logs go; JSON lines on standard output if absent. Takes a pino, console or Powertools logger. */
   readonly logger?: Logger;
 }
+
+export type AuthOption =
+  "none" | "host" | Authentication | AuthObject | (() => AuthObject | Promise<AuthObject>);
 
 export interface StoreOptions {
   /** Finds items by meaning, with pgvector. Default: not. */
@@ -189,8 +210,22 @@ const HeaderPattern = z
   .string()
   .regex(/^[\w*-]+$/, "must be a header's name, or a part of one with `*` for the rest");
 
+const Auth = z.custom<AuthOption>(
+  (value) =>
+    value === "none" ||
+    value === "host" ||
+    typeof value === "function" ||
+    isAuthentication(value) ||
+    isAuthObject(value),
+  'must be "none", "host", jwt(…), apiKeys(), an Auth object of the SDK, or a function that loads one',
+);
+
 const Options = z.strictObject({
-  authLevel: z.enum(["anonymous", "function", "admin"]).default("function"),
+  auth: Auth.optional(),
+  authLevel: z.enum(["anonymous", "function", "admin"]).optional(),
+  allowStudio: z.boolean().default(false),
+  securitySchemes: z.record(z.string().regex(/^[\w.-]+$/), z.record(z.string(), z.unknown())).optional(),
+  publicDocs: z.boolean().default(false),
   routePrefix: z
     .string()
     .regex(/^([\w-]+(\/[\w-]+)*)?$/, 'must be like "api" or "agents/api", without slashes around it')
@@ -249,16 +284,23 @@ const Options = z.strictObject({
     .optional(),
 });
 
-export type ParsedOptions = z.output<typeof Options>;
+export type ParsedOptions = z.output<typeof Options> & { readonly authLevel: AuthLevel };
 
 /** @throws TypeError that names each option that is wrong and what it must be */
 export function parseOptions(options: AppOptions): ParsedOptions {
   const result = Options.safeParse(options);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { auth, authLevel = auth === undefined ? "function" : "anonymous" } = result.data;
+    return { ...result.data, authLevel };
+  }
   const problems = result.error.issues.map(
     ({ path, message }) => `${path.join(".") || "options"}: ${message}`,
   );
   throw new TypeError(`new LangGraphApp(): ${problems.join("; ")}`);
+}
+
+export function isAuthentication(value: unknown): value is Authentication {
+  return typeof value === "object" && value !== null && "open" in value && typeof value.open === "function";
 }
 
 export function isCustomApp(value: unknown): value is CustomApp {

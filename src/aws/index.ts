@@ -11,6 +11,8 @@ import { streamingRuntime } from "./runtime.ts";
 import { queueHandler, scheduleHandler, type QueueHandler, type ScheduleHandler } from "./worker.ts";
 
 export interface LambdaApp {
+  /** @throws TypeError for an app that must not be on the internet as it is */
+  readonly checkDeployable: () => void;
   /** Called with each invocation. */
   readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
 }
@@ -33,8 +35,12 @@ export interface LambdaHandlers {
   readonly schedule: ScheduleHandler;
 }
 
-/** The handlers to export from the entry module. Callers show the keys `FUNCTION_KEY` and `ADMIN_KEY`; none is open without. */
+/**
+ * The handlers to export from the entry module. Callers show the keys `FUNCTION_KEY` and `ADMIN_KEY`; none is open without.
+ * @throws TypeError for an app without any access control that does not say `auth: "none"`
+ */
 export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {}): LambdaHandlers {
+  app.checkDeployable();
   let keys: Keys | undefined;
   const queue = sqsQueue(readQueueUrl, systemClock);
   const doors = (): Doors => app.doors({ queue });

@@ -11,13 +11,19 @@ import { storageQueue } from "./queue.ts";
 import { queueHandler, timerHandler } from "./worker.ts";
 
 export interface AzureApp extends AsyncDisposable {
+  /** @throws TypeError for an app that must not be on the internet as it is */
+  readonly checkDeployable: () => void;
   /** Called once, and before `functions`. */
   readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
   readonly functions: () => readonly HttpFunction[];
 }
 
-/** Registers the app's functions. The host takes no more once the entry module has been imported, so call it there. */
+/**
+ * Registers the app's functions. The host takes no more once the entry module has been imported, so call it there.
+ * @throws TypeError for an app without any access control that does not say `auth: "none"`
+ */
 export function serveOnAzure(served: AzureApp): void {
+  served.checkDeployable();
   const settings = readAzureSettings();
   const { functionTimeoutMs } = settings;
   const queue = storageQueue(settings, systemClock);

@@ -3,10 +3,23 @@
 import { z } from "zod";
 import type { AppOptions } from "../options.ts";
 import { HEADER_VARIABLE, type ProjectOptions } from "../project/options.ts";
+import { isReference } from "./reference.ts";
 import { unsupported } from "./unsupported.ts";
 
 const anything = z.unknown().optional();
 const Minutes = z.number().positive("must be a number of minutes above 0");
+
+export const AuthSection = z.strictObject({
+  path: isReference.optional(),
+  disable_studio_auth: z.boolean().optional(),
+  openapi: z
+    .strictObject({
+      securitySchemes: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+      security: unsupported("is not supported: any one of the securitySchemes opens every route"),
+    })
+    .optional(),
+  cache: unsupported("is not supported: the callback is asked with each request"),
+});
 
 /** When the Platform looks for what has expired; here each tick does. */
 const SWEEPS = { sweep_interval_minutes: anything, sweep_limit: anything };

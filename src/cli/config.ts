@@ -12,6 +12,7 @@ import type { Variables } from "../settings.ts";
 import type { ProjectOptions } from "../project/options.ts";
 import { HttpSection, httpOptions } from "./config-http.ts";
 import {
+  AuthSection,
   CheckpointerSection,
   sectionOptions,
   StoreSection,
@@ -33,6 +34,10 @@ export interface LangGraphConfig {
   readonly httpApp: Reference | undefined;
   /** Of `store.index`. */
   readonly embed: Reference | undefined;
+  /** `auth.path`. */
+  readonly auth: Reference | undefined;
+  /** Whether LangGraph Studio may come in without credentials, on a developer's machine. */
+  readonly allowsStudio: boolean;
   readonly options: ProjectOptions;
   /** What is there and without effect here, as it is about the Platform's containers or its user interface. */
   readonly ignored: readonly string[];
@@ -78,14 +83,7 @@ const Config = z.strictObject({
     )
     .optional(),
   http: HttpSection.optional(),
-  auth: z
-    .strictObject({
-      path: unsupported(
-        "custom authentication is not supported yet: it is refused, so that nothing is served unprotected",
-      ),
-      disable_studio_auth: z.boolean().optional(), // Studio has no privileges here that could be turned off
-    })
-    .optional(),
+  auth: AuthSection.optional(),
   store: StoreSection.optional(),
   checkpointer: CheckpointerSection.optional(),
   webhooks: WebhooksSection.optional(),
@@ -97,10 +95,11 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
   const file = resolve(path);
   const folder = dirname(file);
   const config = parseConfig(path, await readText(file, path));
-  const { graphs, env, http, store } = config;
+  const { graphs, env, http, store, auth = {} } = config;
   const ofHttp = httpOptions(http ?? {});
   const ofSections = sectionOptions(config);
   const ignored = Object.keys(WITHOUT_EFFECT).filter((key) => Object.hasOwn(config, key));
+  const securitySchemes = auth.openapi?.securitySchemes;
   return {
     file,
     folder,
@@ -109,7 +108,14 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
     envFile: typeof env === "string" ? resolve(folder, env) : undefined,
     httpApp: http?.app === undefined ? undefined : toReference(folder, http.app),
     embed: store?.index === undefined ? undefined : toReference(folder, store.index.embed),
-    options: { ...ofHttp, ...ofSections, webhooks: { ...ofSections.webhooks, ...ofHttp.webhooks } },
+    auth: auth.path === undefined ? undefined : toReference(folder, auth.path),
+    allowsStudio: auth.disable_studio_auth !== true,
+    options: {
+      ...ofHttp,
+      ...ofSections,
+      webhooks: { ...ofSections.webhooks, ...ofHttp.webhooks },
+      ...(securitySchemes === undefined ? {} : { securitySchemes }),
+    },
     ignored,
     sweeps: sweepKeys(config),
   };

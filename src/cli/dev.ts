@@ -187,12 +187,13 @@ async function openDatabase(options: Options, project: Project): Promise<DevData
 async function watchProject(project: Project): Promise<Sources> {
   const names = ["package.json", "tsconfig.json"];
   if (project.kind === "app") return watchSources([project.folder], names);
-  const { file, envFile, graphs, httpApp, embed } = project.config;
+  const { file, envFile, graphs, httpApp, embed, auth } = project.config;
   const files = [
     file,
     envFile,
     httpApp?.file,
     embed?.file,
+    auth?.file,
     ...Object.values(graphs).map((graph) => graph.file),
   ];
   const folders = new Set([

@@ -22,7 +22,7 @@ export function entrySource(project: Project, target: Target): string {
   return [...app, ...host].join("\n");
 }
 
-function appSource({ graphs, httpApp, embed, options }: LangGraphConfig): readonly string[] {
+function appSource({ graphs, httpApp, embed, auth, options }: LangGraphConfig): readonly string[] {
   const entries = Object.entries(graphs).map(
     ([graph, { description, ...reference }]) =>
       `    ${quoted(graph)}: { ${exportSource(reference)}, description: ${quoted(description)} },`,
@@ -33,6 +33,7 @@ function appSource({ graphs, httpApp, embed, options }: LangGraphConfig): readon
     `  options: ${JSON.stringify(options)},`,
     ...(httpApp === undefined ? [] : [`  customApp: { ${exportSource(httpApp)} },`]),
     ...(embed === undefined ? [] : [`  embed: { ${exportSource(embed)} },`]),
+    ...(auth === undefined ? [] : [`  auth: { ${exportSource(auth)} },`]),
     "  graphs: {",
     ...entries,
     "  },",

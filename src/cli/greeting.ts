@@ -5,10 +5,11 @@ import { styled } from "./terminal.ts";
 
 type Serving = Extract<ServerMessage, { kind: "serving" }>;
 
-export function greeting({ url, graphs, keyVariable }: Serving, database: string): string {
+export function greeting({ url, graphs, keyVariable, warning }: Serving, database: string): string {
   const names = graphs.map(({ name, description }) => `  ${name.padEnd(16)} ${description ?? ""}`.trimEnd());
   const studio = `https://smith.langchain.com/studio/?baseUrl=${encodeURIComponent(url)}`;
   return [
+    ...(warning === undefined ? [] : [`${styled("yellow", "Warning")}: ${warning}`, ""]),
     `Serving on ${styled("bold", url)}`,
     `  documentation    ${url}/docs`,
     `  Studio           ${studio}`,

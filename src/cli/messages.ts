@@ -8,6 +8,7 @@ const ServerMessage = z.discriminatedUnion("kind", [
     url: z.string(),
     database: z.string(),
     keyVariable: z.string().optional(),
+    warning: z.string().optional(),
     graphs: z.array(z.object({ name: z.string(), description: z.string().optional() })),
   }),
   z.object({ kind: z.literal("graph"), graph: z.string(), message: z.string() }),

@@ -6,6 +6,7 @@ import type { LangGraphApp } from "../app.ts";
 import type { CorsOptions } from "../options.ts";
 import { loadExport, type ProjectExport } from "../project/graph.ts";
 import { projectApp, type ProjectGraph } from "../project/app.ts";
+import { loadAuth } from "../project/auth.ts";
 import { loadCustomApp } from "../project/custom.ts";
 import { loadEmbeddings } from "../project/options.ts";
 import type { LangGraphConfig } from "./config.ts";
@@ -30,28 +31,37 @@ const LOCAL_PAGES: CorsOptions = {
   allowOriginRegex: String.raw`https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?`,
 };
 
-/** @throws Error with file and line of what cannot be loaded */
-export async function openProject(project: Project): Promise<OpenProject> {
+/**
+ * @param isPrivate only this machine can reach the server
+ * @throws Error with file and line of what cannot be loaded
+ */
+export async function openProject(
+  project: Project,
+  { isPrivate }: { readonly isPrivate: boolean },
+): Promise<OpenProject> {
   if (project.kind === "app") return { app: await loadApp(project), check: async () => undefined };
   const { config, folder } = project;
   const graphs = graphsOf(config);
   const customApp = config.httpApp && exported(config.httpApp);
   const embed = config.embed && exported(config.embed);
-  if (embed !== undefined) {
-    await loadEmbeddings(embed).catch((error: unknown) => {
-      throw new Error(`store.index.embed cannot be loaded: ${explainLoading(error, folder)}`, {
-        cause: error,
-      });
+  const auth = config.auth && exported(config.auth);
+  const check = async (key: string, loading: Promise<unknown> | undefined): Promise<void> => {
+    await loading?.catch((error: unknown) => {
+      throw new Error(`${key} cannot be loaded: ${explainLoading(error, folder)}`, { cause: error });
     });
-  }
-  if (customApp !== undefined) {
-    // At once, as no request may go past the middleware that it may have.
-    await loadCustomApp(customApp).catch((error: unknown) => {
-      throw new Error(`http.app cannot be loaded: ${explainLoading(error, folder)}`, { cause: error });
-    });
-  }
+  };
+  await check("store.index.embed", embed && loadEmbeddings(embed));
+  await check("http.app", customApp && loadCustomApp(customApp)); // no request may go past its middleware
+  await check("auth.path", auth && loadAuth(auth));
+  const allowStudio = isPrivate && config.allowsStudio;
   return {
-    app: projectApp({ graphs, customApp, embed, options: { cors: LOCAL_PAGES, ...config.options } }),
+    app: projectApp({
+      graphs,
+      customApp,
+      embed,
+      auth,
+      options: { cors: LOCAL_PAGES, allowStudio, ...config.options },
+    }),
     check: async (tell) => {
       await Promise.all(
         Object.entries(graphs).map(async ([graph, found]) => {

@@ -13,6 +13,7 @@ Commands
   build        bundles the project for Azure Functions or AWS Lambda
   migrate      brings the database's schema up to date
   init         makes a new project
+  keys         makes, lists and revokes API keys
 
 Options
   --version    shows the version
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./build.ts")).build,
   migrate: async () => (await import("./migrate.ts")).migrate,
   init: async () => (await import("./init.ts")).init,
+  keys: async () => (await import("./keys.ts")).keys,
 };
 
 /** The exit code. */

@@ -4,9 +4,11 @@
  */
 
 import { parseArgs } from "node:util";
+import { isLoopback } from "../local/listener.ts";
 import { serveLocally } from "../local/serve.ts";
 import type { ServerMessage } from "./messages.ts";
 import { openProject } from "./open-project.ts";
+import { readLocalSettings } from "../settings.ts";
 import { findProject, PROJECT_OPTIONS } from "./project.ts";
 
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
@@ -22,12 +24,13 @@ async function tell(message: ServerMessage): Promise<void> {
 async function main(): Promise<void> {
   await takeTypeScript();
   const { config, app } = parseArgs({ options: PROJECT_OPTIONS }).values;
-  const project = await openProject(await findProject({ config, app })).catch(fail(true));
+  const isPrivate = isLoopback(readLocalSettings().host);
+  const project = await openProject(await findProject({ config, app }), { isPrivate }).catch(fail(true));
   if (project === undefined) return;
   const server = await serveLocally(project.app).catch(fail(false));
   if (server === undefined) return;
-  const { url, database, keyVariable } = server;
-  await tell({ kind: "serving", url, database, keyVariable, graphs: [...project.app.graphs] });
+  const { url, database, keyVariable, warning } = server;
+  await tell({ kind: "serving", url, database, keyVariable, warning, graphs: [...project.app.graphs] });
   const checked = project
     .check((problem) => void tell({ kind: "graph", ...problem }))
     .then(async () => tell({ kind: "checked" }));

@@ -1,6 +1,8 @@
 /** The rules of access: who calls, what they may do, and which of the things that there are they reach. */
 
+import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { ApiKeyStore } from "./api-keys.ts";
 import type { JsonObject } from "./model.ts";
 
 /** Who has signed in, in the words of the LangGraph Platform; graphs find it as `configurable.langgraph_auth_user`. */
@@ -75,6 +77,20 @@ export interface Caller {
   readonly storeOwner: string | undefined;
   /** @throws AppError `forbidden`; what a handler throws */
   readonly authorize: <Value extends JsonObject>(event: AuthEvent, value: Value) => Promise<Grant<Value>>;
+}
+
+/** What an authenticator may use of the server. */
+export interface AuthHost {
+  readonly apiKeys: ApiKeyStore;
+  readonly clock: Clock;
+}
+
+/** How it becomes known who calls: `jwt(…)`, `apiKeys()`, or one of your own. */
+export interface Authentication {
+  /** Called when the first request comes. */
+  readonly open: (host: AuthHost) => Authenticator | Promise<Authenticator>;
+  /** For the OpenAPI document. @see https://spec.openapis.org/oas/v3.1.0#security-scheme-object */
+  readonly securityScheme?: JsonObject | undefined;
 }
 
 /** Tells who sends a request, and what they may do. */

@@ -35,14 +35,15 @@ export interface SignIn {
  * @throws AppError `unauthorized`; what the authenticator throws
  */
 export async function signIn(
-  authenticator: Authenticator | undefined,
+  openAuthenticator: () => Promise<Authenticator | undefined>,
   request: Request,
   { user: known }: Invocation,
   { isPublic, isOptional }: SignIn,
 ): Promise<Caller> {
+  if (isPublic) return callerOf(undefined);
+  const authenticator = await openAuthenticator();
   if (known !== undefined) return callerOf(known, authenticator?.policy);
   if (authenticator === undefined) return SYSTEM;
-  if (isPublic) return callerOf(undefined);
   const { url, method, headers } = request; // the body is the route's
   const user = await authenticator.authenticate(new Request(url, { method, headers }));
   if (user === undefined && !isOptional)

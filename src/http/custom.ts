@@ -2,8 +2,8 @@
 
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
+import type { Caller, User } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
-import { requireLevel } from "./authenticate.ts";
 
 /**
  * A Hono app, whose routes come before ours and whose middleware sees our requests too; or anything else with a
@@ -21,20 +21,31 @@ export interface CustomRoutes {
 
 interface Env {
   readonly Bindings: { readonly invocation: Invocation };
+  readonly Variables: {
+    caller?: Caller;
+    /** As custom routes of the official server find it. */
+    auth?: { readonly user: User; readonly scopes: readonly string[] };
+  };
 }
 
+/** What a route asks of its callers before anything else. */
+export type Guard = (request: Request, invocation: Invocation) => Promise<Caller>;
+
 /**
- * Callers are checked before anything of the user's runs: for the level of the route of ours that the request would
- * reach, so that a custom route in its place is protected as it was.
+ * Callers are checked before anything of the user's runs: as by the route of ours that the request would reach, so that
+ * a custom route in its place is protected as it was. Other routes find who has signed in as `context.get("auth").user`.
  */
 export function addCustomRoutes(
   hono: Hono<Env>,
-  { app, authLevel }: CustomRoutes,
-  levelOf: (handler: unknown) => AuthLevel | undefined,
+  { app }: Pick<CustomRoutes, "app">,
+  guards: { readonly of: (handler: unknown) => Guard | undefined; readonly others: Guard },
 ): void {
   const guard: MiddlewareHandler<Env> = async (context, next) => {
-    const levels = matchedRoutes(context).flatMap(({ handler }) => levelOf(handler) ?? []);
-    requireLevel(levels[0] ?? authLevel, context.env.invocation.authLevel);
+    const [ours] = matchedRoutes(context).flatMap(({ handler }) => guards.of(handler) ?? []);
+    const caller = await (ours ?? guards.others)(context.req.raw, context.env.invocation);
+    context.set("caller", caller);
+    const { user } = caller;
+    if (user !== undefined) context.set("auth", { user, scopes: user.permissions });
     await next();
   };
   hono.use("*", guard);

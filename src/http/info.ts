@@ -23,7 +23,13 @@ const OkQuery = z.strictObject({
 const FLAGS = { assistants: true, crons: true };
 
 export function infoRoutes({ pingDatabase }: InfoDeps): readonly Route[] {
-  const common = { method: "GET", authLevel: "anonymous", isRateLimited: false, isPlatform: true } as const;
+  const common = {
+    method: "GET",
+    authLevel: "anonymous",
+    permission: "public",
+    isRateLimited: false,
+    isPlatform: true,
+  } as const;
   return [
     {
       ...common,

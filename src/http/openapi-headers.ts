@@ -37,6 +37,7 @@ export const ANSWER_HEADERS = {
     schema: text,
   },
   "Retry-After": { description: "Seconds.", schema: count },
+  "WWW-Authenticate": { description: "Which credentials are wanted.", schema: text },
   "X-Pagination-Next": { description: "The offset of the next page, if there is one.", schema: count },
   "X-Pagination-Total": {
     description: "How many match, as far as they have been counted.",

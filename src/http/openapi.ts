@@ -12,6 +12,8 @@ export interface OpenApiInfo {
   readonly title: string;
   readonly version: string;
   readonly description: string;
+  /** How callers sign in, by name; none where they only need function keys. */
+  readonly signInSchemes: Readonly<Record<string, object>>;
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -21,14 +23,20 @@ const ErrorAnswer = z.object({
   detail: z.string().meta({ description: "For a person." }),
 });
 
-export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): OpenApiDocument {
+export function openApiDocument(
+  { signInSchemes, ...info }: OpenApiInfo,
+  routes: readonly Route[],
+): OpenApiDocument {
   const schemas = new Schemas();
   const error = schemas.add("Error", ErrorAnswer, "output");
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     paths[route.path] = {
       ...paths[route.path],
-      [route.method.toLowerCase()]: operation(route, schemas, error),
+      [route.method.toLowerCase()]: {
+        security: security(route, Object.keys(signInSchemes)),
+        ...operation(route, schemas, error),
+      },
     };
   }
   return {
@@ -41,6 +49,7 @@ export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): Op
       securitySchemes: {
         functionKey: { type: "apiKey", in: "header", name: "x-functions-key" },
         functionKeyInQuery: { type: "apiKey", in: "query", name: "code" },
+        ...signInSchemes,
       },
     },
   };
@@ -48,15 +57,25 @@ export function openApiDocument(info: OpenApiInfo, routes: readonly Route[]): Op
 
 type Schema = Readonly<Record<string, unknown>>;
 
+/** Ways to be let in, one of which will do; none where all are let in. */
+function security(
+  { authLevel, permission, isOpen }: Route,
+  schemes: readonly string[],
+): readonly Readonly<Record<string, readonly never[]>>[] {
+  const keys = authLevel === "anonymous" ? [{}] : [{ functionKey: [] }, { functionKeyInQuery: [] }];
+  const needsSignIn = schemes.length > 0 && permission !== "public" && isOpen !== true;
+  if (needsSignIn) return keys.flatMap((key) => schemes.map((scheme) => ({ ...key, [scheme]: [] })));
+  return authLevel === "anonymous" ? [] : keys;
+}
+
 function operation(route: Route, schemas: Schemas, error: Schema): Schema {
-  const { authLevel, docs } = route;
+  const { docs } = route;
   const { operationId, summary, tag, body } = docs;
   const parameters = parametersOf(route);
   return {
     operationId,
     summary,
     tags: [tag],
-    security: authLevel === "anonymous" ? [] : [{ functionKey: [] }, { functionKeyInQuery: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
@@ -76,8 +95,14 @@ function operation(route: Route, schemas: Schemas, error: Schema): Schema {
 }
 
 /** What any route of this kind may answer; its own words for it are better. */
-function impliedAnswers({ path, authLevel, isRateLimited, docs }: Route): Route["docs"]["responses"] {
-  const isGuarded = authLevel !== "anonymous" || isRateLimited; // by the level of the graph, if not by its own
+function impliedAnswers({
+  path,
+  authLevel,
+  permission,
+  docs,
+  isRateLimited,
+}: Route): Route["docs"]["responses"] {
+  const isGuarded = authLevel !== "anonymous" || permission !== "public"; // by the level of the graph, if not by its own
   const names = pathNames(path);
   const isChecked =
     docs.body !== undefined || docs.query !== undefined || names.length > 0 || docs.headers !== undefined;
@@ -85,7 +110,9 @@ function impliedAnswers({ path, authLevel, isRateLimited, docs }: Route): Route[
     ...(docs.body !== undefined || names.includes("thread_id")
       ? { 400: "The body is not JSON or over a limit, or the thread id is not valid" }
       : {}),
-    ...(isGuarded ? { 401: "A function key is missing", 403: "The function key does not open this" } : {}),
+    ...(isGuarded
+      ? { 401: "A key or a credential is missing or not valid", 403: "The caller may not do this" }
+      : {}),
     ...(isChecked ? { 422: "A field is not what was expected" } : {}),
     ...(isRateLimited ? { 429: "Too many requests; see Retry-After" } : {}),
     500: "The server failed",
@@ -93,8 +120,12 @@ function impliedAnswers({ path, authLevel, isRateLimited, docs }: Route): Route[
   };
 }
 
-/** When asking again makes sense. */
-const RETRIABLE = new Set(["429", "503"]);
+/** The headers that errors of a status may have. */
+const ERROR_HEADERS: Readonly<Record<string, readonly AnswerHeader[]>> = {
+  401: ["WWW-Authenticate"],
+  429: ["Retry-After"],
+  503: ["Retry-After"],
+};
 
 interface AnswerOf {
   readonly status: string;
@@ -108,10 +139,11 @@ function answerOf(
   schemas: Schemas,
 ): Schema {
   if (typeof docs === "string") {
+    const headers = ERROR_HEADERS[status];
     return {
       description: docs,
       content: { "application/json": { schema: error } },
-      ...(RETRIABLE.has(status) ? { headers: headersOf(["Retry-After"]) } : {}),
+      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
     };
   }
   const { description, contentType = "application/json", schema, others, headers } = docs;

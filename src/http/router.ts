@@ -7,7 +7,7 @@ import type { AuthLevel, Invocation } from "../core/model.ts";
 import type { Logger, RateLimiter } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
-import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes } from "./custom.ts";
+import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes, type Guard } from "./custom.ts";
 import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
 import { errorResponse } from "./respond.ts";
 
@@ -53,7 +53,7 @@ export interface Route {
   readonly path: string;
   /** The key level that callers need. */
   readonly authLevel: AuthLevel;
-  /** What callers must be allowed to do; its handler asks for it before it does anything. */
+  /** What callers must be allowed to do; its handler asks for it before it answers. */
   readonly permission?: Permission;
   /** Whether it takes callers who have not signed in. */
   readonly isOpen?: boolean;
@@ -79,6 +79,7 @@ export interface RouterOptions {
 
 interface Env {
   readonly Bindings: { readonly invocation: Invocation };
+  readonly Variables: { caller?: Caller };
 }
 
 /** Always resolves to a response. */
@@ -97,13 +98,18 @@ export function createRouter(
 
 function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   const hono = new Hono<Env>({ strict: false }).basePath(options.prefix === "" ? "/" : `/${options.prefix}`);
-  const levels = new Map<unknown, AuthLevel>();
-  if (options.custom !== undefined) addCustomRoutes(hono, options.custom, (handler) => levels.get(handler));
+  const guards = new Map<unknown, Guard>();
+  if (options.custom !== undefined) {
+    const others = guardOf(options, { authLevel: options.custom.authLevel });
+    addCustomRoutes(hono, options.custom, { of: (handler) => guards.get(handler), others });
+  }
   // In this order `/runs/crons` comes before `/runs/{run_id}`, which would take it.
   for (const path of [...new Set(routes.map((route) => route.path))].toSorted()) {
     for (const route of routes.filter((route) => route.path === path)) {
-      const handler = async (context: Context<Env>): Promise<Response> => serve(options, route, context);
-      levels.set(handler, route.authLevel);
+      const guard = guardOf(options, route);
+      const handler = async (context: Context<Env>): Promise<Response> =>
+        serve({ ...options, guard }, route, context);
+      guards.set(handler, guard);
       hono.on(route.method, honoPath(path), handler);
     }
     hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
@@ -112,41 +118,51 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
   return hono;
 }
 
+/** @throws AppError `unauthorized`, `forbidden`; what the authenticator throws */
+function guardOf(
+  { authenticator }: RouterOptions,
+  { authLevel, permission, isOpen = false }: Pick<Route, "authLevel" | "permission" | "isOpen">,
+): Guard {
+  const rules = { isPublic: permission === "public", isOptional: isOpen };
+  return async (request, invocation) => {
+    requireLevel(authLevel, invocation.authLevel);
+    return signIn(authenticator, request, invocation, rules);
+  };
+}
+
 /** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
 async function otherAnswer(
-  { custom, prefix, logger }: RouterOptions,
+  options: RouterOptions,
   request: Request,
-  { authLevel }: Invocation,
+  invocation: Invocation,
 ): Promise<Response> {
+  const { custom, prefix, logger } = options;
   try {
-    if (custom !== undefined) requireLevel(custom.authLevel, authLevel);
+    if (custom !== undefined) await guardOf(options, { authLevel: custom.authLevel })(request, invocation);
     const answer = await customAnswer(custom, { request, prefix });
     if (answer !== undefined) return answer;
     throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
   } catch (error) {
-    return errorResponse(error, logger);
+    return chosenResponse(error) ?? errorResponse(error, logger);
   }
 }
 
-/** Of an `HTTPException`, which custom routes throw; of whichever copy of Hono. */
-function chosenResponse(error: Error): Response | undefined {
-  if (!("getResponse" in error) || typeof error.getResponse !== "function") return undefined;
+/** Of an `HTTPException`, which custom routes throw, of whichever copy of Hono; or of one of an `Auth` object's callbacks. */
+function chosenResponse(error: unknown): Response | undefined {
+  if (!(error instanceof Error) || !("getResponse" in error) || typeof error.getResponse !== "function")
+    return undefined;
   const response: unknown = Reflect.apply(error.getResponse, error, []);
   return response instanceof Response ? response : undefined;
 }
 
 async function serve(
-  { limiter, authenticator, prefix, custom }: RouterOptions,
+  { limiter, prefix, custom, guard }: RouterOptions & { readonly guard: Guard },
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
   const { invocation } = context.env;
   const request = await unreadRequest(context);
-  requireLevel(route.authLevel, invocation.authLevel);
-  const caller = await signIn(await authenticator(), request, invocation, {
-    isPublic: route.permission === "public",
-    isOptional: route.isOpen === true,
-  });
+  const caller = context.get("caller") ?? (await guard(request, invocation));
   if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation, caller));
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);

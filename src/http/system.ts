@@ -11,6 +11,8 @@ import type { Route } from "./router.ts";
 export interface SystemDeps {
   readonly graphs: () => readonly Graph[];
   readonly authLevel: AuthLevel;
+  /** Whether the document and its page are there for callers who have not signed in. */
+  readonly publicDocs: boolean;
   /** Whether `/health`, which asks for no key, lists the graphs. */
   readonly healthListsGraphs: boolean;
   readonly openApi: () => Promise<OpenApiDocument>;
@@ -42,6 +44,7 @@ function healthRoutes({ graphs, authLevel, healthListsGraphs }: SystemDeps): rea
       method: "GET",
       path: "/health",
       authLevel: "anonymous",
+      permission: "public",
       isRateLimited: false,
       docs: { operationId: "health", summary: "Health check", tag: "system", responses },
       handle: healthListsGraphs ? details : () => json({ status: "ok" }),
@@ -50,6 +53,7 @@ function healthRoutes({ graphs, authLevel, healthListsGraphs }: SystemDeps): rea
       method: "GET",
       path: "/health/details",
       authLevel,
+      permission: "signed-in",
       isRateLimited: false,
       docs: {
         operationId: "health_details",
@@ -62,7 +66,7 @@ function healthRoutes({ graphs, authLevel, healthListsGraphs }: SystemDeps): rea
   ];
 }
 
-function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[] {
+function docsRoutes({ authLevel, publicDocs, openApi, title }: SystemDeps): readonly Route[] {
   const text = (description: string, contentType: string) => ({
     description,
     contentType,
@@ -73,7 +77,8 @@ function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[]
     {
       ...common,
       path: "/openapi.json",
-      authLevel,
+      authLevel: publicDocs ? "anonymous" : authLevel,
+      permission: publicDocs ? "public" : "signed-in",
       docs: {
         operationId: "openapi",
         summary: "This document",
@@ -85,7 +90,8 @@ function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[]
     {
       ...common,
       path: "/docs",
-      authLevel: "anonymous", // it shows nothing by itself: what it reads, openapi.json, has the app's level
+      authLevel: "anonymous", // it shows nothing by itself: what it reads, openapi.json, is protected
+      permission: "public",
       docs: {
         operationId: "docs",
         summary: "This document as a page",
@@ -98,6 +104,7 @@ function docsRoutes({ authLevel, openApi, title }: SystemDeps): readonly Route[]
       ...common,
       path: "/docs/{name}",
       authLevel: "anonymous",
+      permission: "public",
       docs: {
         operationId: "docs_file",
         summary: "A file of the page",

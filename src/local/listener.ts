@@ -63,6 +63,11 @@ export async function listen({ port, host, keys }: LocalSettings): Promise<Liste
   };
 }
 
+/** Whether only this machine reaches a server that listens there. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
 function requestListener(
   doors: () => Promise<Doors | undefined>,
   keys: LocalSettings["keys"],

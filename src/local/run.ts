@@ -65,6 +65,7 @@ function greeting(app: LangGraphApp, server: LocalServer): string {
     `  ${name.padEnd(16)} ${description ?? ""}`.trimEnd(),
   );
   return [
+    ...(server.warning === undefined ? [] : [`Warning: ${server.warning}`, ""]),
     `Serving on ${server.url}`,
     `  database         ${server.database}`,
     `  documentation    ${server.url}/docs`,

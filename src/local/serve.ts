@@ -6,7 +6,7 @@ import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 import { readLocalSettings, type LocalSettings } from "../settings.ts";
-import { listen } from "./listener.ts";
+import { isLoopback, listen } from "./listener.ts";
 import { startEmbeddedPostgres } from "./postgres.ts";
 
 export interface LocalOptions {
@@ -32,6 +32,8 @@ export interface LocalServer extends AsyncDisposable {
   readonly database: string;
   /** The variable whose value callers send as `x-functions-key`; undefined when everything is open. */
   readonly keyVariable: "FUNCTION_KEY" | "ADMIN_KEY" | undefined;
+  /** For a person: what is dangerous about the way in which it is served. */
+  readonly warning: string | undefined;
 }
 
 const TICK_MS = 1_000;
@@ -65,6 +67,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
       url: `${listener.origin}${app.path}`,
       database: database.description,
       keyVariable: keyVariable(settings),
+      warning: warning(app, settings),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -98,6 +101,12 @@ export function explainDatabase(error: unknown, database: string, advice = ""): 
     `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL${advice}.`,
     { cause: error },
   );
+}
+
+function warning({ hasAuth }: LangGraphApp, { host, keys }: LocalSettings): string | undefined {
+  const isAsked = hasAuth || keys.function !== undefined || keys.admin !== undefined;
+  if (isAsked || isLoopback(host)) return undefined;
+  return `Everybody who reaches ${host} can do everything here: set FUNCTION_KEY, or give the app an auth.`;
 }
 
 function keyVariable({ keys }: LocalSettings): LocalServer["keyVariable"] {

@@ -14,6 +14,7 @@ import { assistants } from "./migrations/0007_assistants.ts";
 import { store } from "./migrations/0008_store.ts";
 import { protocol } from "./migrations/0009_protocol.ts";
 import { owners } from "./migrations/0010_owners.ts";
+import { apiKeys } from "./migrations/0014_api_keys.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 /** In order; a released one never changes. */
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0008_store", statements: store },
   { name: "0009_protocol", statements: protocol },
   { name: "0010_owners", statements: owners },
+  { name: "0014_api_keys", statements: apiKeys },
 ];
 
 /** Any number that no other program uses for an advisory lock on this database. */

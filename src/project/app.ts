@@ -2,6 +2,7 @@
 
 import { LangGraphApp } from "../app.ts";
 import { allVariables } from "../settings.ts";
+import { loadAuth } from "./auth.ts";
 import { loadCustomApp } from "./custom.ts";
 import { graphSource, type ProjectExport } from "./graph.ts";
 import { appOptions, type ProjectOptions } from "./options.ts";
@@ -17,13 +18,18 @@ export interface Project {
   readonly customApp?: ProjectExport | undefined;
   /** `store.index.embed`: loaded with the first text that is embedded. */
   readonly embed?: ProjectExport | undefined;
+  /** `auth.path`: who callers are, and what they may do; loaded with the first request. */
+  readonly auth?: ProjectExport | undefined;
   readonly options?: ProjectOptions;
 }
 
 /** @throws TypeError that says which graph or option is wrong, and what to do */
-export function projectApp({ graphs, customApp, embed, options = {} }: Project): LangGraphApp {
-  const customRoutes = customApp && (async () => loadCustomApp(customApp));
-  const app = new LangGraphApp({ ...appOptions(options, embed, allVariables()), customRoutes });
+export function projectApp({ graphs, customApp, embed, auth, options = {} }: Project): LangGraphApp {
+  const app = new LangGraphApp({
+    ...appOptions(options, embed, allVariables()),
+    customRoutes: customApp && (async () => loadCustomApp(customApp)),
+    auth: auth && (async () => loadAuth(auth)),
+  });
   for (const [name, { description, ...exported }] of Object.entries(graphs))
     app.register({ name, graph: graphSource(exported), description });
   return app;

@@ -7,7 +7,7 @@ import { exportOf, type ProjectExport } from "./graph.ts";
 
 export interface ProjectOptions extends Pick<
   AppOptions,
-  "cors" | "disable" | "routePrefix" | "threads" | "configurableHeaders"
+  "cors" | "disable" | "routePrefix" | "threads" | "configurableHeaders" | "securitySchemes" | "allowStudio"
 > {
   readonly store?: {
     /** Without what embeds, which is code. */
