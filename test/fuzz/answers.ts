@@ -2,6 +2,7 @@
 
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { createParser } from "eventsource-parser";
+import { z } from "zod";
 import type { Document, Operation } from "./document.ts";
 import type { FuzzedRequest } from "./requests.ts";
 import type { Things } from "./things.ts";
@@ -193,7 +194,8 @@ function makeValidators(document: Document) {
 
 /** Its references are into the document. */
 function absolute(schema: object): object {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"document#/')) as object;
+  const text = JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"document#/');
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
 }
 
 function curl({ method, url, headers, body }: Sent): string {

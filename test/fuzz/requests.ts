@@ -66,7 +66,8 @@ type Spoiling = typeof spoiling extends fc.Arbitrary<infer T> ? T : never;
 
 /** Goes down into the value as `at` says, and spoils what it finds there. */
 function spoilt(value: unknown, { at, how, ...rest }: Spoiling): unknown {
-  const members = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  const members: readonly (readonly [string, unknown])[] =
+    typeof value === "object" && value !== null ? Object.entries(value) : [];
   const index = at % (members.length + 1);
   const chosen = members[index];
   if (chosen === undefined) {
@@ -75,10 +76,10 @@ function spoilt(value: unknown, { at, how, ...rest }: Spoiling): unknown {
   }
   const further = Math.floor(at / (members.length + 1));
   const [key, member] = chosen;
-  const left =
-    how === "remove" && further % 2 === 0 ? [] : [[key, spoilt(member, { at: further, how, ...rest })]];
-  const renamed = how === "rename" && further % 2 === 0 ? [[rest.name, member]] : left;
-  const others = members.toSpliced(index, 1, ...(renamed as [string, unknown][]));
+  const inDepth: readonly [string, unknown] = [key, spoilt(member, { at: further, how, ...rest })];
+  const isHere = further % 2 === 0;
+  const put = isHere && how === "rename" ? ([rest.name, member] as const) : inDepth;
+  const others = members.toSpliced(index, 1, ...(isHere && how === "remove" ? [] : [put]));
   return Array.isArray(value) ? others.map(([, item]) => item) : Object.fromEntries(others);
 }
 
