@@ -166,8 +166,17 @@ async function serve(
   if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation, caller));
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
-  const response = await route.handle({ request, path, params: context.req.param(), invocation, caller });
+  const params = storable(context.req.param());
+  const response = await route.handle({ request, path, params, invocation, caller });
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
+}
+
+/** A thread's id has rules of its own. @throws AppError `invalid_request` for text that Postgres cannot store */
+function storable(params: Call["params"]): Call["params"] {
+  for (const [name, value] of Object.entries(params))
+    if (name !== "thread_id" && value.includes("\u0000"))
+      throw new AppError("invalid_request", `${name}: has a NUL character`);
+  return params;
 }
 
 function refuseMethod(

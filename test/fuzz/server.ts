@@ -3,11 +3,18 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { inspect } from "node:util";
+import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp } from "langgraph-functions";
 import { serveLocally } from "langgraph-functions/local";
 import { z } from "zod";
 import { counter, echo, pausing } from "../support/graphs.ts";
-import { nested } from "../support/streaming-graphs.ts";
+
+const nested = new StateGraph(Annotation.Root({ value: Annotation<unknown>, text: Annotation<unknown> }))
+  .addNode("inner", echo)
+  .addNode("last", (state) => state)
+  .addEdge(START, "inner")
+  .addEdge("inner", "last")
+  .compile();
 
 const checked = z.object({
   value: z.array(z.number()).max(3).optional(),

@@ -277,6 +277,9 @@ test("an empty extract is no reason to fail, nor is a NUL in a search", async ()
   expect((await server.post("/threads/search", { extract: {}, limit: 1 })).status).toBe(200);
   for (const path of ["/runs/crons/search", "/runs/crons/count", "/threads/search", "/assistants/search"])
     expect((await server.post(path, { metadata: { a: "\u0000" } })).status).toBe(422);
+  for (const path of ["history?before=%00", "state/%00", "runs/%00", "history?select=values.%00"])
+    expect([path, (await server.get(`/threads/t/${path}`)).status]).toEqual([path, 422]);
+  expect((await server.get("/assistants/%00")).status).toBe(422);
   const cancel = await server.post("/runs/cancel", { thread_id: "\u0000", run_ids: [] });
   expect(cancel.status).toBe(422);
 });
