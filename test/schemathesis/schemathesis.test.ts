@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect, promisify } from "node:util";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { ApprovalInput, ChatInput, DigestInput } from "../../functions/inputs.ts";
 import { counter, echo } from "../support/graphs.ts";
 import { installPackages } from "../support/python.ts";
-import { startServer } from "../support/server.ts";
+import { startServer, type TestServer } from "../support/server.ts";
 import { cuttingProxy } from "./cutting-proxy.ts";
 
 const run = promisify(execFile);
@@ -50,6 +51,7 @@ test(
     await using proxy = await cuttingProxy(server.url);
     const env = {
       ...process.env,
+      KNOWN_THINGS: JSON.stringify(await makeThings(server)),
       SCHEMATHESIS_HOOKS: "hooks",
       PYTHONPATH: here,
       PYTHONDONTWRITEBYTECODE: "1",
@@ -76,3 +78,31 @@ test(
     expect(server.errors).toEqual([]);
   },
 );
+
+/** By the names that fields and parameters call them. */
+async function makeThings(server: TestServer): Promise<Readonly<Record<string, readonly string[]>>> {
+  const made = async (path: string, body: object, name: string): Promise<string> => {
+    const answer = await server.post(path, body);
+    return z
+      .record(z.string(), z.unknown())
+      .transform((fields) => String(fields[name]))
+      .parse(answer.body);
+  };
+  const things: Record<string, string[]> = { thread_id: [], run_id: [], cron_id: [], checkpoint_id: [] };
+  const input = { input: { text: "a" } };
+  for (let count = 0; count < 3; count += 1) {
+    const thread = await made("/threads", {}, "thread_id");
+    const run = await made(`/threads/${thread}/runs`, { assistant_id: "echo", ...input }, "run_id");
+    await server.get(`/threads/${thread}/runs/${run}/join`);
+    const state = await server.get(`/threads/${thread}/state`);
+    const { checkpoint } = z
+      .object({ checkpoint: z.object({ checkpoint_id: z.string() }) })
+      .parse(state.body);
+    things["thread_id"]?.push(thread);
+    things["run_id"]?.push(run);
+    things["checkpoint_id"]?.push(checkpoint.checkpoint_id);
+    const cron = { assistant_id: "echo", schedule: "0 0 1 1 *", ...input };
+    things["cron_id"]?.push(await made("/runs/crons", cron, "cron_id"));
+  }
+  return { ...things, assistant_id: ["echo", "counter", "approval"], graph_id: ["echo", "counter"] };
+}
