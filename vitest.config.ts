@@ -25,7 +25,7 @@ export default defineConfig({
     // The package by its own name, as a user's app imports it, but from source.
     alias: [
       { find: /^langgraph-functions$/, replacement: source("index.ts") },
-      { find: /^langgraph-functions\/(azure|aws|local|project)$/, replacement: source("$1/index.ts") },
+      { find: /^langgraph-functions\/(azure|aws|local|node|project)$/, replacement: source("$1/index.ts") },
     ],
   },
   test: {

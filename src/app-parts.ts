@@ -8,11 +8,16 @@ import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
-import type { GraphRegistry } from "./core/graphs.ts";
-import type { RateLimiter } from "./core/ports.ts";
+import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
+import type { Logger } from "./core/ports.ts";
+import type { RateLimiter } from "./core/rate-limits.ts";
+import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
+import { storeOf } from "./core/store-access.ts";
+import type { StreamLimit } from "./core/streams.ts";
 import type { ThreadLog } from "./core/thread-log.ts";
+import type { ThreadStorageStore } from "./core/thread-storage.ts";
 import type { TickDeps } from "./core/tick.ts";
 import type { WakeUpQueue } from "./core/wake-ups.ts";
 import type { WebhookPolicy, WebhookSender } from "./core/webhooks.ts";
@@ -26,6 +31,7 @@ import { inProcessQueue } from "./engine/in-process-queue.ts";
 import { toPlain } from "./engine/plain.ts";
 import { cronRequest } from "./http/crons.ts";
 import type { ProtocolRouteDeps } from "./http/protocol.ts";
+import { namingRequests, outsideRequests } from "./http/request-id.ts";
 import { openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
@@ -35,16 +41,21 @@ import { assistantStore, assistantVersionStore } from "./postgres/assistants.ts"
 import { claimStore } from "./postgres/claims.ts";
 import { commandStore } from "./postgres/commands.ts";
 import { cronCalendar, cronStore } from "./postgres/crons.ts";
+import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
+import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
+import { streamStore } from "./postgres/streams.ts";
 import { threadLog } from "./postgres/thread-log.ts";
+import { threadStorageStore } from "./postgres/thread-storage.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { hidingSecrets, secretsIn } from "./secrets.ts";
+import { readSecrets, readSettings, type Settings } from "./settings.ts";
 
 /** What a function host brings. */
 export interface Host {
@@ -60,14 +71,20 @@ const EVENT_RETENTION_MS = 86_400_000;
 export interface AppParts extends TickDeps {
   readonly database: Database;
   readonly checkpointers: Checkpointers;
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly crons: CronStore;
   readonly commands: CommandStore;
+  readonly links: ResumeLinkStore;
+  readonly linkSecrets: readonly string[];
+  /** Where people reach the app; undefined for as requests say. */
+  readonly publicUrl: string | undefined;
   readonly log: ThreadLog;
+  readonly threadStorage: ThreadStorageStore;
   readonly followThread: ProtocolRouteDeps["followThread"];
   readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
   readonly webhookPolicy: WebhookPolicy;
   readonly limiter: () => Promise<RateLimiter | undefined>;
+  readonly streamLimit: StreamLimit | undefined;
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly pingDatabase: () => Promise<void>;
   readonly toPlain: typeof toPlain;
@@ -80,12 +97,12 @@ export function openParts(
   { settings = readSettings(), queue: hostQueue }: Host,
   shutdown: AbortSignal,
 ): AppParts {
-  const logger = options.logger ?? openLogger(settings.logLevel);
+  const logger = openLogs(options, settings);
   const database = openDatabase(settings.database);
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
   const work = async (message: object): Promise<void> =>
-    workMessage(parts, message, { signal: shutdown, authLevel: "admin" });
+    outsideRequests(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
   const queue: WakeUpQueue = hostQueue ?? inProcessQueue(systemClock, work, shutdown);
   const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
   const isExecuting = (): boolean => running.size > 0;
@@ -114,19 +131,31 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(runStore(database), alarm),
     eventRetentionMs,
+    linkSecrets: settings.resumeLinkSecrets ?? [],
+    publicUrl: settings.publicUrl,
+    maxRuns: options.limits.maxRuns,
     threadTtl: options.threads.ttl,
     webhookPolicy: webhookPolicy(options),
     sender: lazySender(options, settings),
     chance: () => randomInt(1_000) / 1_000,
     retrySeconds: options.webhooks.retrySeconds,
-    requestOf: async (cron) => cronRequest(parts, cron),
+    requestOf: async (cron, caller) => cronRequest(parts, cron, caller),
     limiter: once(async () => rateLimiter(database, options)),
+    streamLimit: streamLimit(database, options),
     authenticator: openAuthenticator(options, { apiKeys: apiKeyStore(database), clock: systemClock }),
     pingDatabase: async () => ping(database),
     toPlain,
     toCommand,
   };
   return parts;
+}
+
+/** For all that we log, whoever writes it down. */
+function openLogs(options: ParsedOptions, { logLevel, database, webhookSecrets = [] }: Settings): Logger {
+  const ours = [database.url, ...webhookSecrets, ...Object.values(options.webhooks.headers)].flatMap(
+    secretsIn,
+  );
+  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), [...ours, ...readSecrets()]));
 }
 
 function openEngine(
@@ -155,6 +184,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     keys: keyStore(database),
     threads: threadStore(database),
     threadStates: threadStateStore(database),
+    threadStorage: threadStorageStore(database),
     assistants: assistantStore(
       database,
       graphs.list().map(({ name }) => name),
@@ -163,9 +193,11 @@ function openStores(database: Database, graphs: GraphRegistry) {
     changed: new Set<string>(),
     crons: cronStore(database),
     commands: commandStore(database),
+    links: resumeLinkStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),
+    endedThreads: endedThreads(database),
     retention: retention(database),
   };
 }
@@ -196,11 +228,9 @@ function openCheckpointers(database: Database): Checkpointers & { readonly prelo
 }
 
 /** LangChain is loaded when the first graph needs it. */
-function graphStore(store: StoreDeps): () => Promise<object> {
-  return once(async () => {
-    const { GraphStore } = await import("./engine/store.ts");
-    return new GraphStore(store);
-  });
+function graphStore(store: StoreDeps): GraphStores {
+  const load = once(async () => import("./engine/store.ts"));
+  return async (owner) => new (await load()).GraphStore(storeOf(store, owner ?? undefined));
 }
 
 function webhookPolicy({ webhooks }: ParsedOptions): WebhookPolicy {
@@ -221,11 +251,16 @@ function lazySender({ webhooks }: ParsedOptions, { webhookSecrets = [] }: Settin
   return { send: async (request) => (await open()).send(request) };
 }
 
+function streamLimit(database: Database, { limits: { maxStreams } }: ParsedOptions): StreamLimit | undefined {
+  if (maxStreams === undefined) return undefined;
+  return { streams: streamStore(database), clock: systemClock, newId: randomUUID, maxStreams };
+}
+
 async function rateLimiter(
   database: Database,
   { rateLimit }: ParsedOptions,
 ): Promise<RateLimiter | undefined> {
   if (rateLimit === undefined) return undefined;
   const { rateLimiter: open } = await import("./postgres/rate-limits.ts");
-  return open(database, rateLimit);
+  return open(database, systemClock, rateLimit);
 }

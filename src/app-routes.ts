@@ -8,8 +8,11 @@ import { isServed } from "./http/features.ts";
 import { infoRoutes } from "./http/info.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
+import { withRequestId } from "./http/request-id.ts";
 import { errorResponse } from "./http/respond.ts";
+import { resumeRoutes } from "./http/resume.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
+import { withSecurityHeaders } from "./http/security-headers.ts";
 import { systemRoutes } from "./http/system.ts";
 import { once } from "./once.ts";
 import { isAuthentication, isCustomApp, type ParsedOptions } from "./options.ts";
@@ -35,6 +38,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
     maxStreamResponseBytes,
     configurableHeaders,
     authLevel,
+    signInSchemes: signInSchemes(options),
   };
   const info = infoRoutes(parts).filter(isEnabled);
   const platform = once(async () => {
@@ -50,12 +54,12 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     const routes = [...native, ...info, ...(await platform())];
-    const about = { title, description, version: VERSION, signInSchemes: signInSchemes(options) };
+    const about = { title, description, version: VERSION, signInSchemes: deps.signInSchemes };
     return openApiDocument(about, routes);
   });
   const list = (): readonly Graph[] => graphs.list();
   const system = systemRoutes({ graphs: list, authLevel, publicDocs, healthListsGraphs, title, openApi });
-  native.push(...system.filter(isEnabled));
+  native.push(...system.filter(isEnabled), ...resumeRoutes(deps).filter(isEnabled));
   return { native, info, platform };
 }
 
@@ -72,7 +76,7 @@ const BEARER = { type: "http", scheme: "bearer" };
 export function openFetch(
   { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,
   { native, info, platform }: AppRoutes,
-  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator">,
+  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator" | "streamLimit">,
 ): Doors["fetch"] {
   const router = { ...rest, prefix, routes: [...native, ...info], platform };
   const open = once(async () => {
@@ -92,5 +96,6 @@ export function openFetch(
     }
   };
   const fetch = customRoutes === undefined ? createRouter(router) : withCustomRoutes;
-  return cors === undefined ? fetch : withCors(cors, fetch);
+  const answer = cors === undefined ? fetch : withCors(cors, fetch);
+  return withRequestId(withSecurityHeaders(answer, { isShared: cors !== undefined }));
 }

@@ -3,10 +3,12 @@
 import { openParts, type AppParts, type Host } from "./app-parts.ts";
 import { makeRoutes, openFetch } from "./app-routes.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
+import type { ResumeLink } from "./core/resume-links.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
 import { tick } from "./core/tick.ts";
 import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";
+import type { ResumeLinkOptions } from "./http/resume-links.ts";
 import type { Route } from "./http/router.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
 import type { Settings } from "./settings.ts";
@@ -93,6 +95,19 @@ export class LangGraphApp implements AsyncDisposable {
     return this.doors().fetch(request, { signal: request.signal, authLevel: "anonymous", ...invocation });
   }
 
+  /**
+   * A link with which a person, without an account, answers an interrupt that the thread waits at: for the mail or the
+   * chat message that your webhook receiver or route sends. It may be used once. Whether the thread may be answered for
+   * whomever you do it for is for your code to know.
+   * @throws AppError `not_found`, `not_interrupted`, `invalid_request`
+   */
+  async resumeLink(threadId: string, options: ResumeLinkOptions = {}): Promise<ResumeLink> {
+    const { parts } = this.#open();
+    const { resumeLinkFor } = await import("./http/resume-links.ts");
+    const { limits, authLevel } = this.#options;
+    return resumeLinkFor({ ...parts, limits, authLevel }, threadId, options);
+  }
+
   /** The HTTP functions for hosts that register each endpoint; the last one takes what the others do not. */
   functions(): readonly HttpFunction[] {
     return [...this.#open().native.map(toFunction), ...catchAll(this.#options)];
@@ -124,6 +139,7 @@ export class LangGraphApp implements AsyncDisposable {
 
 /** An app that serves. */
 interface OpenApp extends Pick<AppParts, "database" | "running"> {
+  readonly parts: AppParts;
   readonly doors: Doors;
   /** The routes that hosts register one by one; the Platform's are behind the catch-all. */
   readonly native: readonly Route[];
@@ -134,6 +150,7 @@ function openApp(options: ParsedOptions, graphs: GraphRegistry, host: Host, shut
   const routes = makeRoutes(options, graphs, parts);
   const { database, running } = parts;
   return {
+    parts,
     database,
     running,
     native: routes.native,

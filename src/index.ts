@@ -12,5 +12,7 @@ export type {
   GraphOptions,
   GraphSource,
 } from "./core/graphs.ts";
+export type { LinkChoice, ResumeLink } from "./core/resume-links.ts";
+export type { ResumeLinkOptions } from "./http/resume-links.ts";
 export type { AuthLevel, Doors, HttpFunction, Invocation } from "./core/model.ts";
 export type { Logger } from "./core/ports.ts";

@@ -48,6 +48,13 @@ export interface AppOptions {
     readonly maxNodes?: number;
     /** Of one message's text. Default: 10,000. */
     readonly maxMessageCharacters?: number;
+    /**
+     * Answers that one caller may hold open at a time, across all instances: streams, and those that wait for a run.
+     * Default: no limit.
+     */
+    readonly maxStreams?: number;
+    /** Runs of one caller that wait or execute, across all instances; those of crons aside. Default: no limit. */
+    readonly maxRuns?: number;
   };
   /** Requests that one caller may send in a period, counted across all instances. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
@@ -238,6 +245,8 @@ const Options = z.strictObject({
       maxDepth: Count.default(32),
       maxNodes: Count.default(10_000),
       maxMessageCharacters: Count.default(10_000),
+      maxStreams: Count.optional(),
+      maxRuns: Count.optional(),
     })
     .prefault({}),
   rateLimit: z.strictObject({ requests: Count, perSeconds: Count }).optional(),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
+import { secretsIn } from "./secrets.ts";
 
 const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
 
@@ -25,6 +26,9 @@ const AssistantDefaults = z.record(
       ...(context === undefined ? {} : { context }),
     })),
 );
+
+/** As long as what HMAC-SHA-256 makes of it. @see RFC 2104, 3 */
+const MIN_LINK_SECRET_BYTES = 32;
 
 const Environment = z.object({
   DATABASE_URL: z.url({
@@ -49,6 +53,18 @@ const Environment = z.object({
       error: "must be secrets of 24 to 64 bytes, each whsec_ and base64, with commas between them",
     })
     .default([]),
+  RESUME_LINK_SECRETS: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((secret) => secret !== ""))
+    .refine((secrets) => secrets.every((secret) => Buffer.byteLength(secret) >= MIN_LINK_SECRET_BYTES), {
+      error: `must be secrets of ${MIN_LINK_SECRET_BYTES} bytes or more, with commas between them`,
+    })
+    .default([]),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: "must be a URL like https://agents.example.com/api" })
+    .refine((url) => !/[?#]/.test(url), { error: "must have neither a query nor a fragment" })
+    .transform((url) => url.replace(/\/+$/, ""))
+    .optional(),
 });
 
 /** @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
@@ -78,6 +94,10 @@ export interface Settings {
   readonly eventRetentionMs?: number;
   /** That sign webhooks; several while receivers go from one to the next. */
   readonly webhookSecrets?: readonly string[];
+  /** The first signs resume links; those that the others have signed are good as well. Without any, there are no links. */
+  readonly resumeLinkSecrets?: readonly string[];
+  /** Where people reach what is served below the route prefix, without a slash at the end; if absent, as requests say. */
+  readonly publicUrl?: string;
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -87,17 +107,10 @@ export function readSettings(overrides: Variables = {}): Settings {
   return toSettings(parseEnvironment(Environment, overrides));
 }
 
-function toSettings({
-  DATABASE_URL,
-  DATABASE_POOL_SIZE,
-  DATABASE_MIGRATE,
-  DATABASE_TIMEOUT_SECONDS,
-  LOG_LEVEL,
-  LANGGRAPH_CONFIG,
-  RUN_LEASE_SECONDS,
-  EVENT_RETENTION_HOURS,
-  WEBHOOK_SECRETS,
-}: z.output<typeof Environment>): Settings {
+function toSettings(parsed: z.output<typeof Environment>): Settings {
+  const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, DATABASE_TIMEOUT_SECONDS, LOG_LEVEL } = parsed;
+  const { RESUME_LINK_SECRETS, PUBLIC_URL } = parsed;
+  const { LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } = parsed;
   return {
     database: {
       url: DATABASE_URL,
@@ -110,7 +123,18 @@ function toSettings({
     leaseMs: RUN_LEASE_SECONDS * 1000,
     eventRetentionMs: EVENT_RETENTION_HOURS * 3_600_000,
     webhookSecrets: WEBHOOK_SECRETS,
+    resumeLinkSecrets: RESUME_LINK_SECRETS,
+    ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
   };
+}
+
+const SECRET_VARIABLE =
+  /(key|secret|token|password)s?$|connection_?string|^DATABASE_URL$|^AzureWebJobsStorage$/i;
+
+/** What must not be seen in logs: the values of all variables that are named like a secret. */
+export function readSecrets(): readonly string[] {
+  const secret = Object.entries(process.env).filter(([name]) => SECRET_VARIABLE.test(name));
+  return secret.flatMap(([, value = ""]) => secretsIn(value));
 }
 
 export interface LocalSettings {

@@ -16,6 +16,8 @@ const nothing = {
   FUNCTION_KEY: undefined,
   ADMIN_KEY: undefined,
   WEBHOOK_SECRETS: undefined,
+  RESUME_LINK_SECRETS: undefined,
+  PUBLIC_URL: undefined,
 };
 const DATABASE_URL = "postgres://ada:secret@db.example/agents";
 
@@ -36,6 +38,7 @@ describe("a deployed server", () => {
       leaseMs: 30_000,
       eventRetentionMs: 86_400_000,
       webhookSecrets: [],
+      resumeLinkSecrets: [],
     });
     expect(problemsOf(() => readSettings(nothing))).toBe(
       "These settings are missing or wrong:\n  DATABASE_URL is not set\nThe README has a table of all settings.",
@@ -58,6 +61,7 @@ describe("a deployed server", () => {
       leaseMs: 60_000,
       eventRetentionMs: 3_600_000,
       webhookSecrets: [],
+      resumeLinkSecrets: [],
     });
   });
 
@@ -85,6 +89,45 @@ describe("the secrets that sign webhooks", () => {
   );
 });
 
+describe("the secrets that sign resume links", () => {
+  const secret = (bytes: number) => "s".repeat(bytes);
+  const read = (RESUME_LINK_SECRETS: string) =>
+    readSettings({ ...nothing, DATABASE_URL, RESUME_LINK_SECRETS });
+
+  test("may be several, of any text that is long enough", () => {
+    expect(read(`${secret(32)}, ${"ü".repeat(16)}\n`).resumeLinkSecrets).toEqual([
+      secret(32),
+      "ü".repeat(16),
+    ]);
+  });
+
+  test.each([["hidden"], [secret(31)], [`${secret(32)},${secret(31)}`]])(
+    "are not shorter, like %s",
+    (text) => {
+      expect(problemsOf(() => read(text))).toMatch(
+        /RESUME_LINK_SECRETS: must be secrets of 32 bytes or more/,
+      );
+      expect(problemsOf(() => read(text))).not.toContain(text);
+    },
+  );
+});
+
+describe("the public address", () => {
+  const read = (PUBLIC_URL: string) => readSettings({ ...nothing, DATABASE_URL, PUBLIC_URL }).publicUrl;
+
+  test("is taken without slashes at its end", () => {
+    expect(read("https://agents.example.com/api//")).toBe("https://agents.example.com/api");
+    expect(read("http://127.0.0.1:7071")).toBe("http://127.0.0.1:7071");
+  });
+
+  test.each([
+    "agents.example.com",
+    "ftp://agents.example.com",
+    "https://a.example/?x=1",
+    "https://a.example/#x",
+  ])("is a URL, unlike %s", (url) => expect(problemsOf(() => read(url))).toContain("PUBLIC_URL: must "));
+});
+
 describe("the local server", () => {
   test("needs nothing", () => {
     expect(readLocalSettings(nothing)).toMatchObject({
@@ -108,6 +151,7 @@ describe("the local server", () => {
       leaseMs: 30_000,
       eventRetentionMs: 86_400_000,
       webhookSecrets: [],
+      resumeLinkSecrets: [],
     });
   });
 });

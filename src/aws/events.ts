@@ -66,6 +66,8 @@ export interface QueueResult {
 }
 
 export interface LambdaContext {
+  /** In the logs of Lambda; every runtime gives it. */
+  readonly awsRequestId?: string;
   readonly getRemainingTimeInMillis: () => number;
 }
 

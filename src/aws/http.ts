@@ -35,7 +35,7 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
   return async (event, context) => {
     assertHttpEvent(event);
     using time = openTime(context);
-    const response = await answer(door, event, time);
+    const response = await answer(door, event, { time, requestId: context.awsRequestId });
     return toResult(event, response, await collect(response));
   };
 }
@@ -45,7 +45,7 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
   return async (event, stream, context) => {
     assertHttpEvent(event);
     using time = openTime(context);
-    const response = await answer(door, event, time);
+    const response = await answer(door, event, { time, requestId: context.awsRequestId });
     if (takesStreams(event, door.streaming)) {
       await deliver(response, { runtime, stream, signal: time.signal });
     } else {
@@ -58,7 +58,11 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
 }
 
 /** Always resolves: what a handler throws before its first byte would be a 502 without a word. */
-async function answer({ doors, keys }: HttpDoor, event: HttpEvent, time: InvocationTime): Promise<Response> {
+async function answer(
+  { doors, keys }: HttpDoor,
+  event: HttpEvent,
+  { time, requestId }: { readonly time: InvocationTime; readonly requestId: string | undefined },
+): Promise<Response> {
   try {
     const request = toWebRequest(event);
     const address = clientAddress(event, request);
@@ -66,6 +70,8 @@ async function answer({ doors, keys }: HttpDoor, event: HttpEvent, time: Invocat
       signal: time.signal,
       deadline: time.deadline,
       authLevel: openedLevel(keys(), request),
+      isKeyVerified: true,
+      ...(requestId && { requestId }),
       ...(address && { address }),
     });
     assertSendable(response);

@@ -28,7 +28,14 @@ export function httpHandler(door: HttpDoor, authLevel: AuthLevel): HttpHandler {
         if (connection.hasLeft) controller.abort(new ClientLeft());
       });
       const address = clientAddress(request);
-      const invocation = { signal: controller.signal, deadline, authLevel, ...(address && { address }) };
+      const invocation = {
+        signal: controller.signal,
+        deadline,
+        authLevel,
+        isKeyVerified: true,
+        requestId: context.invocationId,
+        ...(address && { address }),
+      };
       const response = await doors.fetch(toWebRequest(request), invocation);
       const delivery = response.body && deliver(response.body, connection, isEventStream(response));
       settled = Promise.all([settled, delivery?.settled]);

@@ -7,6 +7,8 @@ export interface Due {
   readonly crons: boolean;
   /** Events of runs that ended long ago. */
   readonly events: boolean;
+  /** Temporary threads that ended long ago. */
+  readonly ended_threads: boolean;
   readonly rate_limits: boolean;
   /** Deliveries whose message was lost, or that were given up long ago. */
   readonly webhooks: boolean;
@@ -15,6 +17,8 @@ export interface Due {
   readonly threads: boolean;
   /** Items of the store that were to be kept until now. */
   readonly items: boolean;
+  /** Resume links that have expired. */
+  readonly links: boolean;
 }
 
 /** What counts as due. */

@@ -6,10 +6,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { Caller, Scope } from "./auth.ts";
 import { toWireConfig, type WireConfig } from "./config.ts";
 import type { Graph, GraphRegistry } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
-import { pruneThreads, type ThreadDeps } from "./threads.ts";
+import { deleteMatching } from "./thread-removal.ts";
+import type { ThreadDeps } from "./threads.ts";
 
 /** What a version holds. */
 export interface AssistantContent {
@@ -67,42 +69,60 @@ export interface AssistantPage {
   readonly sort_order: "asc" | "desc";
 }
 
-/** The durable record of assistants. Default ones of registered graphs are always there; `now` is when they came to be. */
+/** An assistant to store. */
+export interface NewAssistant extends AssistantContent {
+  readonly assistant_id: string;
+  /** Whom it belongs to; null where callers are not told apart. */
+  readonly owner: string | null;
+}
+
+/**
+ * The durable record of assistants. Default ones of registered graphs are always there, for all to read; `now` is when
+ * they came to be.
+ */
 export interface AssistantStore {
-  readonly get: (assistant_id: string, now: Date) => Promise<Stored<Assistant> | null>;
-  /** Null when there is one of this id. */
-  readonly create: (
-    assistant: AssistantContent & { readonly assistant_id: string },
-    now: Date,
-  ) => Promise<Stored<Assistant> | null>;
+  readonly get: (assistant_id: string, scope: Scope, now: Date) => Promise<Stored<Assistant> | null>;
+  /** Null when there is one of this id, within reach or not. */
+  readonly create: (assistant: NewAssistant, now: Date) => Promise<Stored<Assistant> | null>;
   /** Makes the next version, in force at once. */
   readonly update: (
     assistant_id: string,
+    scope: Scope,
     patch: AssistantPatch,
     now: Date,
   ) => Promise<Stored<Assistant> | null>;
   /** With all its versions; a default one is then as on the first day. */
-  readonly remove: (assistant_id: string, now: Date) => Promise<boolean>;
+  readonly remove: (assistant_id: string, scope: Scope, now: Date) => Promise<boolean>;
   readonly search: (
     filter: AssistantFilter,
+    scope: Scope,
     page: AssistantPage,
     now: Date,
   ) => Promise<readonly Stored<Assistant>[]>;
-  readonly count: (filter: AssistantFilter, now: Date) => Promise<number>;
+  readonly count: (filter: AssistantFilter, scope: Scope, now: Date) => Promise<number>;
+}
+
+/** A part of an assistant's versions. */
+export interface VersionPage {
+  readonly metadata: JsonObject | undefined;
+  readonly limit: number;
+  readonly offset: number;
 }
 
 export interface AssistantVersionStore {
   /** The newest first. */
   readonly list: (
     assistant_id: string,
-    page: {
-      readonly metadata: JsonObject | undefined;
-      readonly limit: number;
-      readonly offset: number;
-    },
+    scope: Scope,
+    page: VersionPage,
   ) => Promise<readonly Stored<AssistantVersion>[]>;
   /** Puts a version in force; null when there is none of this number. */
-  readonly activate: (assistant_id: string, version: number, now: Date) => Promise<Stored<Assistant> | null>;
+  readonly activate: (
+    assistant_id: string,
+    scope: Scope,
+    version: number,
+    now: Date,
+  ) => Promise<Stored<Assistant> | null>;
 }
 
 /** Looks into a graph without running it. */
@@ -154,9 +174,13 @@ export function defaultOf(graphs: readonly Graph[], assistantId: string): Graph 
   return graphs.find(({ name }) => name === assistantId || assistantIdOf(name) === assistantId.toLowerCase());
 }
 
-/** Makes an assistant, or finds the one that is there, if that is wanted. @throws AppError `not_found`, `assistant_exists` */
+/**
+ * Makes an assistant, or finds the one that is there, if that is wanted.
+ * @throws AppError `not_found`, `forbidden`; `assistant_exists`, also for one that is out of reach
+ */
 export async function createAssistant(
   deps: AssistantDeps,
+  caller: Caller,
   {
     assistant_id = deps.newId(),
     if_exists,
@@ -167,67 +191,93 @@ export async function createAssistant(
   },
 ): Promise<Assistant> {
   deps.graphs.get(content.graph_id);
-  const created = await deps.assistants.create({ assistant_id, ...content }, deps.clock.now());
+  const asked = { assistant_id, if_exists, ...content };
+  const { value, scope } = await caller.authorize("assistants:create", asked);
+  const assistant = { ...content, assistant_id, metadata: value.metadata, owner: caller.owner };
+  const created = await deps.assistants.create(assistant, deps.clock.now());
   if (created !== null) return shown(deps, created);
   const existing =
-    if_exists === "do_nothing" ? await deps.assistants.get(assistant_id, deps.clock.now()) : null;
+    if_exists === "do_nothing" ? await deps.assistants.get(assistant_id, scope, deps.clock.now()) : null;
   if (existing === null) throw new AppError("assistant_exists", `Assistant '${assistant_id}' exists already`);
   return shown(deps, existing);
 }
 
-/** By its id, or a graph's default one by the graph's name. @throws AppError `not_found` */
-export async function getAssistant(
-  deps: Pick<AssistantDeps, "assistants" | "graphs" | "clock">,
-  assistantId: string,
-): Promise<Assistant> {
-  const graph = defaultOf(deps.graphs.list(), assistantId);
-  const id = graph === undefined ? assistantId : assistantIdOf(graph.name);
-  const found = UUID.test(id) ? await deps.assistants.get(id, deps.clock.now()) : null;
+type FindDeps = Pick<AssistantDeps, "assistants" | "graphs" | "clock">;
+
+/** By its id, or a graph's default one by the graph's name. @throws AppError `not_found`, `forbidden` */
+export async function getAssistant(deps: FindDeps, caller: Caller, assistantId: string): Promise<Assistant> {
+  const { scope } = await caller.authorize("assistants:read", { assistant_id: idOf(deps, assistantId) });
+  return findAssistant(deps, scope, assistantId);
+}
+
+async function findAssistant(deps: FindDeps, scope: Scope, assistantId: string): Promise<Assistant> {
+  const id = idOf(deps, assistantId);
+  const found = UUID.test(id) ? await deps.assistants.get(id, scope, deps.clock.now()) : null;
   if (found === null) throw missing(assistantId);
   return shown(deps, found);
 }
 
+function idOf({ graphs }: Pick<FindDeps, "graphs">, assistantId: string): string {
+  const graph = defaultOf(graphs.list(), assistantId);
+  return graph === undefined ? assistantId : assistantIdOf(graph.name);
+}
+
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** @throws AppError `not_found`, also for a graph that is not registered */
+/** What is to be done to an assistant: to which one, and whether that is well; if not, `check` throws. */
+export interface AssistantTarget {
+  /** Or a graph's name, for its default one. */
+  readonly id: string;
+  readonly check: (assistant: Assistant) => void;
+}
+
+/** What is to be changed. @throws AppError `not_found`; `forbidden` for what is everybody's */
+async function findOwn(deps: FindDeps, scope: Scope, { id, check }: AssistantTarget): Promise<string> {
+  const assistant = await findAssistant(deps, scope, id);
+  check(assistant);
+  const { assistant_id } = assistant;
+  if (scope.owner !== undefined && defaultOf(deps.graphs.list(), assistant_id) !== undefined) {
+    const advice = "make an assistant of your own";
+    throw new AppError("forbidden", `Assistant '${id}' is its graph's default one, for everybody: ${advice}`);
+  }
+  return assistant_id;
+}
+
+/** @throws AppError `not_found`, also for a graph that is not registered; `forbidden` */
 export async function updateAssistant(
   deps: AssistantDeps,
-  { assistant_id }: Assistant,
+  caller: Caller,
+  target: AssistantTarget,
   patch: AssistantPatch,
 ): Promise<Assistant> {
+  const asked = { assistant_id: idOf(deps, target.id), ...patch };
+  const { value, scope } = await caller.authorize("assistants:update", asked);
+  const assistant_id = await findOwn(deps, scope, target);
   if (patch.graph_id !== undefined) deps.graphs.get(patch.graph_id);
-  const updated = await deps.assistants.update(assistant_id, patch, deps.clock.now());
+  const allowed = { ...patch, metadata: value.metadata };
+  const updated = await deps.assistants.update(assistant_id, scope, allowed, deps.clock.now());
   if (updated === null) throw missing(assistant_id);
   return shown(deps, updated);
 }
 
 /**
- * Its crons go with it. Runs keep their record: they have taken over what they need of it. A default assistant is there again, as registered:
- * the official server makes it anew when it starts, and we start all the time.
- * @throws AppError `not_found`
+ * Its crons go with it, and if that is wanted, those of its threads that the caller may delete. Runs keep their record:
+ * they have taken over what they need of it. A default assistant is there again, as registered: the official server
+ * makes it anew when it starts, and we start all the time.
+ * @returns its id
+ * @throws AppError `not_found`, `forbidden`
  */
 export async function deleteAssistant(
   deps: AssistantDeps,
-  { assistant_id }: Assistant,
+  caller: Caller,
+  target: AssistantTarget,
   withThreads: boolean,
-): Promise<void> {
-  if (withThreads) await deleteThreads(deps, assistant_id);
-  if (!(await deps.assistants.remove(assistant_id, deps.clock.now()))) throw missing(assistant_id);
-}
-
-const THREADS_AT_ONCE = 500;
-
-async function deleteThreads(deps: AssistantDeps, assistant_id: string): Promise<void> {
-  const page = { limit: THREADS_AT_ONCE, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
-  for (;;) {
-    const found = await deps.threads.search(
-      { metadata: { assistant_id } },
-      { ...page, select: ["thread_id"] },
-    );
-    const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
-    await pruneThreads(deps, ids, "delete");
-    if (ids.length < THREADS_AT_ONCE) return;
-  }
+): Promise<string> {
+  const { scope } = await caller.authorize("assistants:delete", { assistant_id: idOf(deps, target.id) });
+  const assistant_id = await findOwn(deps, scope, target);
+  if (withThreads) await deleteMatching(deps, caller, { metadata: { assistant_id } });
+  if (!(await deps.assistants.remove(assistant_id, scope, deps.clock.now()))) throw missing(assistant_id);
+  return assistant_id;
 }
 
 export interface FoundAssistants {
@@ -238,37 +288,60 @@ export interface FoundAssistants {
   readonly next: number | null;
 }
 
+/** The caller's own, and the default ones. @throws AppError `forbidden` */
 export async function searchAssistants(
   deps: AssistantDeps,
-  filter: AssistantFilter,
-  page: AssistantPage,
+  caller: Caller,
+  { metadata, graph_id, ...filter }: AssistantFilter,
+  { limit, offset, ...page }: AssistantPage,
 ): Promise<FoundAssistants> {
+  const asked = { metadata, graph_id, limit, offset };
+  const { value, scope } = await caller.authorize("assistants:search", asked);
   const now = deps.clock.now();
+  const allowed = { ...filter, graph_id: value.graph_id, metadata: value.metadata };
   const [found, total] = await Promise.all([
-    deps.assistants.search(filter, page, now),
-    deps.assistants.count(filter, now),
+    deps.assistants.search(allowed, scope, { ...page, limit: value.limit, offset: value.offset }, now),
+    deps.assistants.count(allowed, scope, now),
   ]);
-  const end = page.offset + page.limit;
+  const end = value.offset + value.limit;
   return { assistants: found.map((one) => shown(deps, one)), total, next: total > end ? end : null };
 }
 
-/** A page of the versions, the newest first. */
+/** @throws AppError `forbidden` */
+export async function countAssistants(
+  { assistants, clock }: Pick<AssistantDeps, "assistants" | "clock">,
+  caller: Caller,
+  { metadata, graph_id, ...filter }: AssistantFilter,
+): Promise<number> {
+  const { value, scope } = await caller.authorize("assistants:search", { metadata, graph_id });
+  return assistants.count({ ...filter, ...value }, scope, clock.now());
+}
+
+/** A page of the versions, the newest first. @throws AppError `not_found`, `forbidden` */
 export async function listVersions(
   deps: AssistantDeps,
-  { assistant_id }: Assistant,
-  page: Parameters<AssistantVersionStore["list"]>[1],
+  caller: Caller,
+  { id, check }: AssistantTarget,
+  page: VersionPage,
 ): Promise<readonly AssistantVersion[]> {
-  const found = await deps.assistantVersions.list(assistant_id, page);
+  const { scope } = await caller.authorize("assistants:read", { assistant_id: idOf(deps, id) });
+  const assistant = await findAssistant(deps, scope, id);
+  check(assistant);
+  const found = await deps.assistantVersions.list(assistant.assistant_id, scope, page);
   return found.map((version) => shown(deps, version));
 }
 
-/** Puts a version in force, with all that it holds. @throws AppError `not_found` */
+/** Puts a version in force, with all that it holds. @throws AppError `not_found`, `forbidden` */
 export async function setLatestVersion(
   deps: AssistantDeps,
-  { assistant_id }: Assistant,
+  caller: Caller,
+  target: AssistantTarget,
   version: number,
 ): Promise<Assistant> {
-  const activated = await deps.assistantVersions.activate(assistant_id, version, deps.clock.now());
+  const asked = { assistant_id: idOf(deps, target.id), version };
+  const { scope } = await caller.authorize("assistants:update", asked);
+  const assistant_id = await findOwn(deps, scope, target);
+  const activated = await deps.assistantVersions.activate(assistant_id, scope, version, deps.clock.now());
   if (activated === null)
     throw new AppError("not_found", `Assistant '${assistant_id}' has no version ${version}`);
   return shown(deps, activated);

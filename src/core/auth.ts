@@ -60,6 +60,11 @@ export type MetadataCondition =
 
 export const EVERYTHING: Scope = {};
 
+/** False where callers are told apart. */
+export function isEverything({ owner, metadata = [] }: Scope): boolean {
+  return owner === undefined && metadata.length === 0;
+}
+
 /** What a caller asked for, as it may go on. */
 export interface Grant<Value> {
   /** As it was asked for, with what a handler has changed of it. */
@@ -125,6 +130,11 @@ export const SYSTEM: Caller = {
   authorize: async (_, value) => ({ value, scope: EVERYTHING }),
 };
 
+/** The caller, who has been asked already whether it may do what follows, and what it reaches. */
+export function allowedTo(caller: Caller, scope: Scope): Caller {
+  return { ...caller, authorize: async (_, value) => ({ value, scope }) };
+}
+
 /** Of what callers make who need not sign in, where others do. No user has this identity. */
 const NOBODY = "";
 
@@ -164,6 +174,49 @@ export const AUTH_FIELDS = [
   "langgraph_auth_user_id",
   "langgraph_auth_permissions",
 ] as const;
+
+/** What a configuration has of the same names is nobody's to say. */
+export function withoutAuthFields(configurable: JsonObject): JsonObject {
+  const names: readonly string[] = AUTH_FIELDS;
+  return Object.fromEntries(Object.entries(configurable).filter(([name]) => !names.includes(name)));
+}
+
+/** What a caller reaches, by what they were asked about. */
+export type Scopes = Readonly<Partial<Record<AuthEvent, Scope>>>;
+
+/** What was allowed to a caller, for what is done on their behalf later, without asking again. JSON. */
+export interface Mandate {
+  /** Whom belongs what is made; null for nobody. */
+  readonly owner: string | null;
+  /** Null for the server itself, which reaches everything. */
+  readonly principal: Principal | null;
+  readonly scopes: Scopes | null;
+}
+
+/** The caller, and what they are allowed from now on. */
+export function mandated(caller: Caller): { readonly caller: Caller; readonly mandate: Mandate } {
+  const principal = principalOf(caller) ?? null;
+  const scopes: Partial<Record<AuthEvent, Scope>> = {};
+  const authorize: Caller["authorize"] = async (event, asked) => {
+    const grant = await caller.authorize(event, asked);
+    scopes[event] = grant.scope;
+    return grant;
+  };
+  const mandate = { owner: caller.owner, principal, scopes: principal === null ? null : scopes };
+  return { caller: { ...caller, authorize }, mandate };
+}
+
+/** The one who was given a mandate; of what was not asked about then, they reach what belongs to them. */
+export function callerAs({ owner, principal, scopes }: Mandate): Caller {
+  if (principal === null) return SYSTEM;
+  const { user, store_owner } = principal;
+  return {
+    user: user ?? undefined,
+    owner,
+    storeOwner: store_owner ?? undefined,
+    authorize: async (event, value) => ({ value, scope: scopes?.[event] ?? { owner: owner ?? NOBODY } }),
+  };
+}
 
 /** For a graph's `configurable`. */
 export function authFields(principal: Principal | undefined): JsonObject {

@@ -1,14 +1,15 @@
 /** The rules of the event streaming protocol's commands. A run that one starts is a run like every other. */
 
 import { AppError } from "../errors.ts";
+import type { Caller, Scope } from "./auth.ts";
 import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
-import type { Command } from "./run-kwargs.ts";
+import type { Command, StreamMode } from "./run-kwargs.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
 import type { ThreadLog } from "./thread-log.ts";
-import { getHistory, getState, type ThreadStateDeps } from "./thread-states.ts";
+import { reachHistory, reachState, type ThreadStateDeps } from "./thread-states.ts";
 
 /** A run that was started by a command. */
 export interface CommandedRun {
@@ -23,9 +24,9 @@ export interface CommandedRun {
 
 export interface CommandStore {
   /** The active run that was started by this very command; null when there is none. */
-  readonly activeRun: (threadId: string, commandKey: string) => Promise<string | null>;
+  readonly activeRun: (threadId: string, scope: Scope, commandKey: string) => Promise<string | null>;
   /** The thread's runs that commands started, the newest first, as far back as anybody may still follow. */
-  readonly newestRuns: (threadId: string) => Promise<readonly CommandedRun[]>;
+  readonly newestRuns: (threadId: string, scope: Scope) => Promise<readonly CommandedRun[]>;
 }
 
 export interface CommandDeps extends RunDeps, RunAssistantDeps, ThreadStateDeps {
@@ -48,9 +49,15 @@ export type CommandErrorCode =
 export type CommandResult =
   { readonly result: JsonObject } | { readonly refused: CommandErrorCode; readonly message: string };
 
-/** The command as it was sent: what tells its repetition from another one. */
-export interface SentCommand {
+/** A thread, as far as who sends a command, or opens a stream, may look at it. */
+export interface CommandedThread {
   readonly threadId: string;
+  readonly scope: Scope;
+}
+
+/** The command as it was sent: what tells its repetition from another one. */
+export interface SentCommand extends CommandedThread {
+  readonly caller: Caller;
   readonly key: string;
   /** The thread's newest event when it came. */
   readonly after: number;
@@ -74,7 +81,7 @@ export async function startByCommand(
   sent: SentCommand,
   { input, checkInput, ...start }: RunStart,
 ): Promise<CommandResult> {
-  const thread = input == null ? null : await deps.threads.get(sent.threadId);
+  const thread = input == null ? null : await deps.threads.get(sent.threadId, sent.scope);
   const isAnswer = thread !== null && thread.status === "interrupted" && pendingIds(thread).length > 0;
   const request = isAnswer ? { command: { resume: input } } : { input: await checkInput(input ?? null) };
   return { result: { run_id: await createOnce(deps, sent, { ...start, input: request }) } };
@@ -95,9 +102,9 @@ export async function respond(
   sent: SentCommand,
   { responses, update, goto, ...answers }: Answers,
 ): Promise<CommandResult> {
-  if ((await deps.commands.activeRun(sent.threadId, sent.key)) !== null) return { result: {} };
-  const thread = await deps.threads.get(sent.threadId);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  if ((await deps.commands.activeRun(sent.threadId, sent.scope, sent.key)) !== null) return { result: {} };
+  const thread = await deps.threads.get(sent.threadId, sent.scope);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (thread === null || assistant === undefined) return noRun();
   const pending = thread.status === "interrupted" ? pendingIds(thread) : [];
   if (pending.length === 0)
@@ -125,15 +132,15 @@ export async function respond(
 /** The newest state, of the graph or of a subgraph that is at work. */
 export async function readStateByCommand(
   deps: CommandDeps,
-  threadId: string,
+  { threadId, ...reader }: SentCommand,
   {
     namespace,
     keys,
   }: { readonly namespace: readonly string[]; readonly keys: readonly string[] | undefined },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const at = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const { values, checkpoint } = await getState(deps, threadId, at, { subgraphs: false });
+  const { values, checkpoint } = await reachState(deps, reader, { threadId, at }, { subgraphs: false });
   if (checkpoint === null && namespace.length > 0)
     return refused("no_such_namespace", `There is no state of '${namespace.join("|")}'`);
   const all = isJsonObject(values) ? Object.entries(values) : [];
@@ -149,17 +156,22 @@ export async function readStateByCommand(
 /** The thread's checkpoints, the newest first. */
 export async function listCheckpoints(
   deps: CommandDeps,
-  threadId: string,
+  { threadId, ...reader }: SentCommand,
   query: {
     readonly namespace: readonly string[];
     readonly limit: number;
     readonly before: string | undefined;
   },
 ): Promise<CommandResult> {
-  if ((await deps.threads.get(threadId)) === null) return noRun();
+  if ((await deps.threads.get(threadId, reader.scope)) === null) return noRun();
   const { namespace, limit, before } = query;
   const checkpoint = namespace.length === 0 ? {} : { checkpoint_ns: namespace.join("|") };
-  const states = await getHistory(deps, threadId, { limit, before, metadata: undefined, checkpoint });
+  const states = await reachHistory(deps, reader, threadId, {
+    limit,
+    before,
+    metadata: undefined,
+    checkpoint,
+  });
   const checkpoints = states.map(({ checkpoint: at, created_at, metadata }) => ({
     id: at?.checkpoint_id,
     timestamp: created_at,
@@ -175,15 +187,12 @@ export async function fork(
   sent: SentCommand,
   { checkpointId, input, config }: { checkpointId: string; input: unknown; config: GraphConfig },
 ): Promise<CommandResult> {
-  const thread = await deps.threads.get(sent.threadId);
-  const assistant = thread === null ? undefined : await assistantOf(deps, thread);
+  const { threadId, scope } = sent;
+  const thread = await deps.threads.get(threadId, scope);
+  const assistant = thread === null ? undefined : await assistantOf(deps, sent.caller, thread);
   if (assistant === undefined) return noRun();
-  const found = await getState(
-    deps,
-    sent.threadId,
-    { checkpoint_id: checkpointId },
-    { subgraphs: false },
-  ).catch(missing);
+  const place = { threadId, at: { checkpoint_id: checkpointId } };
+  const found = await reachState(deps, sent, place, { subgraphs: false }).catch(missing);
   if (found === null) return refused("no_such_checkpoint", `Checkpoint '${checkpointId}' not found`);
   const run_id = await createOnce(deps, sent, {
     assistant,
@@ -192,7 +201,7 @@ export async function fork(
     metadata: {},
     multitaskStrategy: "enqueue",
   });
-  return { result: { run_id, thread_id: sent.threadId } };
+  return { result: { run_id, thread_id: threadId } };
 }
 
 function missing(error: unknown): null {
@@ -208,13 +217,16 @@ interface Branch {
 }
 
 /** The graph and its subgraphs in the newest run, and how far each has come. */
-export async function agentTree(deps: CommandDeps, threadId: string): Promise<CommandResult> {
-  const [newest] = await deps.commands.newestRuns(threadId);
+export async function agentTree(
+  deps: CommandDeps,
+  { threadId, scope }: CommandedThread,
+): Promise<CommandResult> {
+  const [newest] = await deps.commands.newestRuns(threadId, scope);
   if (newest === undefined) return noRun();
   const branches = new Map<string, Branch>();
   const selection = selectionOf({ channels: ["lifecycle"] });
   for (let after = newest.after; ;) {
-    const page = await deps.log.readThread(threadId, after, selection);
+    const page = await deps.log.readThread(threadId, scope, after, selection);
     for (const event of page.events) {
       const { namespace, data } = parseEvent(event)?.params ?? {};
       if (event.run_id !== newest.run_id || !Array.isArray(namespace) || !isJsonObject(data)) continue;
@@ -244,9 +256,12 @@ function withChildren(branch: Branch, all: readonly Branch[]): Branch {
  * Where a stream begins that asks for nothing else: with the newest run, and the runs that it had to wait for. Older
  * ones are over for everybody: official clients take the end of any run that they read for the end of theirs.
  */
-export async function replayStart({ commands, log }: CommandDeps, threadId: string): Promise<number> {
-  const [newest, ...before] = await commands.newestRuns(threadId);
-  if (newest === undefined) return log.newestSeq(threadId);
+export async function replayStart(
+  { commands, log }: CommandDeps,
+  { threadId, scope }: CommandedThread,
+): Promise<number> {
+  const [newest, ...before] = await commands.newestRuns(threadId, scope);
+  if (newest === undefined) return log.newestSeq(threadId, scope);
   let first = newest;
   for (const earlier of before) {
     if (!earlier.is_active && earlier.updated_at < first.created_at) break;
@@ -255,20 +270,30 @@ export async function replayStart({ commands, log }: CommandDeps, threadId: stri
   return first.after;
 }
 
+/** What clients of the protocol may ask of a run's stream. */
+export const PROTOCOL_STREAM_MODES: readonly StreamMode[] = [
+  "values",
+  "updates",
+  "messages",
+  "custom",
+  "tasks",
+  "checkpoints",
+];
+
 /** The run of this command: one that is active already, else a new one. */
 async function createOnce(
   deps: CommandDeps,
-  { threadId, key, after, contextFor }: SentCommand,
+  { caller, threadId, scope, key, after, contextFor }: SentCommand,
   {
     assistant: asked,
     ...start
   }: Pick<RunRequest, "input" | "config" | "metadata" | "multitaskStrategy"> & Pick<RunStart, "assistant">,
 ): Promise<string> {
-  const active = await deps.commands.activeRun(threadId, key);
+  const active = await deps.commands.activeRun(threadId, scope, key);
   if (active !== null) return active;
   try {
     const { run_id } = await runAs(deps, asked, async (assistant) =>
-      createRun(deps, {
+      createRun(deps, caller, {
         ...start,
         assistant,
         graph: assistant.graph,
@@ -278,7 +303,7 @@ async function createOnce(
           ...start.metadata,
         },
         threadId,
-        streamModes: ["values", "updates", "messages", "custom", "tasks", "checkpoints"],
+        streamModes: PROTOCOL_STREAM_MODES,
         settings: { subgraphs: true, protocol: { after } },
         commandKey: key,
         ...(await contextFor(assistant.graph)),
@@ -287,18 +312,22 @@ async function createOnce(
     return run_id;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== "thread_busy") throw error;
-    const twin = await deps.commands.activeRun(threadId, key); // it came at the same moment
+    const twin = await deps.commands.activeRun(threadId, scope, key); // it came at the same moment
     if (twin === null) throw error;
     return twin;
   }
 }
 
 /** Whose run was the thread's last. */
-async function assistantOf(deps: CommandDeps, { metadata }: Thread): Promise<RunAssistant | undefined> {
+async function assistantOf(
+  deps: CommandDeps,
+  caller: Caller,
+  { metadata }: Thread,
+): Promise<RunAssistant | undefined> {
   const { assistant_id, graph_id } = metadata;
   for (const id of [assistant_id, graph_id]) {
     if (typeof id !== "string") continue;
-    const found = await findRunAssistant(deps, id).catch(missing);
+    const found = await findRunAssistant(deps, caller, id).catch(missing);
     if (found !== null) return found;
   }
   return undefined;

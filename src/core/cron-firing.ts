@@ -1,7 +1,8 @@
 /** Crons that are due: each time becomes one run, on whichever instance and however many timers tick. */
 
 import { AppError } from "../errors.ts";
-import { timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
+import type { Caller } from "./auth.ts";
+import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
 import type { Logger } from "./ports.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
@@ -10,7 +11,10 @@ export interface CronFiringDeps extends RunDeps, RunAssistantDeps {
   readonly logger: Logger;
   readonly calendar: CronCalendar;
   /** The run that a cron asks for. @throws AppError when there is none: its graph is gone, or takes another input now */
-  readonly requestOf: (cron: Cron) => Promise<RunRequest & { readonly assistant: RunAssistant }>;
+  readonly requestOf: (
+    cron: Cron,
+    caller: Caller,
+  ) => Promise<RunRequest & { readonly assistant: RunAssistant }>;
 }
 
 /** Why a due time makes no run here. */
@@ -59,13 +63,19 @@ interface Fired {
 /** A cron without a run that could be made goes on with its next time, and the log says why. */
 async function fireOne(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
   const next = await nextTime(deps, cron);
-  const request = await deps.requestOf(cron).catch((error: unknown) => {
+  const caller = cronCaller(cron);
+  const request = await deps.requestOf(cron, caller).catch((error: unknown) => {
     if (error instanceof AppError && error.code === "unavailable") throw error;
     return new NoRun("The cron asks for no run that can be made", { cause: error });
   });
   if (!(request instanceof NoRun))
     return runAs(deps, request.assistant, async (assistant) =>
-      admit(deps, cron, next, assistant === request.assistant ? request : await deps.requestOf(cron)),
+      admit(
+        deps,
+        { cron, caller },
+        next,
+        assistant === request.assistant ? request : await deps.requestOf(cron, caller),
+      ),
     );
   const { hasMoved } = await deps.calendar.fire(cron, next, deps.clock.now(), null);
   if (hasMoved) logRefusal(deps, cron, request.cause);
@@ -75,7 +85,7 @@ async function fireOne(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
 /** Through the door of every other run; that the run is stored and that the cron moves on is one transaction. */
 async function admit(
   deps: CronFiringDeps,
-  cron: DueCron,
+  { cron, caller }: { readonly cron: DueCron; readonly caller: Caller },
   next: Date | null,
   request: RunRequest,
 ): Promise<Fired> {
@@ -90,7 +100,7 @@ async function admit(
     return { claim: null, metadata: run.metadata };
   };
   try {
-    await createRun({ ...deps, runs: { ...runs, admit: store } }, request);
+    await createRun({ ...deps, runs: { ...runs, admit: store } }, caller, request);
   } catch (error) {
     if (!hasMoved && !(error instanceof NoRun)) throw error;
     if (hasRun)

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import { callerAs, mandated, type Caller, type Mandate, type Scope } from "./auth.ts";
 import type { JsonObject } from "./model.ts";
 import type { NewRun } from "./ports.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -59,23 +60,35 @@ export interface CronPage {
   readonly select: readonly (keyof Cron)[];
 }
 
-/** The durable record of crons. They go with their thread. */
+/** The durable record of crons. They go with their thread; a cron's `user_id` is whom it belongs to. */
 export interface CronStore {
-  /** @throws AppError `not_found` when its thread does not exist */
-  readonly create: (cron: Cron) => Promise<void>;
-  readonly get: (cron_id: string) => Promise<Cron | null>;
+  /** `threads` are those that its runs may be on. @throws AppError `not_found` when its thread is none of them */
+  readonly create: (cron: Cron, threads: Scope, mandate: Mandate) => Promise<void>;
+  readonly get: (cron_id: string, scope: Scope) => Promise<Cron | null>;
   /**
    * Stores a changed cron, if nobody has changed it since `seen`; its next time only if there is another one, as the
    * timer moves that on. Null when somebody has, or it is gone.
    */
-  readonly update: (cron: Cron, seen: Date, next: Date | null | undefined) => Promise<Cron | null>;
-  readonly remove: (cron_id: string) => Promise<boolean>;
-  readonly search: (filter: CronFilter, page: CronPage) => Promise<readonly Partial<Cron>[]>;
-  readonly count: (filter: CronFilter) => Promise<number>;
+  readonly update: (
+    cron: Cron,
+    scope: Scope,
+    seen: Date,
+    next: Date | null | undefined,
+  ) => Promise<Cron | null>;
+  readonly remove: (cron_id: string, scope: Scope) => Promise<boolean>;
+  readonly search: (filter: CronFilter, scope: Scope, page: CronPage) => Promise<readonly Partial<Cron>[]>;
+  readonly count: (filter: CronFilter, scope: Scope) => Promise<number>;
 }
 
 /** A cron that is due, and was at that time. */
-export type DueCron = Cron & { readonly next_run_date: Date };
+export interface DueCron extends Cron, Pick<Mandate, "principal" | "scopes"> {
+  readonly next_run_date: Date;
+}
+
+/** On whose behalf its runs are made: what was allowed then is not asked about again. */
+export function cronCaller({ user_id: owner, principal, scopes }: DueCron): Caller {
+  return callerAs({ owner, principal, scopes });
+}
 
 export interface CronMove {
   /** False when another process was first. */
@@ -99,52 +112,126 @@ export interface CronDeps {
   readonly newId: () => string;
 }
 
-/** Stores a cron; its first run is at its first time. @throws AppError `invalid_request`, `not_found`, `unavailable` */
-export async function createCron(deps: CronDeps, wanted: NewCron): Promise<Cron> {
+/** Whether the runs that a cron asks for can be made, and of which assistant. @throws AppError why not */
+export type CheckRuns = (
+  cron: NewCron,
+  caller: Caller,
+) => Promise<{ readonly assistant: { readonly assistant_id: string } }>;
+
+/**
+ * Stores a cron; its first run is at its first time, and each on behalf of the caller, with what is allowed to them now.
+ * @throws AppError `invalid_request`, `not_found`, `forbidden`, `unavailable`
+ */
+export async function createCron(
+  deps: CronDeps,
+  caller: Caller,
+  wanted: NewCron,
+  check: CheckRuns,
+): Promise<Cron> {
+  const { caller: asking, mandate } = mandated(caller);
+  const { assistant } = await check(wanted, asking);
   const now = deps.clock.now();
   if (wanted.end_time !== null) checkEnd(wanted.end_time, now);
   const next_run_date = await nextTime(wanted, now);
   const cron = {
-    cron_id: deps.newId(),
-    user_id: null,
     ...wanted,
-    next_run_date,
-    created_at: now,
-    updated_at: now,
+    cron_id: deps.newId(),
+    user_id: caller.owner,
+    assistant_id: assistant.assistant_id,
   };
+  const runs = await grantRuns(asking, cron);
+  const { thread_id, schedule, payload, user_id, end_time } = cron;
+  const { value } = await asking.authorize("crons:create", {
+    cron_id: cron.cron_id,
+    thread_id,
+    schedule,
+    payload,
+    user_id,
+    end_time: end_time?.toISOString() ?? null,
+    metadata: { ...runs.metadata },
+  });
+  const stored = { ...cron, metadata: value.metadata, next_run_date, created_at: now, updated_at: now };
   if (next_run_date !== null) await wakeAt(deps, next_run_date);
-  await deps.crons.create(cron);
-  return cron;
+  await deps.crons.create(stored, runs.scope, mandate);
+  return stored;
 }
 
-/** @throws AppError `not_found` */
-export async function getCron({ crons }: Pick<CronDeps, "crons">, cronId: string): Promise<Cron> {
-  const cron = await crons.get(cronId);
+/** Which threads its runs may be on, and the metadata that they may have. @throws AppError `forbidden` */
+async function grantRuns(
+  caller: Caller,
+  { thread_id, assistant_id, metadata, payload }: Pick<Cron, keyof NewCron>,
+): Promise<{ readonly scope: Scope; readonly metadata: JsonObject }> {
+  const { value, scope } = await caller.authorize("threads:create_run", {
+    thread_id,
+    assistant_id,
+    status: "pending",
+    metadata: { ...metadata },
+    kwargs: { ...payload },
+  });
+  return { scope, metadata: value.metadata };
+}
+
+/** @throws AppError `not_found`, `forbidden` */
+export async function getCron(
+  { crons }: Pick<CronDeps, "crons">,
+  caller: Caller,
+  cronId: string,
+): Promise<Cron> {
+  const { scope } = await caller.authorize("crons:read", { cron_id: cronId });
+  return findCron(crons, cronId, scope);
+}
+
+async function findCron(crons: CronStore, cronId: string, scope: Scope): Promise<Cron> {
+  const cron = await crons.get(cronId, scope);
   if (cron === null) throw missing(cronId);
   return cron;
 }
 
+/** A change that is asked for. */
+export interface CronChange {
+  readonly patch: CronPatch;
+  /** Throws when such a cron is not to be changed so. */
+  readonly allow: (cron: Cron) => Promise<void>;
+  /** Is asked about what comes of it when its runs are others. */
+  readonly check: CheckRuns;
+}
+
 /**
- * Changes a cron; `check` is asked about what comes of it when its runs are others. Another schedule counts from now.
- * @throws AppError `invalid_request`, `not_found`, `unavailable`
+ * Changes a cron; its runs stay those of who made it. Another schedule counts from now.
+ * @throws AppError `invalid_request`, `not_found`, `forbidden`, `unavailable`
  */
 export async function updateCron(
   deps: CronDeps,
+  caller: Caller,
   cronId: string,
-  patch: CronPatch,
-  check: (cron: Cron) => Promise<unknown>,
+  { patch: asked, allow, check }: CronChange,
 ): Promise<Cron> {
+  const { payload, schedule, metadata } = asked;
+  const change = { cron_id: cronId, payload, schedule, metadata: { ...metadata } };
+  const { value, scope } = await caller.authorize("crons:update", change);
+  const patch = { ...asked, metadata: value.metadata };
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const now = deps.clock.now();
-    const cron = await getCron(deps, cronId);
-    const changed = patched(cron, patch, now);
-    if (Object.keys(patch.payload).length > 0) await check(changed); // one whose graph is gone can still be stopped
+    const cron = await findCron(deps.crons, cronId, scope);
+    await allow(cron);
+    const changed = await withRuns(caller, patched(cron, patch, now), patch, check);
     const next = isTimed(patch) ? await nextTime(changed, now) : undefined;
     if (next != null) await wakeAt(deps, next);
-    const stored = await deps.crons.update(changed, cron.updated_at, next);
+    const stored = await deps.crons.update(changed, scope, cron.updated_at, next);
     if (stored !== null) return stored;
   }
   throw new AppError("unavailable", `Cron '${cronId}' is being changed by too many others`);
+}
+
+/** Who changes what runs do must be allowed to ask for such; one whose graph is gone can still be stopped. */
+async function withRuns(caller: Caller, cron: Cron, patch: CronPatch, check: CheckRuns): Promise<Cron> {
+  const [hasPayload, hasMetadata] = [patch.payload, patch.metadata].map(
+    (part) => Object.keys(part).length > 0,
+  );
+  if (hasPayload === true) await check(cron, caller);
+  if (hasPayload !== true && hasMetadata !== true) return cron;
+  const { metadata } = await grantRuns(caller, cron);
+  return { ...cron, metadata };
 }
 
 /** Another change, or the deletion, may come between reading and writing. */
@@ -157,6 +244,7 @@ function patched(cron: Cron, { payload, metadata, ...fields }: CronPatch, now: D
   return {
     ...cron,
     ...given,
+    ...(cron.thread_id === null ? {} : { on_run_completed: null }), // its runs have no thread of their own
     payload: { ...cron.payload, ...payload },
     metadata: { ...cron.metadata, ...metadata },
     updated_at: new Date(Math.max(now.getTime(), cron.updated_at.getTime() + 1)), // tells versions apart
@@ -168,9 +256,16 @@ function isTimed(patch: CronPatch): boolean {
   return [schedule, timezone, end_time, enabled].some((value) => value !== undefined);
 }
 
-/** @throws AppError `not_found` */
-export async function deleteCron({ crons }: Pick<CronDeps, "crons">, cronId: string): Promise<void> {
-  if (!(await crons.remove(cronId))) throw missing(cronId);
+/** `allow` throws when such a cron is not to be deleted. @throws AppError `not_found`, `forbidden` */
+export async function deleteCron(
+  { crons }: Pick<CronDeps, "crons">,
+  caller: Caller,
+  cronId: string,
+  allow: CronChange["allow"],
+): Promise<void> {
+  const { scope } = await caller.authorize("crons:delete", { cron_id: cronId });
+  await allow(await findCron(crons, cronId, scope));
+  if (!(await crons.remove(cronId, scope))) throw missing(cronId);
 }
 
 export interface FoundCrons {
@@ -181,14 +276,31 @@ export interface FoundCrons {
   readonly next: number | null;
 }
 
+/** @throws AppError `forbidden` */
 export async function searchCrons(
   { crons }: Pick<CronDeps, "crons">,
+  caller: Caller,
   filter: CronFilter,
-  page: CronPage,
+  { limit, offset, ...page }: CronPage,
 ): Promise<FoundCrons> {
-  const [found, total] = await Promise.all([crons.search(filter, page), crons.count(filter)]);
-  const end = page.offset + page.limit;
+  const { value, scope } = await caller.authorize("crons:search", { ...filter, limit, offset });
+  const { limit: most, offset: start, ...allowed } = value;
+  const [found, total] = await Promise.all([
+    crons.search(allowed, scope, { ...page, limit: most, offset: start }),
+    crons.count(allowed, scope),
+  ]);
+  const end = start + most;
   return { crons: found, total, next: total > end ? end : null };
+}
+
+/** @throws AppError `forbidden` */
+export async function countCrons(
+  { crons }: Pick<CronDeps, "crons">,
+  caller: Caller,
+  filter: CronFilter,
+): Promise<number> {
+  const { value, scope } = await caller.authorize("crons:search", { ...filter });
+  return crons.count(value, scope);
 }
 
 /**

@@ -99,7 +99,11 @@ export interface GraphOptions {
   readonly description?: string | undefined;
   /** `false` makes the graph invoke-only: its stream endpoint answers 501. */
   readonly stream?: boolean | undefined;
-  /** The function key that callers of this graph need; the app's level if absent. */
+  /**
+   * The function key that callers of this graph need; the app's level if absent. `anonymous`, where callers sign in, also
+   * lets those use the graph's own endpoints who have not: who knows the id of a thread that a stranger has made, and has
+   * not signed in, reaches it; no user does.
+   */
   readonly authLevel?: AuthLevel | undefined;
   /** Checks and documents `input`; the graph gets what the schema returns. */
   readonly inputSchema?: z.ZodType | undefined;
@@ -264,6 +268,9 @@ export function withCheckpointer(graph: CompiledGraph, checkpointer: unknown): C
   copy.checkpointer = checkpointer;
   return copy;
 }
+
+/** What graphs get as their store, unless they bring one of their own: an owner's, or the one that all share. */
+export type GraphStores = (owner: string | null | undefined) => Promise<object>;
 
 /** The same graph with a store, if it was compiled without one; the user's own object stays as it was. */
 export function withStore(graph: CompiledGraph, store: unknown): CompiledGraph {

@@ -13,10 +13,14 @@ export interface Invocation {
   readonly deadline?: Date;
   /** The key level that the host has verified of the caller; routes that ask for more are refused. */
   readonly authLevel: AuthLevel;
+  /** Whether it was a function key of the request that opened this level; one that nobody has checked says nothing. */
+  readonly isKeyVerified?: boolean;
   /** Where the caller's connection comes from, as the host knows it. */
   readonly address?: string;
   /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */
   readonly user?: User;
+  /** What the host calls this request in its own logs. */
+  readonly requestId?: string;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";
@@ -51,6 +55,8 @@ export type MultitaskStrategy = "reject" | "enqueue" | "interrupt" | "rollback";
 
 /** `interrupt` keeps what the run has done, `rollback` undoes it. */
 export type CancelAction = "interrupt" | "rollback";
+/** `taken`: another run has taken in what this one was asked. */
+export type CancelReason = "taken";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,16 @@
 /** What core needs of the outside for runs, in its own words: their record, their events, the queue; and what all need. */
 
+import type { Scope } from "./auth.ts";
 import type { WakeUp } from "./wake-ups.ts";
-import type { CancelAction, JsonObject, MultitaskStrategy, Run, RunStatus, ThreadStatus } from "./model.ts";
+import type {
+  CancelAction,
+  CancelReason,
+  JsonObject,
+  MultitaskStrategy,
+  Run,
+  RunStatus,
+  ThreadStatus,
+} from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 import type { ThreadTtl } from "./threads.ts";
@@ -22,6 +31,10 @@ export interface LeaseTerm {
 export interface NewRun {
   readonly run_id: string;
   readonly thread_id: string;
+  /** Whom a thread belongs to that is made for it. */
+  readonly owner: string | null;
+  /** Which threads it may be on, if the thread is there already. */
+  readonly scope: Scope;
   readonly assistant_id: string;
   readonly graph_id: string;
   /** As it was asked for; the thread's and the assistant's, which it goes over, are added on admission. */
@@ -37,12 +50,16 @@ export interface NewRun {
   readonly creates_thread: boolean;
   /** Of a thread that is made and stays. */
   readonly thread_ttl?: ThreadTtl | undefined;
+  /** Of a thread that is made. */
+  readonly thread_metadata?: JsonObject | undefined;
   /** The version that the run was made from, if it was; it is not admitted when another one is in force. */
   readonly assistant_version?: number | undefined;
   /** Of the request that asks for it. */
   readonly idempotency?: Idempotency | undefined;
   /** True when it was made by an earlier request. */
   readonly is_repeat?: boolean;
+  /** Whose active runs it is one of, and how many there may be. */
+  readonly counted?: { readonly identity: string; readonly max: number };
   /** The command that asks for it: no two active runs of a thread have the same. */
   readonly command_key?: string | undefined;
 }
@@ -123,6 +140,7 @@ export interface RunPage {
 
 /** Active runs that fit all that is said. */
 export interface RunSelection {
+  readonly scope: Scope;
   readonly runIds?: readonly string[] | undefined;
   readonly threadId?: string | undefined;
   readonly status?: "pending" | "running" | undefined;
@@ -130,31 +148,41 @@ export interface RunSelection {
   readonly before?: string | undefined;
 }
 
-/** The durable record of runs: what the API asks of it. Every promise holds across processes. */
+/**
+ * The durable record of runs: what the API asks of it. Every promise holds across processes. Which runs a caller reaches
+ * is decided by the thread that they are on.
+ */
 export interface RunStore {
   /**
-   * Stores a run; with a lease, and if nothing of the thread is before it, already claimed.
-   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`; RepeatedRequest when it has been asked for before
+   * Stores a run; with a lease, and if nothing of the thread is before it, already claimed. A thread out of its
+   * scope is `not_found`; so is, where callers are told apart, one that has checkpoints but no record.
+   * @throws AppError `thread_busy`, `not_found`, `assistant_changed`, `rate_limited`; RepeatedRequest when it has been asked for before
    */
   readonly admit: (
     run: NewRun,
     now: Date,
     claim?: { readonly lease_id: string; readonly until: Date },
   ) => Promise<Admission>;
-  readonly get: (runId: string) => Promise<RunRecord | null>;
+  readonly get: (runId: string, scope: Scope) => Promise<RunRecord | null>;
   /** The thread's runs, the newest first. */
-  readonly list: (threadId: string, page: RunPage) => Promise<readonly RunRecord[]>;
+  readonly list: (threadId: string, scope: Scope, page: RunPage) => Promise<readonly RunRecord[]>;
   /** The thread's runs, on all pages. */
-  readonly count: (threadId: string, status: RunStatus | undefined) => Promise<number>;
+  readonly count: (threadId: string, scope: Scope, status: RunStatus | undefined) => Promise<number>;
   /**
    * Asks runs to stop; those that have not begun end at once. Those that have ended stay as they are.
    * @returns whom to wake: runs that come after those which ended or that an executor must still stop, and webhooks
    */
-  readonly cancel: (which: RunSelection, action: CancelAction, now: Date) => Promise<readonly WakeUp[]>;
+  readonly cancel: (
+    which: RunSelection,
+    action: CancelAction,
+    now: Date,
+    reason?: CancelReason,
+  ) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
-  readonly remove: (run: { readonly run_id: string; readonly thread_id: string }) => Promise<boolean>;
-  /** The graph that the thread last ran; null for a thread that we have no record of. */
-  readonly threadGraph: (threadId: string) => Promise<string | null>;
+  readonly remove: (
+    run: { readonly run_id: string; readonly thread_id: string },
+    scope: Scope,
+  ) => Promise<boolean>;
 }
 
 /** The durable record of runs: what executors ask of it. */
@@ -202,12 +230,6 @@ export interface EventLog {
     run: { readonly thread_id: string; readonly run_id: string },
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
-}
-
-/** Counts requests across all instances. */
-export interface RateLimiter {
-  /** @throws AppError `rate_limited`, saying when to come back. */
-  readonly take: (identity: string) => Promise<void>;
 }
 
 /** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */

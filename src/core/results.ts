@@ -1,6 +1,7 @@
 /** How runs end, for those who wait: executed here, executing elsewhere, or over long ago. */
 
 import { AppError } from "../errors.ts";
+import { EVERYTHING } from "./auth.ts";
 import type { Engine, Executed, Outcome } from "./execution.ts";
 import { isJsonObject, type JsonObject } from "./model.ts";
 import type { NewRun, RunEvent, RunStore } from "./ports.ts";
@@ -65,7 +66,7 @@ export interface Awaited {
 }
 
 /**
- * What a run has come to, when it has ended or the signal aborts: the last values that it streamed, also when it was
+ * What a run that is within reach has come to, when it has ended or the signal aborts: the last values that it streamed, also when it was
  * stopped; without any, those that its record or its thread has.
  */
 export async function resultOf(
@@ -82,7 +83,7 @@ export async function resultOf(
     last = isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
   }
   if (last !== undefined || signal.aborted) return { kind: "values", values: last };
-  const record = await runs.get(run.run_id);
+  const record = await runs.get(run.run_id, EVERYTHING);
   if (record?.status === "error")
     return { kind: "failed", error: { error: "graph_failed", message: record.error ?? "The run failed" } };
   return { kind: "values", values: record?.output ?? (await threadValues()) };

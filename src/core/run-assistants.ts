@@ -1,7 +1,14 @@
 /** Which assistant a run is of, and what it takes over from it. */
 
 import { AppError } from "../errors.ts";
-import { assistantIdOf, defaultOf, getAssistant, SYSTEM, type AssistantDeps } from "./assistants.ts";
+import {
+  assistantIdOf,
+  defaultOf,
+  getAssistant,
+  SYSTEM as CREATED_BY_SYSTEM,
+  type AssistantDeps,
+} from "./assistants.ts";
+import { SYSTEM, type Caller } from "./auth.ts";
 import { toGraphConfig } from "./config.ts";
 import type { Graph, GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
@@ -25,14 +32,18 @@ export interface RunAssistantDeps extends Pick<AssistantDeps, "assistants" | "gr
 const ATTEMPTS = 10;
 
 /**
- * The assistant of this id, or of the graph of this name. A default one of which nobody knows that it was changed is not
- * asked for: admission finds out.
- * @throws AppError `not_found`
+ * The assistant of this id, or of the graph of this name; a default one is for all to run. One of which nobody knows
+ * that it was changed is not asked for: admission finds out.
+ * @throws AppError `not_found`, also for one that is out of reach; `forbidden`
  */
-export async function findRunAssistant(deps: RunAssistantDeps, assistantId: string): Promise<RunAssistant> {
+export async function findRunAssistant(
+  deps: RunAssistantDeps,
+  caller: Caller,
+  assistantId: string,
+): Promise<RunAssistant> {
   const graph = defaultOf(deps.graphs.list(), assistantId);
   if (graph !== undefined && !deps.changed.has(graph.name)) return asRegistered(graph);
-  return newest(deps, assistantId);
+  return newest(deps, caller, assistantId);
 }
 
 /**
@@ -51,7 +62,7 @@ export async function runAs<T>(
     } catch (error) {
       if (attempt === ATTEMPTS || !(error instanceof AppError) || error.code !== "assistant_changed")
         throw error;
-      assistant = await newest(deps, found.assistant_id);
+      assistant = await newest(deps, SYSTEM, found.assistant_id); // found within reach already
     }
   }
 }
@@ -64,13 +75,15 @@ function asRegistered(graph: Graph): RunAssistant {
     graph,
     config: graph.config ?? {},
     context: graph.assistantContext ?? {},
-    metadata: SYSTEM,
+    metadata: CREATED_BY_SYSTEM,
   };
 }
 
-async function newest(deps: RunAssistantDeps, assistantId: string): Promise<RunAssistant> {
+async function newest(deps: RunAssistantDeps, caller: Caller, assistantId: string): Promise<RunAssistant> {
+  const isDefault = defaultOf(deps.graphs.list(), assistantId) !== undefined;
   const { assistant_id, version, graph_id, config, context, metadata } = await getAssistant(
     deps,
+    isDefault ? SYSTEM : caller,
     assistantId,
   );
   const owner = defaultOf(deps.graphs.list(), assistant_id);

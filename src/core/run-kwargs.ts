@@ -42,6 +42,8 @@ export interface RunSettings {
   readonly subgraphs?: boolean;
   /** When checkpoints are saved; `async` if absent. */
   readonly durability?: Durability;
+  /** Fails when it answers an interrupt that the thread does not wait at. */
+  readonly strict_resume?: boolean;
   /** Streams in the second version of the protocol. */
   readonly protocol?: ProtocolRun;
 }
@@ -67,10 +69,13 @@ export interface RunKwargs extends RunSettings {
 /** Only JSON can be kept: a connection, or a function, is there for the invocation that made it alone. */
 export type MadeContext = { readonly json: unknown } | { readonly is_lost: true };
 
+/** What of it is for the server alone. */
+export const HIDDEN_KWARGS = ["request_headers", "made_context", "principal"] as const;
+
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {
-  const { request_headers: _, made_context: __, principal: ___, ...shown } = kwargs;
-  return shown;
+  const hidden: readonly string[] = HIDDEN_KWARGS;
+  return Object.fromEntries(Object.entries(kwargs).filter(([name]) => !hidden.includes(name)));
 }
 
 /** A context as a run's record keeps it. */

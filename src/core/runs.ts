@@ -1,7 +1,7 @@
 /** The rules of runs: one at a time on a thread, in the order they came, executed under a lease. */
 
 import type { Clock } from "../clock.ts";
-import { AppError } from "../errors.ts";
+import { EVERYTHING, principalOf, type Caller } from "./auth.ts";
 import { assistantIdOf } from "./assistants.ts";
 import { checkCommand } from "./graph-names.ts";
 import { mergeConfigs } from "./config.ts";
@@ -10,18 +10,8 @@ import type { Graph, GraphConfig } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { CancelAction, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type {
-  Admission,
-  ClaimedRun,
-  ClaimStore,
-  Logger,
-  NewRun,
-  RunPage,
-  RunRecord,
-  RunSelection,
-  RunStore,
-} from "./ports.ts";
+import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
+import type { Admission, ClaimedRun, ClaimStore, Logger, NewRun, RunSelection, RunStore } from "./ports.ts";
 import { rootLifecycle } from "./protocol.ts";
 import {
   keptContext,
@@ -47,6 +37,8 @@ export interface RunDeps {
   readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
+  /** Active runs that one caller may have; undefined for any number. */
+  readonly maxRuns?: number | undefined;
   /** For threads that runs make; undefined for ever. */
   readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
@@ -77,6 +69,8 @@ export interface RunRequest {
   /** When the run may start; now if absent. */
   readonly afterSeconds?: number;
   readonly idempotency?: Idempotency | undefined;
+  /** Whose run it counts as, where callers may only have so many; of nobody if absent. */
+  readonly identity?: () => string;
   /** From the graph's context factory. */
   readonly madeContext?: unknown;
   /** For the graph's config. */
@@ -85,9 +79,12 @@ export interface RunRequest {
   readonly commandKey?: string;
 }
 
-/** Stores a run for a worker, and wakes one. @throws AppError `thread_busy`; `unavailable`, and then nothing is stored */
-export async function createRun(deps: RunDeps, request: RunRequest): Promise<NewRun> {
-  const asked = newRun(deps, request);
+/**
+ * Stores a run for a worker, and wakes one.
+ * @throws AppError `forbidden`, `not_found`, `thread_busy`; `unavailable`, and then nothing is stored
+ */
+export async function createRun(deps: RunDeps, caller: Caller, request: RunRequest): Promise<NewRun> {
+  const asked = await newRun(deps, caller, request);
   await checkRun(request.graph, asked);
   await deps.queue.check();
   let run: NewRun;
@@ -115,11 +112,14 @@ export interface StartedRun {
   readonly claim: ClaimedRun | null;
 }
 
-/** Stores a run, and claims it for this invocation if its thread is free. @throws AppError `thread_busy`, `unavailable` */
-export async function startRun(deps: RunDeps, request: RunRequest): Promise<StartedRun> {
-  const asked = newRun(deps, request);
+/**
+ * Stores a run, and claims it for this invocation if its thread is free.
+ * @throws AppError `forbidden`, `not_found`, `thread_busy`, `unavailable`
+ */
+export async function startRun(deps: RunDeps, caller: Caller, request: RunRequest): Promise<StartedRun> {
   deps.engine.prepare();
   request.graph.preload();
+  const asked = await newRun(deps, caller, request);
   await checkRun(request.graph, asked);
   const now = deps.clock.now();
   const lease = { run_id: asked.run_id, lease_id: deps.newId() };
@@ -147,77 +147,39 @@ async function firstRun(deps: RunDeps, run: NewRun, error: unknown): Promise<New
   if (!(error instanceof RepeatedRequest) || error.first.run_id === null) throw error;
   const { run_id, thread_id, created_at } = error.first;
   await wake(deps, { run_id });
-  const metadata = (await deps.runs.get(run_id))?.metadata ?? { ...run.assistant_metadata, ...run.metadata };
+  const metadata = (await deps.runs.get(run_id, run.scope))?.metadata ?? {
+    ...run.assistant_metadata,
+    ...run.metadata,
+  };
   return { ...run, run_id, thread_id, created_at, metadata, is_repeat: true };
 }
 
 /**
  * Stops what the thread was doing, if the new run is to take its place. Of two that come at once, admission has
- * decided which one was first: it makes way for the other.
+ * decided which one was first: it makes way for the other. It has also decided that the thread is within reach.
  */
 async function makeWay(deps: CancelDeps, { run_id, thread_id, multitask_strategy }: NewRun): Promise<void> {
   switch (multitask_strategy) {
     case "interrupt":
     case "rollback":
-      await cancelRuns(deps, { threadId: thread_id, before: run_id }, multitask_strategy);
+      await cancelRuns(deps, { scope: EVERYTHING, threadId: thread_id, before: run_id }, multitask_strategy);
       return;
     case "enqueue":
     case "reject":
   }
 }
 
-/** A run of a graph, by its id. @throws AppError `not_found` */
-export async function getRun(
-  { runs }: Pick<RunDeps, "runs">,
-  graph: Graph,
-  runId: string,
-): Promise<RunRecord> {
-  const run = await runs.get(runId);
-  if (run === null || run.graph_id !== graph.name)
-    throw new AppError("not_found", `Run '${runId}' not found`);
-  return run;
-}
+export type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
 
-/** A run of a thread, by its id. @throws AppError `not_found` */
-export async function getThreadRun(
-  { runs }: Pick<RunDeps, "runs">,
-  threadId: string,
-  runId: string,
-): Promise<RunRecord> {
-  const run = await runs.get(runId);
-  if (run === null || run.thread_id !== threadId)
-    throw new AppError("not_found", `Run '${runId}' not found in thread '${threadId}'`);
-  return run;
-}
-
-/** A page of the thread's runs, the newest first. */
-export async function listRuns(
-  { runs }: Pick<RunDeps, "runs">,
-  threadId: string,
-  page: RunPage,
-): Promise<{ readonly runs: readonly RunRecord[]; readonly total: number }> {
-  const [found, total] = await Promise.all([runs.list(threadId, page), runs.count(threadId, page.status)]);
-  return { runs: found, total };
-}
-
-type CancelDeps = Pick<RunDeps, "runs" | "queue" | "clock" | "logger">;
-
-/** Asks a run to stop; one that has ended stays as it is. @throws AppError `not_found` */
-export async function cancelRun(deps: CancelDeps, graph: Graph, runId: string): Promise<RunRecord> {
-  const run = await getRun(deps, graph, runId);
-  await cancelRuns(deps, { runIds: [run.run_id] }, "interrupt");
-  return run;
-}
-
-/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. */
-export async function cancelRuns(deps: CancelDeps, which: RunSelection, action: CancelAction): Promise<void> {
-  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now())) await wake(deps, wakeUp);
-}
-
-/** Deletes a run that is over. @throws AppError `not_found`, `thread_busy` */
-export async function deleteRun({ runs }: Pick<RunDeps, "runs">, run: RunRecord): Promise<void> {
-  if (!(await runs.remove(run)))
-    throw new AppError("thread_busy", `Run '${run.run_id}' is active; cancel it first`);
+/** Asks active runs to stop, and wakes those that come next, or that wait for an executor to stop them. Their metadata keeps the reason. */
+export async function cancelRuns(
+  deps: CancelDeps,
+  which: RunSelection,
+  action: CancelAction,
+  reason?: CancelReason,
+): Promise<void> {
+  for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now(), reason))
+    await wake(deps, wakeUp);
 }
 
 /** Executes a run that is in our hands; never rejects. */
@@ -291,45 +253,86 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
 
-function newRun({ newId, clock, threadTtl }: RunDeps, request: RunRequest): NewRun {
-  const { graph, assistant } = request;
+/** Those that nobody asks for just now, as of crons, are not counted. */
+function counted(max: number | undefined, { identity }: RunRequest): Pick<NewRun, "counted"> {
+  return max === undefined || identity === undefined ? {} : { counted: { identity: identity(), max } };
+}
+
+/** The run as it may be made. @throws AppError `forbidden` */
+async function newRun(
+  { newId, clock, threadTtl, maxRuns }: RunDeps,
+  caller: Caller,
+  request: RunRequest,
+): Promise<NewRun> {
+  const { graph, assistant, multitaskStrategy: multitask_strategy } = request;
   const run_id = newId();
-  const assistant_metadata = assistant?.metadata;
-  const metadata = { ...assistant_metadata, ...request.metadata };
   const now = clock.now();
+  const { value, scope } = await caller.authorize("threads:create_run", {
+    thread_id: request.threadId ?? null,
+    run_id,
+    assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
+    status: "pending",
+    metadata: { ...request.metadata },
+    kwargs: kwargsOf(request),
+    multitask_strategy,
+    prevent_insert_if_inflight: multitask_strategy === "reject",
+    if_not_exists: request.createsThread === false ? "reject" : "create",
+    after_seconds: request.afterSeconds ?? 0,
+  });
+  const { assistant_id, metadata } = value;
   return {
     run_id,
     // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
     thread_id: request.threadId ?? run_id,
-    assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
+    owner: caller.owner,
+    scope,
+    assistant_id,
     assistant_version: assistant?.version,
     graph_id: graph.name,
-    metadata: request.metadata,
-    assistant_metadata,
-    kwargs: kwargsOf(request, metadata),
-    multitask_strategy: request.multitaskStrategy,
+    metadata,
+    assistant_metadata: assistant?.metadata,
+    kwargs: keptKwargs(caller, request, value.kwargs, metadata),
+    multitask_strategy,
     idempotency: request.idempotency,
     created_at: now,
     due_at: new Date(now.getTime() + (request.afterSeconds ?? 0) * 1_000),
     is_temporary: request.threadId === undefined && request.isKept !== true,
     creates_thread: request.createsThread ?? true,
     thread_ttl: threadTtl,
+    // What the handler of the event has left there is what its filters look for later.
+    thread_metadata: caller.owner !== null && scope.owner === undefined ? metadata : undefined,
     command_key: request.commandKey,
+    ...counted(maxRuns, request),
   };
 }
 
-function kwargsOf(request: RunRequest, metadata: JsonObject): RunKwargs {
-  const { graph, assistant, input, config, madeContext, headers, webhook } = request;
+/** What the handler of the event is asked about, and may change. */
+function kwargsOf(request: RunRequest): RunKwargs {
+  const { graph, assistant, input, config, webhook } = request;
   return {
     ...input,
-    config: mergeConfigs(mergeConfigs(assistant?.config ?? graph.config ?? {}, config), { metadata }),
+    config: mergeConfigs(assistant?.config ?? graph.config ?? {}, config),
     stream_mode: request.streamModes,
     ...request.settings,
     ...mergedContext(request),
     ...(request.isKept === true ? { keeps_output: true } : {}),
+    ...(webhook === undefined ? {} : { webhook }),
+  };
+}
+
+function keptKwargs(
+  caller: Caller,
+  { assistant, madeContext, headers }: RunRequest,
+  kwargs: RunKwargs,
+  metadata: JsonObject,
+): RunKwargs {
+  const principal = principalOf(caller);
+  return {
+    ...kwargs,
+    config: mergeConfigs(kwargs.config, { metadata: { ...assistant?.metadata, ...metadata } }),
     ...(madeContext === undefined ? {} : { made_context: keptContext(madeContext) }),
     ...(headers === undefined ? {} : { request_headers: headers }),
-    ...(webhook === undefined ? {} : { webhook }),
+    ...(principal === undefined ? {} : { principal }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type { MetadataCondition } from "./auth.ts";
 import { isJsonObject, type JsonObject } from "./model.ts";
 import { readFilter, type FilterCondition } from "./store-filter.ts";
 import { embedQuery, embedWrites, type ItemVector, type StoreIndex } from "./store-index.ts";
@@ -94,6 +95,11 @@ export interface ItemStore {
   ) => Promise<readonly (readonly FoundItem[])[]>;
   /** Those of items, each once, in the order of their labels. */
   readonly namespaces: (query: NamespaceQuery, now: Date) => Promise<readonly (readonly string[])[]>;
+  /**
+   * The store that all share, as if it had no other items than those whose value, `namespace` and `key` meet all
+   * conditions; to write others is refused: AppError `forbidden`, or `not_found` where such an item is in the way.
+   */
+  readonly meeting: (conditions: readonly MetadataCondition[]) => ItemStore;
   /** Deletes items whose time is up, `limit` at most. @returns how many there were */
   readonly sweep: (now: Date, limit: number) => Promise<number>;
 }
@@ -212,7 +218,8 @@ function checkWrite(write: ItemWrite, index: StoreIndex | undefined): void {
 }
 
 function checkName({ namespace, key }: ItemName): void {
-  if (namespace.length === 0) throw invalid("namespace: needs at least one label");
+  if (!Array.isArray(namespace) || namespace.length === 0)
+    throw invalid("namespace: needs at least one label");
   checkLabels("namespace", namespace);
   checkText("key", key);
 }

@@ -1,7 +1,9 @@
 /** Runs as tasks of other agents: a task is a run on a thread, and what goes on with it once it has been answered. */
 
 import { AppError } from "../errors.ts";
+import { EVERYTHING, type Caller, type Scope } from "./auth.ts";
 import type { RunRecord, RunStore } from "./ports.ts";
+import { lookForRun, type RunAccess } from "./run-access.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import type { ThreadStore } from "./threads.ts";
 
@@ -48,24 +50,35 @@ export function taskStateOf({ run, interrupts }: TaskRun): TaskState {
 /** Answers to one task. */
 const MOST_ANSWERS = 100;
 
-/** @throws AppError `not_found`, also for another assistant's */
+/** A task, for what the caller wants to do with it. @throws AppError `not_found`, also for another assistant's; `forbidden` */
 export async function findTask(
   deps: TaskDeps,
-  { assistant_id }: Pick<RunAssistant, "assistant_id">,
-  taskId: string,
-): Promise<TaskRun> {
-  const begun = UUID.test(taskId) ? await deps.runs.get(taskId) : null;
+  caller: Caller,
+  { assistant_id, taskId, ...access }: AskedTask,
+): Promise<FoundTask> {
+  const none = { run: null, scope: EVERYTHING };
+  const { run: begun, scope } = UUID.test(taskId)
+    ? await lookForRun(deps, caller, { ...access, runId: taskId })
+    : none;
   if (begun === null || begun.assistant_id !== assistant_id)
     throw new AppError("not_found", `Task '${taskId}' not found`);
-  if (begun.status !== "interrupted") return { run: begun, interrupts: [] };
-  const later = await deps.runs.list(begun.thread_id, { limit: MOST_ANSWERS, offset: 0 });
-  return taskRunOf(deps, later.find((run) => taskIdOf(run) === taskId) ?? begun);
+  if (begun.status !== "interrupted") return { run: begun, interrupts: [], scope };
+  const later = await deps.runs.list(begun.thread_id, scope, { limit: MOST_ANSWERS, offset: 0 });
+  const newest = later.find((run) => taskIdOf(run) === taskId) ?? begun;
+  return { ...(await taskRunOf(deps, newest, scope)), scope };
 }
 
-export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord): Promise<TaskRun> {
+export type AskedTask = Pick<RunAssistant, "assistant_id"> & { readonly taskId: string } & RunAccess;
+
+export interface FoundTask extends TaskRun {
+  /** What of the runs the caller reaches for this. */
+  readonly scope: Scope;
+}
+
+export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord, scope: Scope): Promise<TaskRun> {
   if (run.status !== "interrupted") return { run, interrupts: [] };
-  const [newest] = await runs.list(run.thread_id, { limit: 1, offset: 0 });
-  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id) : null;
+  const [newest] = await runs.list(run.thread_id, scope, { limit: 1, offset: 0 });
+  const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id, scope) : null;
   return { run, interrupts: Object.values(thread?.interrupts ?? {}).flat() };
 }
 

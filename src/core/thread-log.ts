@@ -1,5 +1,6 @@
 /** The log of what a thread's runs have streamed, read over all of them. */
 
+import type { Scope } from "./auth.ts";
 import type { RunEvent } from "./ports.ts";
 
 /** Of events that no run has logged: edits of the thread's state. */
@@ -28,14 +29,25 @@ export interface ThreadLogPage {
 }
 
 export interface ThreadLog {
-  /** The thread's events after `seq`, oldest first, over all its runs. A thread that is not there has none. */
+  /** The thread's events after `seq`, oldest first, over all its runs. A thread that is not there, or out of reach, has none. */
   readonly readThread: (
     threadId: string,
+    scope: Scope,
     after: number,
     selection?: EventSelection,
   ) => Promise<ThreadLogPage>;
+  /** Where the run streamed that it had come to this checkpoint; null when it did not. */
+  readonly checkpointSeq: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    checkpointId: string,
+  ) => Promise<number | null>;
   /** The number of the newest event; 0 for none. */
-  readonly newestSeq: (threadId: string) => Promise<number>;
+  readonly newestSeq: (threadId: string, scope: Scope) => Promise<number>;
+  /** Whether there is such a run, and it is within reach. */
+  readonly reaches: (
+    run: { readonly thread_id: string; readonly run_id: string },
+    scope: Scope,
+  ) => Promise<boolean>;
 }
 
 /** Whether an event is among those that are wanted. */

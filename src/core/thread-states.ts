@@ -1,18 +1,33 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
+import { authFields, principalOf, type Caller, type Scope } from "./auth.ts";
 import { checkUpdate } from "./graph-names.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
-import { withCheckpointer, withStore, type CompiledGraph, type StateSnapshot } from "./graphs.ts";
+import {
+  withCheckpointer,
+  withStore,
+  type CompiledGraph,
+  type GraphStores,
+  type StateSnapshot,
+} from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
-import { createThread, getThread, type EditedState, type NewThread, type ThreadDeps } from "./threads.ts";
+import {
+  checkStillReached,
+  grantThread,
+  reachThread,
+  storeThread,
+  type EditedState,
+  type NewThread,
+  type ThreadDeps,
+} from "./threads.ts";
 
 export interface ThreadStateDeps extends ThreadDeps {
   readonly checkpointers: Checkpointers;
   /** For what an edit leads to: the edges after a node may ask it. */
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly toPlain: (value: unknown) => unknown;
   readonly toCommand: (command: Command) => Promise<unknown>;
 }
@@ -25,15 +40,47 @@ export interface CheckpointRef {
   readonly checkpoint_map?: JsonObject | null | undefined;
 }
 
-/** A thread without a graph or a checkpoint has an empty state. @throws AppError `not_found` for a thread or checkpoint */
+/** A checkpoint of a thread. */
+export interface StatePlace {
+  readonly threadId: string;
+  readonly at: CheckpointRef;
+}
+
+/** Who looks at a thread, and what it reaches. */
+export interface ThreadReader {
+  readonly caller: Caller;
+  readonly scope: Scope;
+}
+
+interface StateOptions {
+  /** Whether the states of subgraphs at work are shown with it. */
+  readonly subgraphs: boolean;
+}
+
+/**
+ * A thread without a graph or a checkpoint has an empty state.
+ * @throws AppError `not_found` for a thread or checkpoint; `forbidden`
+ */
 export async function getState(
   deps: ThreadStateDeps,
-  threadId: string,
-  at: CheckpointRef,
-  options: { readonly subgraphs: boolean },
+  caller: Caller,
+  place: StatePlace,
+  options: StateOptions,
 ): Promise<ThreadState> {
-  const graph = await readableGraph(deps, threadId);
+  const { scope } = await caller.authorize("threads:read", { thread_id: place.threadId });
+  return reachState(deps, { caller, scope }, place, options);
+}
+
+/** For a caller who has been asked about. @throws AppError `not_found` */
+export async function reachState(
+  deps: ThreadStateDeps,
+  reader: ThreadReader,
+  { threadId, at }: StatePlace,
+  options: StateOptions,
+): Promise<ThreadState> {
+  const graph = await readableGraph(deps, reader, threadId);
   const snapshot = await graph?.getState(configOf(threadId, at), options);
+  await checkStillReached(deps, reader.scope, threadId);
   if (snapshot?.metadata !== undefined) return shownState(snapshot, deps.toPlain);
   if (at.checkpoint_id !== undefined) throw missingCheckpoint(at.checkpoint_id);
   return EMPTY_STATE;
@@ -47,13 +94,25 @@ export interface HistoryQuery {
   readonly checkpoint: CheckpointRef;
 }
 
-/** Newest first. @throws AppError `not_found` */
+/** Newest first. @throws AppError `not_found`, `forbidden` */
 export async function getHistory(
   deps: ThreadStateDeps,
+  caller: Caller,
+  threadId: string,
+  query: HistoryQuery,
+): Promise<readonly ThreadState[]> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  return reachHistory(deps, { caller, scope }, threadId, query);
+}
+
+/** For a caller who has been asked about. @throws AppError `not_found` */
+export async function reachHistory(
+  deps: ThreadStateDeps,
+  reader: ThreadReader,
   threadId: string,
   { limit, before, metadata, checkpoint }: HistoryQuery,
 ): Promise<readonly ThreadState[]> {
-  const graph = await readableGraph(deps, threadId);
+  const graph = await readableGraph(deps, reader, threadId);
   const snapshots =
     graph?.getStateHistory(configOf(threadId, checkpoint), {
       limit,
@@ -62,6 +121,7 @@ export async function getHistory(
     }) ?? [];
   const states: ThreadState[] = [];
   for await (const snapshot of snapshots) states.push(shownState(snapshot, deps.toPlain));
+  await checkStillReached(deps, reader.scope, threadId);
   return states;
 }
 
@@ -83,19 +143,21 @@ export interface StateEdit extends StateUpdate {
 
 /**
  * Saves a new checkpoint, made of the one it names and the update.
- * @throws AppError `thread_busy`, `state_moved`, `not_found`; `invalid_request` for what the graph cannot take
+ * @throws AppError `thread_busy`, `state_moved`, `not_found`, `forbidden`; `invalid_request` for what the graph cannot take
  */
 export async function updateState(
   deps: ThreadStateDeps,
+  caller: Caller,
   threadId: string,
   { checkpoint, ifNewest, ...update }: StateEdit,
 ): Promise<{ readonly checkpoint: JsonObject }> {
-  const thread = await getThread(deps, threadId);
-  const compiled = await loadEditable(deps, thread);
+  const { scope } = await caller.authorize("threads:update", { thread_id: threadId });
+  const thread = await reachThread(deps, scope, threadId);
+  const compiled = await loadEditable(deps, caller, thread);
   // A subgraph has nodes and fields of its own.
   if ((checkpoint.checkpoint_ns ?? "") === "") checkUpdate(compiled, update);
   let saved: StateSnapshot["config"] = {};
-  await deps.threadStates.edit(threadId, deps.clock.now(), async (checkpointer, { metadata }) => {
+  await deps.threadStates.edit(threadId, scope, deps.clock.now(), async (checkpointer, { metadata }) => {
     if (metadata["graph_id"] !== thread.metadata["graph_id"])
       throw new AppError("thread_busy", `Thread '${threadId}' has gone to another graph meanwhile`);
     const graph = keeping(compiled, checkpointer);
@@ -107,18 +169,25 @@ export async function updateState(
   return { checkpoint: checkpointIds(saved) };
 }
 
-/** Makes a thread whose state is what the supersteps lead to. @throws AppError `thread_exists`, `invalid_request` */
+/**
+ * Makes a thread whose state is what the supersteps lead to, for callers who may edit it, too.
+ * @throws AppError `thread_exists`, `invalid_request`, `forbidden`
+ */
 export async function createThreadWith(
   deps: ThreadStateDeps,
-  { thread_id = deps.newId(), ...thread }: NewThread,
+  caller: Caller,
+  asked: NewThread,
   supersteps: readonly Superstep[],
 ): Promise<Thread> {
-  const compiled = await loadEditable(deps, { thread_id, metadata: thread.metadata });
+  const granted = await grantThread(deps, caller, asked);
+  const { thread_id } = granted.thread;
+  await caller.authorize("threads:update", { thread_id });
+  const compiled = await loadEditable(deps, caller, granted.thread);
   for (const [step, { updates }] of supersteps.entries())
     for (const [index, update] of updates.entries())
       checkUpdate(compiled, update, `supersteps.${step}.updates.${index}.`);
-  return createThread(deps, { ...thread, thread_id }, async (stored, now) =>
-    deps.threadStates.createWith(stored, now, async (checkpointer) => {
+  return storeThread(deps, granted, async (stored, scope, now) =>
+    deps.threadStates.createWith(stored, scope, now, async (checkpointer) => {
       const graph = keeping(compiled, checkpointer);
       await graphUpdate(deps, graph, configOf(thread_id, {}), supersteps);
       return editedState(deps, graph, thread_id);
@@ -127,24 +196,36 @@ export async function createThreadWith(
 }
 
 /** The thread's graph on a checkpointer; null when it has none, or keeps no state. @throws AppError `not_found` */
-async function readableGraph(deps: ThreadStateDeps, threadId: string): Promise<CompiledGraph | null> {
-  const thread = await getThread(deps, threadId);
-  const [compiled, checkpointer] = await Promise.all([load(deps, thread), deps.checkpointers.forThread()]);
+async function readableGraph(
+  deps: ThreadStateDeps,
+  { caller, scope }: ThreadReader,
+  threadId: string,
+): Promise<CompiledGraph | null> {
+  const thread = await reachThread(deps, scope, threadId);
+  const [compiled, checkpointer] = await Promise.all([
+    load(deps, caller, thread),
+    deps.checkpointers.forThread(),
+  ]);
   return compiled === null || compiled.checkpointer === false ? null : keeping(compiled, checkpointer);
 }
 
 type Owned = Pick<Thread, "thread_id" | "metadata">;
 
-async function load({ graphs, graphStore }: ThreadStateDeps, thread: Owned): Promise<CompiledGraph | null> {
+async function load(
+  { graphs, graphStore }: ThreadStateDeps,
+  caller: Caller,
+  thread: Owned,
+): Promise<CompiledGraph | null> {
   const name = thread.metadata["graph_id"];
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
-  const configurable = { ...graph.config?.configurable, thread_id: thread.thread_id };
-  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore());
+  const known = authFields(principalOf(caller));
+  const configurable = { ...graph.config?.configurable, ...known, thread_id: thread.thread_id };
+  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(caller.storeOwner));
 }
 
-async function loadEditable(deps: ThreadStateDeps, thread: Owned): Promise<CompiledGraph> {
-  const compiled = await load(deps, thread);
+async function loadEditable(deps: ThreadStateDeps, caller: Caller, thread: Owned): Promise<CompiledGraph> {
+  const compiled = await load(deps, caller, thread);
   if (compiled === null) {
     const advice = "run one on it, or name one as graph_id in its metadata";
     throw new AppError("invalid_request", `Thread '${thread.thread_id}' has no graph: ${advice}`);

@@ -1,6 +1,8 @@
 /** The rules of a thread's stream: what its runs stream, one after the other, with each one's beginning and end. */
 
+import { EVERYTHING } from "./auth.ts";
 import type { Clock } from "../clock.ts";
+import type { Scope } from "./auth.ts";
 import type { Engine } from "./execution.ts";
 import { isFinal } from "./model.ts";
 import type { RunStore } from "./ports.ts";
@@ -12,7 +14,7 @@ export type ThreadStreamMode = (typeof THREAD_STREAM_MODES)[number];
 
 export type FollowThread = (
   threadId: string,
-  from: { readonly after: number },
+  from: { readonly after: number; readonly scope: Scope },
   signal: AbortSignal,
 ) => AsyncIterable<ThreadEvent>;
 
@@ -39,19 +41,26 @@ export interface ThreadPart {
   readonly id: string;
 }
 
+/** A thread, and how far its reader reaches. */
+export interface ReadThread {
+  readonly threadId: string;
+  readonly scope: Scope;
+}
+
 /** From the position on, or from now, until the signal aborts; each part once. */
 export async function* threadParts(
   deps: ThreadStreamDeps,
-  threadId: string,
+  thread: ReadThread,
   from: ThreadPosition | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ThreadPart> {
-  const after = from?.after ?? (await deps.log.newestSeq(threadId));
+  const { threadId, scope } = thread;
+  const after = from?.after ?? (await deps.log.newestSeq(threadId, scope));
   const over = new AbortController();
   const reading = AbortSignal.any([signal, over.signal]);
-  const run = await runAt(deps, threadId, after, from);
-  const reader = new Reader(deps, threadId, { after, run, isStartTold: from?.told === "start" }, reading);
-  const events = deps.followThread(threadId, { after }, reading)[Symbol.asyncIterator]();
+  const run = await runAt(deps, thread, after, from);
+  const reader = new Reader(deps, thread, { after, run, isStartTold: from?.told === "start" }, reading);
+  const events = deps.followThread(threadId, { after, scope }, reading)[Symbol.asyncIterator]();
   try {
     let next = seen(events.next());
     for (;;) {
@@ -77,7 +86,7 @@ interface Standing {
 /** One reading of a thread: which run it is in the middle of, and whether that has ended. */
 class Reader {
   readonly #deps: ThreadStreamDeps;
-  readonly #threadId: string;
+  readonly #thread: ReadThread;
   readonly #signal: AbortSignal;
   #after: number;
   #run: string | undefined;
@@ -85,9 +94,9 @@ class Reader {
   #isEnding = false;
   #ended: Promise<undefined>;
 
-  constructor(deps: ThreadStreamDeps, threadId: string, standing: Standing, signal: AbortSignal) {
+  constructor(deps: ThreadStreamDeps, thread: ReadThread, standing: Standing, signal: AbortSignal) {
     this.#deps = deps;
-    this.#threadId = threadId;
+    this.#thread = thread;
     this.#signal = signal;
     this.#after = standing.after;
     this.#run = standing.run;
@@ -105,7 +114,8 @@ class Reader {
   /** The end of the run, when it has ended and all that it has logged has been taken; else null. */
   async end(): Promise<ThreadPart | null> {
     if (!this.#isEnding || this.#run === undefined) return null;
-    const { through } = await this.#deps.log.readThread(this.#threadId, this.#after);
+    const { threadId, scope } = this.#thread;
+    const { through } = await this.#deps.log.readThread(threadId, scope, this.#after);
     if (through !== this.#after) return null;
     const part = done(this.#run, this.#after);
     this.#turnTo(undefined);
@@ -134,16 +144,16 @@ class Reader {
 /** The run that a reader at this position is in the middle of. */
 async function runAt(
   { log, runs }: ThreadStreamDeps,
-  threadId: string,
+  { threadId, scope }: ReadThread,
   after: number,
   from: ThreadPosition | undefined,
 ): Promise<string | undefined> {
   if (after === 0 || from?.told !== undefined) return undefined;
-  const { events } = await log.readThread(threadId, after - 1);
+  const { events } = await log.readThread(threadId, scope, after - 1);
   const last = events.find(({ seq }) => seq === after);
   if (last === undefined || last.run_id === NO_RUN) return undefined;
   if (from !== undefined) return last.run_id;
-  const run = await runs.get(last.run_id); // of one that has ended by now, nobody needs to hear again
+  const run = await runs.get(last.run_id, EVERYTHING); // of one that has ended by now, nobody needs to hear again
   return run === null || isFinal(run.status) ? undefined : last.run_id;
 }
 
@@ -164,7 +174,7 @@ async function endOf(
 ): Promise<undefined> {
   if (runId === undefined) return new Promise(() => undefined);
   for (;;) {
-    const run = await runs.get(runId);
+    const run = await runs.get(runId, EVERYTHING);
     if (run === null || isFinal(run.status) || signal.aborted) return undefined;
     for await (const _ of engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
     await clock.sleep(STORED_MS, signal);

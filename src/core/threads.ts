@@ -1,13 +1,14 @@
 /** The rules of threads: what a thread id is, and what a thread's state looks like. */
 
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import { authFields, isEverything, principalOf, type Caller, type Scope } from "./auth.ts";
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { JsonObject, Thread, ThreadStatus } from "./model.ts";
-import { ownCheckpointer } from "./own-checkpointers.ts";
-import type { RunStore } from "./ports.ts";
+import { refuseOwnCheckpointer } from "./own-checkpointers.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -29,25 +30,35 @@ export function checkThreadId(threadId: unknown): string {
 }
 
 /**
- * The newest state of a thread.
+ * The newest state of a thread. Of a thread without a record, it is for callers who reach everything.
  * @throws AppError `not_found` when the thread has no state, belongs to another graph, or the graph keeps none.
  */
 export async function readState(
-  { runs, checkpointers }: { readonly runs: RunStore; readonly checkpointers: Checkpointers },
+  { threads, checkpointers }: StateDeps,
+  caller: Caller,
   graph: Graph,
   threadId: string,
 ): Promise<StateSnapshot> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
   const config = { configurable: { thread_id: threadId } };
-  const [owner, compiled, checkpointer] = await Promise.all([
-    runs.threadGraph(threadId),
-    graph.load(config),
+  const known = { ...authFields(principalOf(caller)), thread_id: threadId };
+  const [bound, compiled, checkpointer] = await Promise.all([
+    threads.boundTo(threadId, scope),
+    graph.load({ configurable: known }),
     checkpointers.forThread(),
   ]);
   const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
-  const isOurs = owner === null || owner === graph.name;
+  const isOurs =
+    bound === null ? isEverything(scope) : bound.graph_id === null || bound.graph_id === graph.name;
   const state = isOurs && readable.checkpointer !== false ? await readable.getState(config) : undefined;
-  if (state?.metadata === undefined) throw new AppError("not_found", `Thread '${threadId}' not found`);
+  if (state?.metadata === undefined) throw missing(threadId);
+  await checkStillReached({ threads }, scope, threadId);
   return state;
+}
+
+export interface StateDeps {
+  readonly threads: ThreadStore;
+  readonly checkpointers: Checkpointers;
 }
 
 /** How long a thread is kept from now on, and what becomes of it then. */
@@ -73,113 +84,138 @@ export interface ThreadDeps {
 export interface StoredThread {
   readonly thread_id: string;
   readonly metadata: JsonObject;
+  /** Whom it belongs to; null where callers are not told apart. */
+  readonly owner: string | null;
   readonly ttl?: ThreadTtl | undefined;
   readonly idempotency?: Idempotency | undefined;
 }
 
-export interface NewThread extends Omit<StoredThread, "thread_id"> {
+export interface NewThread extends Omit<StoredThread, "thread_id" | "owner"> {
   /** One is made up if absent. */
   readonly thread_id: string | undefined;
   readonly if_exists: "raise" | "do_nothing";
 }
 
+/** A thread that its caller may make. */
+export interface GrantedThread extends Pick<NewThread, "if_exists"> {
+  readonly thread: StoredThread;
+  readonly scope: Scope;
+}
+
+/** What its caller may make of it. @throws AppError `forbidden` */
+export async function grantThread(
+  { threadTtl, newId }: Pick<ThreadDeps, "threadTtl" | "newId">,
+  caller: Caller,
+  { thread_id = newId(), if_exists, ttl = threadTtl, ...asked }: NewThread,
+): Promise<GrantedThread> {
+  const { metadata } = asked;
+  const { value, scope } = await caller.authorize("threads:create", { thread_id, metadata, if_exists });
+  const thread = { ...asked, thread_id, ttl, metadata: value.metadata, owner: caller.owner };
+  return { thread, scope, if_exists };
+}
+
 /**
  * Makes a thread, or finds the one that is there, if that is wanted or the request has been made before. `make` stores it.
- * @throws AppError `thread_exists`, `not_found`
+ * @throws AppError `thread_exists`, also for one that is out of reach; `not_found`
  */
-export async function createThread(
-  { threads, threadTtl, clock, newId }: ThreadDeps,
-  { thread_id = newId(), if_exists, ttl = threadTtl, ...thread }: NewThread,
-  make: (thread: StoredThread, now: Date) => Promise<Thread | null> = threads.create,
+export async function storeThread(
+  { threads, clock }: ThreadDeps,
+  { thread, scope, if_exists }: GrantedThread,
+  make: ThreadStore["create"] = threads.create,
 ): Promise<Thread> {
+  const { thread_id } = thread;
   try {
-    const created = await make({ ...thread, thread_id, ttl }, clock.now());
+    const created = await make(thread, scope, clock.now());
     if (created !== null) return created;
   } catch (error) {
     if (!(error instanceof RepeatedRequest)) throw error;
-    return existing(await threads.get(error.first.thread_id), error.first.thread_id);
+    return existing(await threads.get(error.first.thread_id, scope), error.first.thread_id);
   }
-  const found = if_exists === "do_nothing" ? await threads.get(thread_id) : null;
+  const found = if_exists === "do_nothing" ? await threads.get(thread_id, scope) : null;
   if (found === null) throw new AppError("thread_exists", `Thread '${thread_id}' exists already`);
   return found;
 }
 
-/** @throws AppError `not_found` */
-export async function getThread({ threads }: Pick<ThreadDeps, "threads">, threadId: string): Promise<Thread> {
-  return existing(await threads.get(threadId), threadId);
+/** @throws AppError `thread_exists`, `not_found`, `forbidden` */
+export async function createThread(deps: ThreadDeps, caller: Caller, thread: NewThread): Promise<Thread> {
+  return storeThread(deps, await grantThread(deps, caller, thread));
 }
 
-/** Lays metadata over the thread's, and says anew how long it is kept. @throws AppError `not_found` */
-export async function updateThread(
-  { threads, clock }: ThreadDeps,
-  threadId: string,
-  changes: ThreadChanges,
-): Promise<Thread> {
-  return existing(await threads.update(threadId, changes, clock.now()), threadId);
+/** @throws AppError `not_found`, `forbidden` */
+export async function getThread(deps: ReachDeps, caller: Caller, threadId: string): Promise<Thread> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  return reachThread(deps, scope, threadId);
 }
 
-/** Leaves nothing of the thread; a run of it that executes just now can write nothing more. @throws AppError `not_found` */
-export async function deleteThread(deps: ThreadDeps, threadId: string): Promise<void> {
-  if ((await removeThreads(deps, [await getThread(deps, threadId)])) === 0) throw missing(threadId);
+interface ReachDeps {
+  readonly threads: Pick<ThreadStore, "get">;
+}
+
+/** For a caller who has been asked about. @throws AppError `not_found` */
+export async function reachThread({ threads }: ReachDeps, scope: Scope, threadId: string): Promise<Thread> {
+  return existing(await threads.get(threadId, scope), threadId);
 }
 
 /**
- * Deletes those of the threads that there are, or what led to their newest state; threads with an active run are not
- * pruned to that.
- * @throws AppError `invalid_request` when a graph keeps its states where we cannot prune them
+ * After reading what is stored by the thread's id: it is the reader's if the thread still is, which somebody else may
+ * have made anew meanwhile.
+ * @throws AppError `not_found`
  */
-export async function pruneThreads(
-  deps: ThreadDeps,
-  ids: readonly string[],
-  strategy: PruneStrategy,
-): Promise<{ readonly pruned_count: number }> {
-  const page = { limit: ids.length, offset: 0, sort_by: "thread_id", sort_order: "asc" } as const;
-  const found = await deps.threads.search({ ids }, { ...page, select: ["thread_id", "metadata"] });
-  switch (strategy) {
-    case "delete":
-      return { pruned_count: await removeThreads(deps, found) };
-    case "keep_latest":
-      for (const thread of found) await refuseOwnCheckpointer(deps, thread, "prune");
-      return {
-        pruned_count: await deps.threadStates.prune(found.flatMap(({ thread_id }) => thread_id ?? [])),
-      };
-  }
+export async function checkStillReached(
+  { threads }: { readonly threads: Pick<ThreadStore, "boundTo"> },
+  scope: Scope,
+  threadId: string,
+): Promise<void> {
+  if (isEverything(scope)) return;
+  if ((await threads.boundTo(threadId, scope)) === null) throw missing(threadId);
 }
 
-/** Does with threads whose time has come what they asked for. Those with an active run have to wait. @returns how many */
-export async function sweepThreads(deps: ThreadDeps, limit: number): Promise<number> {
-  const { removed, pruned } = await deps.threadStates.expire(deps.clock.now(), limit);
-  for (const thread of removed) await forgetElsewhere(deps, thread);
-  return removed.length + pruned;
+/** Also when it will be gone; null for a thread that stays. @throws AppError `not_found`, `forbidden` */
+export async function getThreadWithTtl(
+  deps: Pick<ThreadDeps, "threads">,
+  caller: Caller,
+  threadId: string,
+): Promise<Thread & { readonly ttl: ThreadExpiry | null }> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  const thread = await reachThread(deps, scope, threadId);
+  return { ...thread, ttl: await deps.threads.expiry(threadId, scope) };
 }
 
-async function removeThreads(deps: ThreadDeps, found: readonly Partial<Thread>[]): Promise<number> {
-  const ids = found.flatMap(({ thread_id }) => thread_id ?? []);
-  const removed = await deps.threads.remove(ids);
-  for (const thread of found) await forgetElsewhere(deps, thread);
-  return removed;
+/** Lays metadata over the thread's, and says anew how long it is kept. @throws AppError `not_found`, `forbidden` */
+export async function updateThread(
+  { threads, clock }: ThreadDeps,
+  caller: Caller,
+  threadId: string,
+  { metadata, ...changes }: ThreadChanges,
+): Promise<Thread> {
+  const { value, scope } = await caller.authorize("threads:update", { thread_id: threadId, metadata });
+  const allowed = { ...changes, metadata: value.metadata };
+  return existing(await threads.update(threadId, scope, allowed, clock.now()), threadId);
 }
 
-async function forgetElsewhere(deps: Pick<ThreadDeps, "graphs">, thread: Partial<Thread>): Promise<void> {
-  const own = await ownCheckpointer(deps, thread);
-  if (thread.thread_id !== undefined) await own?.deleteThread?.(thread.thread_id);
-}
-
-async function refuseOwnCheckpointer(deps: ThreadDeps, thread: Partial<Thread>, what: string): Promise<void> {
-  if ((await ownCheckpointer(deps, thread)) === null) return;
-  throw new AppError(
-    "invalid_request",
-    `The thread's graph has a checkpointer of its own, which cannot ${what}`,
-  );
-}
-
-/** @throws AppError `not_found`; `invalid_request` when the graph keeps its states where we cannot copy them */
-export async function copyThread(deps: ThreadDeps, threadId: string): Promise<Thread> {
+/**
+ * A thread of the caller's own with all that has been saved of another.
+ * @throws AppError `not_found`, `forbidden`; `invalid_request` when the graph keeps its states where we cannot copy them
+ */
+export async function copyThread(deps: ThreadDeps, caller: Caller, threadId: string): Promise<Thread> {
   const { threadStates, threadTtl, clock, newId } = deps;
-  await refuseOwnCheckpointer(deps, await getThread(deps, threadId), "copy");
-  return existing(
-    await threadStates.copy(threadId, { thread_id: newId(), ttl: threadTtl }, clock.now()),
-    threadId,
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  const thread = await reachThread(deps, scope, threadId);
+  const thread_id = newId();
+  const { value } = await caller.authorize("threads:create", {
+    thread_id,
+    metadata: structuredClone(thread.metadata),
+  });
+  await refuseOwnCheckpointer(deps, thread, "copy");
+  const metadata = differences(value.metadata, thread.metadata);
+  const copy = { thread_id, metadata, owner: caller.owner, ttl: threadTtl };
+  return existing(await threadStates.copy(threadId, scope, copy, clock.now()), threadId);
+}
+
+/** The members that the second one has not, or not so. */
+function differences(one: JsonObject, other: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(one).filter(([name, member]) => !isDeepStrictEqual(member, other[name])),
   );
 }
 
@@ -194,17 +230,32 @@ export interface FoundThreads {
   readonly next: number | null;
 }
 
+/** @throws AppError `forbidden` */
 export async function searchThreads(
   { threads }: Pick<ThreadDeps, "threads">,
-  filter: ThreadFilter,
+  caller: Caller,
+  asked: ThreadFilter,
   page: ThreadPage,
 ): Promise<FoundThreads> {
-  const end = page.offset + page.limit;
+  const { limit: most, offset: start } = page;
+  const { value, scope } = await caller.authorize("threads:search", { ...asked, limit: most, offset: start });
+  const { limit, offset, ...filter } = value;
+  const end = offset + limit;
   const [found, total] = await Promise.all([
-    threads.search(filter, page),
-    threads.count(filter, end + COUNTED),
+    threads.search(filter, scope, { ...page, limit, offset }),
+    threads.count(filter, scope, end + COUNTED),
   ]);
   return { threads: found, total, next: total > end ? end : null };
+}
+
+/** @throws AppError `forbidden` */
+export async function countThreads(
+  { threads }: Pick<ThreadDeps, "threads">,
+  caller: Caller,
+  filter: ThreadFilter,
+): Promise<number> {
+  const { value, scope } = await caller.authorize("threads:search", { ...filter });
+  return threads.count(value, scope);
 }
 
 function existing(thread: Thread | null, threadId: string): Thread {
@@ -212,7 +263,7 @@ function existing(thread: Thread | null, threadId: string): Thread {
   return thread;
 }
 
-function missing(threadId: string): AppError {
+export function missing(threadId: string): AppError {
   return new AppError("not_found", `Thread '${threadId}' not found`);
 }
 
@@ -262,18 +313,29 @@ export interface ThreadPage {
 
 /** The durable record of threads. Those that were made for a single run are never found by a search. */
 export interface ThreadStore {
-  /** Null when there is one of this id. @throws RepeatedRequest */
-  readonly create: (thread: StoredThread, now: Date) => Promise<Thread | null>;
-  readonly get: (thread_id: string) => Promise<Thread | null>;
+  /**
+   * Null when there is one of this id, within reach or not, or when something is left of one; what has no thread is
+   * taken over by those who reach everything.
+   * @throws RepeatedRequest
+   */
+  readonly create: (thread: StoredThread, scope: Scope, now: Date) => Promise<Thread | null>;
+  readonly get: (thread_id: string, scope: Scope) => Promise<Thread | null>;
+  /** The graph that the thread last ran, if it has; null when there is no such thread. */
+  readonly boundTo: (thread_id: string, scope: Scope) => Promise<{ readonly graph_id: string | null } | null>;
   /** Null for a thread that stays, or that there is not. */
-  readonly expiry: (thread_id: string) => Promise<ThreadExpiry | null>;
+  readonly expiry: (thread_id: string, scope: Scope) => Promise<ThreadExpiry | null>;
   /** Lays the metadata over what is there; null when there is no such thread. */
-  readonly update: (thread_id: string, changes: ThreadChanges, now: Date) => Promise<Thread | null>;
-  /** Also their runs, events and checkpoints; whoever executes one of the runs finds its lease void. @returns how many there were */
-  readonly remove: (thread_ids: readonly string[]) => Promise<number>;
-  readonly search: (filter: ThreadFilter, page: ThreadPage) => Promise<readonly FoundThread[]>;
+  readonly update: (
+    thread_id: string,
+    scope: Scope,
+    changes: ThreadChanges,
+    now: Date,
+  ) => Promise<Thread | null>;
+  /** Also their runs, events and checkpoints; whoever executes one of the runs finds its lease void. @returns which there were */
+  readonly remove: (thread_ids: readonly string[], scope: Scope) => Promise<readonly string[]>;
+  readonly search: (filter: ThreadFilter, scope: Scope, page: ThreadPage) => Promise<readonly FoundThread[]>;
   /** Counts no further than `most`. */
-  readonly count: (filter: ThreadFilter, most?: number) => Promise<number>;
+  readonly count: (filter: ThreadFilter, scope: Scope, most?: number) => Promise<number>;
 }
 
 /** What a thread is left with when its state was edited. */
@@ -297,17 +359,23 @@ export interface Expired {
 /** Changes to threads that concern their checkpoints. Each happens as a whole or not at all. */
 export interface ThreadStateStore {
   /** Edits a thread while no run of it is active, and keeps runs from starting meanwhile. @throws AppError `not_found`, `thread_busy` */
-  readonly edit: (thread_id: string, now: Date, work: EditState) => Promise<void>;
-  /** Makes a thread with a state. Null when there is one of this id. @throws RepeatedRequest */
-  readonly createWith: (thread: StoredThread, now: Date, work: EditState) => Promise<Thread | null>;
-  /** A new thread with all that has been saved of another; null when that does not exist. */
+  readonly edit: (thread_id: string, scope: Scope, now: Date, work: EditState) => Promise<void>;
+  /** Makes a thread with a state, as `ThreadStore.create` makes one. @throws RepeatedRequest */
+  readonly createWith: (
+    thread: StoredThread,
+    scope: Scope,
+    now: Date,
+    work: EditState,
+  ) => Promise<Thread | null>;
+  /** A new thread with all that has been saved of another, and this metadata over that one's; null when that does not exist. */
   readonly copy: (
     from: string,
-    to: Pick<StoredThread, "thread_id" | "ttl">,
+    scope: Scope,
+    to: Omit<StoredThread, "idempotency">,
     now: Date,
   ) => Promise<Thread | null>;
   /** Keeps of each thread without an active run only its newest checkpoint, and those of its subgraphs. @returns how many there were */
-  readonly prune: (thread_ids: readonly string[]) => Promise<number>;
+  readonly prune: (thread_ids: readonly string[], scope: Scope) => Promise<number>;
   /** Deletes threads whose time has come, or prunes them. */
   readonly expire: (now: Date, limit: number) => Promise<Expired>;
 }

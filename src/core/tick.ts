@@ -1,13 +1,16 @@
 /** The third door: what has fallen due is done, and nothing but one query where nothing has. */
 
 import type { Agenda, AgendaTerms, Due, Retention } from "./agenda.ts";
+import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./ports.ts";
+import type { ResumeLinkStore } from "./resume-links.ts";
 import { sweepRuns } from "./runs.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";
-import { sweepThreads, type ThreadDeps } from "./threads.ts";
+import { sweepThreads } from "./thread-removal.ts";
+import type { ThreadDeps } from "./threads.ts";
 import { forgottenSince, type WakingDeps } from "./wake-ups.ts";
 import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
@@ -15,7 +18,9 @@ export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDe
   readonly logger: Logger;
   readonly agenda: Agenda;
   readonly retention: Retention;
+  readonly endedThreads: EndedThreads;
   readonly store: StoreDeps;
+  readonly links: Pick<ResumeLinkStore, "removeExpired">;
   /** How long the events of a run are kept after its end. */
   readonly eventRetentionMs: number;
 }
@@ -122,7 +127,7 @@ function removalSteps(
   due: Due,
   { eventsSince, now }: AgendaTerms & { readonly now: Date },
 ): readonly Step[] {
-  const { retention, store } = deps;
+  const { retention, endedThreads, store, links } = deps;
   const step = (
     name: string,
     isDue: boolean,
@@ -138,8 +143,10 @@ function removalSteps(
   });
   return [
     step("events", due.events, async () => retention.removeEvents(eventsSince, REMOVED), REMOVED),
+    step("ended threads", due.ended_threads, async () => endedThreads.forget(eventsSince, REMOVED), REMOVED),
     step("rate limits", due.rate_limits, async () => retention.removeRateLimits(now, REMOVED), REMOVED),
     step("threads", due.threads, async () => sweepThreads(deps, BATCH), BATCH),
+    step("resume links", due.links, async () => links.removeExpired(now, REMOVED), REMOVED),
     step("store", due.items, async () => sweepStore(store), undefined),
     {
       name: "idempotency keys",

@@ -1,6 +1,7 @@
 /** Assistants as tools for other agents: each has a name that means it alone. */
 
 import { AppError } from "../errors.ts";
+import type { Caller } from "./auth.ts";
 import { defaultOf, searchAssistants, type Assistant, type AssistantDeps } from "./assistants.ts";
 import type { Graph } from "./graphs.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
@@ -15,17 +16,19 @@ export interface Tool {
 const MOST = 1_000;
 
 /**
- * The assistants of graphs that the caller may use, the oldest thousand. A tool has its assistant's name; of a name that
+ * The assistants that the caller reaches, of graphs that it may use, the oldest thousand. A tool has its assistant's name; of a name that
  * several have, or that is a graph's, the others are told apart by the beginning of their id.
  */
 export async function listTools(
   deps: AssistantDeps,
+  caller: Caller,
   mayUse: (graph: Graph) => boolean,
 ): Promise<readonly Tool[]> {
   const graphs = deps.graphs.list();
   const notOf = graphs.filter((graph) => !mayUse(graph)).map(({ name }) => name);
   const { assistants } = await searchAssistants(
     deps,
+    caller,
     { metadata: undefined, graph_id: undefined, name: undefined, notOf },
     { limit: MOST, offset: 0, sort_by: "created_at", sort_order: "asc" },
   );
@@ -42,13 +45,14 @@ export async function listTools(
 /** The assistant that a tool's name means; a graph's name always means its default one. @throws AppError `not_found` */
 export async function findTool(
   deps: AssistantDeps & RunAssistantDeps,
+  caller: Caller,
   name: string,
   mayUse: (graph: Graph) => boolean,
 ): Promise<RunAssistant> {
   const isGraph = deps.graphs.list().some((graph) => graph.name === name);
-  const tools = isGraph ? [] : await listTools(deps, mayUse);
+  const tools = isGraph ? [] : await listTools(deps, caller, mayUse);
   const id = isGraph ? name : tools.find((tool) => tool.name === name)?.assistant.assistant_id;
-  const found = id === undefined ? undefined : await findRunAssistant(deps, id);
+  const found = id === undefined ? undefined : await findRunAssistant(deps, caller, id);
   if (found !== undefined && mayUse(found.graph)) return found;
   throw new AppError("not_found", `Tool '${name}' not found`);
 }

@@ -1,7 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
-import { AUTH_FIELDS, authFields } from "../core/auth.ts";
+import { AUTH_FIELDS, authFields, withoutAuthFields } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -16,6 +16,7 @@ import {
   type CompiledGraph,
   type GraphConfig,
   type GraphRegistry,
+  type GraphStores,
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
@@ -29,6 +30,7 @@ import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
+import { checkResume, leftWaiting } from "./strict-resume.ts";
 import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
@@ -37,8 +39,7 @@ export interface ExecuteDeps {
   readonly claims: ClaimStore;
   readonly events: EventLog;
   readonly checkpointers: Checkpointers;
-  /** What graphs get as their store, unless they bring one of their own. */
-  readonly graphStore: () => Promise<object>;
+  readonly graphStore: GraphStores;
   readonly queue: WakeUpQueue;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -122,7 +123,7 @@ class RunExecution {
       accessContext: "threads.create_run",
       executionRuntime: { context: this.#context },
     });
-    const graph = withStore(loaded, await this.#deps.graphStore());
+    const graph = withStore(loaded, await this.#deps.graphStore(run.kwargs.principal?.store_owner));
     const { checkpointer } = graph;
     if (checkpointer === false) return graph;
     const stop = (reason: NotSaved): void => this.#journal.stop(reason);
@@ -151,8 +152,7 @@ class RunExecution {
     return {
       ...config,
       configurable: {
-        ...configurable,
-        ...kwargs.request_headers,
+        ...withoutAuthFields({ ...configurable, ...kwargs.request_headers }),
         ...authFields(kwargs.principal),
         thread_id,
         run_id,
@@ -202,9 +202,9 @@ class RunExecution {
       if (newest?.metadata !== undefined && "run_id" in newest.metadata && newest.metadata.run_id === run_id)
         return { resume: true };
     }
-    return kwargs.command === undefined
-      ? { input: kwargs.input }
-      : { command: await this.#explicit(graph, kwargs.command) };
+    if (kwargs.command === undefined) return { input: kwargs.input };
+    if (kwargs.strict_resume === true) await checkResume(graph, this.#config(), kwargs.command);
+    return { command: await this.#explicit(graph, kwargs.command) };
   }
 
   /** LangGraph overlooks answers that are false, 0, "" or null, unless they say which interrupt they are for. */
@@ -258,7 +258,12 @@ class RunExecution {
     await this.#journal.write("error", { error: shown.code, message: shown.message });
     const saved_values = await this.#savedValues();
     this.#protocol?.end("failed", shown.message);
-    await this.#finish({ status: "error", thread_status: "error", error: shown.message, saved_values });
+    const interrupts =
+      known.code === "UnknownInterruptError" && this.#graph !== undefined
+        ? await interruptsOf(this.#graph, this.#journal.run)
+        : undefined;
+    const thread_status = interrupts === undefined ? "error" : leftWaiting(interrupts);
+    await this.#finish({ status: "error", thread_status, error: shown.message, saved_values, interrupts });
     return { kind: "failed", error: shown };
   }
 

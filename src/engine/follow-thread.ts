@@ -1,6 +1,7 @@
 /** Reads what a thread's runs stream, those that start later too: from memory what executes here, else from the log. */
 
 import type { Clock } from "../clock.ts";
+import { isEverything, type Scope } from "../core/auth.ts";
 import { isSelected, type EventSelection, type ThreadEvent, type ThreadLog } from "../core/thread-log.ts";
 import { changed } from "./follow.ts";
 import type { Journal } from "./journal.ts";
@@ -36,17 +37,27 @@ export interface FollowThreadDeps {
 /** How long it waits before it asks the log again: from the first figure, doubling, to the second. */
 const POLL_MS = [25, 500] as const;
 
-/** The thread's events after `after`, in order, each once, until the signal aborts. The thread need not exist yet. */
+export interface FollowFrom {
+  readonly after: number;
+  readonly scope: Scope;
+  readonly selection?: EventSelection;
+}
+
+/**
+ * The thread's events after `after`, in order, each once, until the signal aborts. The thread need not exist yet; what
+ * there is of it is told as long as the thread is within reach, whoever makes it or makes it anew meanwhile.
+ */
 export async function* followThread(
   deps: FollowThreadDeps,
   threadId: string,
-  { after, selection }: { readonly after: number; readonly selection?: EventSelection },
+  { after, scope, selection }: FollowFrom,
   signal: AbortSignal,
 ): AsyncGenerator<ThreadEvent> {
+  const reached = reachable(deps.log, scope);
   let seq = after;
   let pauseMs: number = POLL_MS[0];
   while (!signal.aborted) {
-    const journal = deps.journals.ofThread(threadId);
+    const journal = await reached(deps.journals.ofThread(threadId));
     const recent = journal?.since(seq) ?? null;
     if (journal !== undefined && recent !== null) {
       for (const event of recent) {
@@ -57,7 +68,7 @@ export async function* followThread(
       if (recent.length === 0) await changed(journal, seq, signal);
       continue;
     }
-    const { events, through, isLast } = await deps.log.readThread(threadId, seq, selection);
+    const { events, through, isLast } = await deps.log.readThread(threadId, scope, seq, selection);
     yield* events;
     const isNew = through > seq;
     // All that is before the run's beginning has been read; what it emits may then come from memory.
@@ -67,6 +78,19 @@ export async function* followThread(
     await newRunOr(pauseMs, deps, threadId, signal);
     pauseMs = Math.min(pauseMs * 2, POLL_MS[1]);
   }
+}
+
+/** Passes on the journals of those runs that are within reach. Of each run it is asked once; its reader may go on to its end. */
+function reachable(
+  log: ThreadLog,
+  scope: Scope,
+): (journal: Journal | undefined) => Promise<Journal | undefined> {
+  let asked: { readonly journal: Journal; readonly isReached: boolean } | undefined;
+  return async (journal) => {
+    if (journal === undefined || isEverything(scope)) return journal;
+    if (asked?.journal !== journal) asked = { journal, isReached: await log.reaches(journal.run, scope) };
+    return asked.isReached ? journal : undefined;
+  };
 }
 
 /** Resolves when a run of the thread starts here, or after `ms`. */

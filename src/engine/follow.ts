@@ -37,7 +37,7 @@ export async function* follow(
   let pauseMs: number = POLL_MS[0];
   let journal: Journal | undefined;
   while (!signal.aborted) {
-    journal = deps.journals.get(run.run_id) ?? (journal?.isFinal === true ? journal : undefined);
+    journal = journalOf(deps, run) ?? (journal?.isFinal === true ? journal : undefined);
     const recent = journal?.since(seq) ?? null;
     const { events, ended } =
       journal === undefined || recent === null
@@ -56,6 +56,12 @@ export async function* follow(
       pauseMs = Math.min(pauseMs * 2, POLL_MS[1]);
     }
   }
+}
+
+/** Of the run on this thread: who may read the one may not read another by its id. */
+function journalOf({ journals }: FollowDeps, { run_id, thread_id }: Followed): Journal | undefined {
+  const journal = journals.get(run_id);
+  return journal?.run.thread_id === thread_id ? journal : undefined;
 }
 
 /** Resolves when the journal has more than `seq`, or is closed. */

@@ -2,12 +2,12 @@
 
 import type { Assistant } from "../core/assistants.ts";
 import type { A2aDeps } from "./a2a.ts";
+import { baseUrl } from "./base-url.ts";
 import type { Call } from "./router.ts";
 
 const MODES = ["text/plain", "application/json"];
 
-export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Assistant): object {
-  const { origin, pathname } = new URL(request.url);
+export function agentCard(deps: A2aDeps, call: Call, assistant: Assistant): object {
   const { assistant_id, name, version } = assistant;
   const description = assistant.description ?? name;
   return {
@@ -15,17 +15,24 @@ export function agentCard(deps: A2aDeps, { request, path }: Call, assistant: Ass
     name,
     description,
     version: String(version),
-    url: `${origin}${pathname.slice(0, pathname.length - path.length)}/a2a/${assistant_id}`,
+    url: `${baseUrl(deps.publicUrl, call)}/a2a/${assistant_id}`,
     preferredTransport: "JSONRPC",
     capabilities: { streaming: true, pushNotifications: false, stateTransitionHistory: false },
     defaultInputModes: MODES,
     defaultOutputModes: MODES,
     skills: [{ id: assistant_id, name, description, tags: ["langgraph"] }],
-    ...(deps.authLevel === "anonymous" ? {} : SECURITY),
+    ...security(deps),
   };
 }
 
-const SECURITY = {
-  securitySchemes: { functionKey: { type: "apiKey", in: "header", name: "x-functions-key" } },
-  security: [{ functionKey: [] }],
-};
+/** Ways to be let in, as an OpenAPI document has them; nothing where all are. */
+function security({ authLevel, signInSchemes }: A2aDeps): object {
+  const keys = authLevel === "anonymous" ? {} : FUNCTION_KEY;
+  const securitySchemes = { ...keys, ...signInSchemes };
+  if (Object.keys(securitySchemes).length === 0) return {};
+  const key = Object.fromEntries(Object.keys(keys).map((name) => [name, []]));
+  const ways = Object.keys(signInSchemes).map((name) => ({ ...key, [name]: [] }));
+  return { securitySchemes, security: ways.length === 0 ? [key] : ways };
+}
+
+const FUNCTION_KEY = { functionKey: { type: "apiKey", in: "header", name: "x-functions-key" } };

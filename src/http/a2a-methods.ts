@@ -1,10 +1,12 @@
 /** The methods of A2A: a message is a run of an assistant on the thread of its context. */
 
+import { EVERYTHING } from "../core/auth.ts";
 import { isFinal, isJsonObject } from "../core/model.ts";
 import type { RunEvent } from "../core/ports.ts";
 import type { RunAssistant } from "../core/run-assistants.ts";
+import type { RunAccess } from "../core/run-access.ts";
 import { cancelRuns } from "../core/runs.ts";
-import { findTask, TASK_ID, taskRunOf, taskStateOf, type TaskRun } from "../core/tasks.ts";
+import { findTask, TASK_ID, taskRunOf, taskStateOf, type FoundTask, type TaskRun } from "../core/tasks.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { RpcError, type SentMessage } from "./a2a-schemas.ts";
@@ -30,7 +32,8 @@ export async function toAsked(
   { call, assistant }: Asking,
   message: SentMessage,
 ): Promise<Asked> {
-  const task = message.taskId == null ? undefined : await taskNamed(deps, assistant, message.taskId);
+  const { taskId } = message;
+  const task = taskId == null ? undefined : await taskNamed(deps, { call, assistant }, taskId, READING);
   if (task !== undefined && message.contextId != null && message.contextId !== task.run.thread_id)
     throw new RpcError("params", "message.contextId: the task is of another context");
   if (task !== undefined && !isFinal(task.run.status))
@@ -67,9 +70,14 @@ async function checkText(
   throw new RpcError("params", "parts: the agent's input has no messages for text; send a data part");
 }
 
-async function taskNamed(deps: A2aDeps, assistant: RunAssistant, id: string): Promise<TaskRun> {
+async function taskNamed(
+  deps: A2aDeps,
+  { call, assistant: { assistant_id } }: Asking,
+  taskId: string,
+  access: RunAccess,
+): Promise<FoundTask> {
   try {
-    return await findTask(deps, assistant, id);
+    return await findTask(deps, call.caller, { assistant_id, taskId, ...access });
   } catch (error) {
     if (error instanceof AppError && error.code === "not_found")
       throw new RpcError("taskNotFound", error.message);
@@ -77,21 +85,23 @@ async function taskNamed(deps: A2aDeps, assistant: RunAssistant, id: string): Pr
   }
 }
 
+const READING: RunAccess = { to: "read" };
+
 export async function getTask(
   deps: A2aDeps,
-  { assistant }: Asking,
+  asking: Asking,
   id: string,
   historyLength?: number | null,
 ): Promise<Task> {
-  return taskOf(await taskNamed(deps, assistant, id), historyLength);
+  return taskOf(await taskNamed(deps, asking, id, READING), historyLength);
 }
 
 /** Stops what is going on, and waits until it has stopped. */
-export async function cancelTask(deps: A2aDeps, { assistant, call }: Asking, id: string): Promise<Task> {
-  const { run } = await taskNamed(deps, assistant, id);
+export async function cancelTask(deps: A2aDeps, asking: Asking, id: string): Promise<Task> {
+  const { run, scope } = await taskNamed(deps, asking, id, { to: "cancel", action: "interrupt" });
   if (isFinal(run.status)) throw new RpcError("notCancelable", `Task '${id}' is not being worked on`);
-  await cancelRuns(deps, { runIds: [run.run_id] }, "interrupt");
-  await awaitEnd(deps, run, call.invocation);
+  await cancelRuns(deps, { scope, runIds: [run.run_id] }, "interrupt");
+  await awaitEnd(deps, run, asking.call.invocation);
   return taskOf(await recordOf(deps, run.run_id));
 }
 
@@ -162,8 +172,9 @@ function saidBy({ event, data }: RunEvent): { readonly id: string; readonly text
   return { id: String(message["id"]), text: messageText(message["content"]) };
 }
 
+/** Of a run that the caller has just asked for, or stopped. */
 async function recordOf(deps: A2aDeps, runId: string): Promise<TaskRun> {
-  const run = await deps.runs.get(runId);
+  const run = await deps.runs.get(runId, EVERYTHING);
   if (run === null) throw new RpcError("taskNotFound", `Task '${runId}' was deleted meanwhile`);
-  return taskRunOf(deps, run);
+  return taskRunOf(deps, run, EVERYTHING);
 }

@@ -35,13 +35,18 @@ import { start, type RunsDeps } from "./runs-create.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { z } from "zod";
 
-export type A2aDeps = AssistantRouteDeps & RunsDeps;
+export interface A2aDeps extends AssistantRouteDeps, RunsDeps {
+  /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
+  readonly signInSchemes: Readonly<Record<string, object>>;
+  /** Undefined where callers reach the server at the address that they ask. */
+  readonly publicUrl: string | undefined;
+}
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {
   const common = { authLevel: deps.authLevel, isRateLimited: true, isPlatform: true };
   const errors = {
-    401: "A function key is missing",
-    403: "The function key does not open this",
+    401: "A function key is missing, or the caller has not signed in",
+    403: "The function key does not open this, or the caller may not do it",
     404: "There is no such assistant",
     422: "A field is not what was expected",
     429: "Too many requests; see Retry-After",
@@ -52,6 +57,7 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
       ...common,
       method: "POST",
       path: "/a2a/{assistant_id}",
+      permission: "assistants:read",
       handle: answerA2a(deps),
       docs: {
         operationId: "a2a",
@@ -72,9 +78,10 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
       ...common,
       method: "GET",
       path: "/.well-known/agent-card.json",
+      permission: "assistants:read",
       handle: async (call) => {
         const { assistant_id } = await readQuery(call.request, CardQuery);
-        const assistant = await getAssistant(deps, assistant_id);
+        const assistant = await getAssistant(deps, call.caller, assistant_id);
         const { authLevel } = deps.graphs.get(assistant.graph_id);
         requireLevel(authLevel, call.invocation.authLevel);
         return json(agentCard(deps, call, assistant));
@@ -95,7 +102,9 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
 
 function answerA2a(deps: A2aDeps): Route["handle"] {
   return async (call) => {
-    const assistant = await findRunAssistant(deps, call.params["assistant_id"] ?? "");
+    const { assistant_id = "" } = call.params;
+    await call.caller.authorize("assistants:read", { assistant_id });
+    const assistant = await findRunAssistant(deps, call.caller, assistant_id);
     requireLevel(assistant.graph.authLevel, call.invocation.authLevel);
     let id: RpcId = null;
     try {

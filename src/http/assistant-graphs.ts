@@ -19,6 +19,7 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
   };
   return [
     route(`GET ${ONE}/graph`, "Draw an assistant's graph", {
+      permission: "assistants:read",
       query: GraphQuery,
       answer: { description: "Its nodes and edges; `xray` opens its subgraphs", schema: GraphAnswer },
       handle: async (call) => {
@@ -28,6 +29,7 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
       },
     }),
     route(`GET ${ONE}/schemas`, "Get the schemas of an assistant's graph", {
+      permission: "assistants:read",
       answer: { description: "JSON Schemas, as far as the graph tells them", schema: SchemasAnswer },
       handle: async (call) => {
         await readQuery(call.request, z.strictObject({}));
@@ -36,11 +38,13 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
       },
     }),
     route(`GET ${ONE}/subgraphs`, "Get the subgraphs of an assistant's graph", {
+      permission: "assistants:read",
       query: SubgraphsQuery,
       answer: subgraphsAnswer,
       handle: subgraphs(deps),
     }),
     route(`GET ${ONE}/subgraphs/{namespace}`, "Get a subgraph of an assistant's graph", {
+      permission: "assistants:read",
       query: SubgraphsQuery,
       answer: subgraphsAnswer,
       handle: subgraphs(deps),

@@ -1,9 +1,16 @@
 /** What the routes of assistants have in common. */
 
 import { z } from "zod";
-import { getAssistant, type Assistant, type AssistantDeps, type GraphInspector } from "../core/assistants.ts";
+import {
+  getAssistant,
+  type Assistant,
+  type AssistantDeps,
+  type AssistantTarget,
+  type GraphInspector,
+} from "../core/assistants.ts";
+import type { AuthEvent } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
-import type { AuthLevel } from "../core/model.ts";
+import type { AuthLevel, Invocation } from "../core/model.ts";
 import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";
 import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
@@ -18,6 +25,7 @@ export type MakeRoute = (
   endpoint: `${Route["method"]} ${string}`,
   summary: string,
   rest: Pick<RouteDocs, "query" | "body" | "isBodyOptional"> & {
+    readonly permission: AuthEvent;
     readonly answer: AnswerDocs;
     readonly handle: Route["handle"];
   },
@@ -26,7 +34,7 @@ export type MakeRoute = (
 const ERRORS = {
   400: "The body is not JSON or over a limit",
   401: "A function key is missing",
-  403: "The function key does not open this",
+  403: "The function key does not open this, or the caller may not do it",
   404: "There is no such assistant, version or graph",
   409: "There is such an assistant already",
   422: "A field is not what was expected",
@@ -36,12 +44,13 @@ const ERRORS = {
 } as const;
 
 export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
-  return (endpoint, summary, { answer, handle, ...told }) => {
+  return (endpoint, summary, { permission, answer, handle, ...told }) => {
     const [method, path] = Endpoint.parse(endpoint.split(" "));
     return {
       method,
       path,
       authLevel,
+      permission,
       isRateLimited: true,
       isPlatform: true,
       handle,
@@ -61,10 +70,24 @@ const Endpoint = z.tuple([z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]), z.s
 /** The assistant in the path, if its graph is open to the caller. @throws AppError `not_found`, `forbidden`, `unauthorized` */
 export async function find(
   deps: AssistantRouteDeps,
-  { params, invocation }: Call,
+  { params, invocation, caller }: Call,
 ): Promise<{ readonly assistant: Assistant; readonly graph: Graph | undefined }> {
-  const assistant = await getAssistant(deps, params["assistant_id"] ?? "");
-  const graph = deps.graphs.list().find(({ name }) => name === assistant.graph_id);
-  requireLevel(graph?.authLevel ?? deps.authLevel, invocation.authLevel);
-  return { assistant, graph };
+  const assistant = await getAssistant(deps, caller, params["assistant_id"] ?? "");
+  return { assistant, graph: openGraph(deps, assistant, invocation) };
+}
+
+/** The assistant in the path, which is refused to callers to whom its graph is not open. */
+export function targetOf(deps: AssistantRouteDeps, { params, invocation }: Call): AssistantTarget {
+  const check = (assistant: Assistant): void => void openGraph(deps, assistant, invocation);
+  return { id: params["assistant_id"] ?? "", check };
+}
+
+function openGraph(
+  { graphs, authLevel }: AssistantRouteDeps,
+  { graph_id }: Assistant,
+  invocation: Pick<Invocation, "authLevel">,
+): Graph | undefined {
+  const graph = graphs.list().find(({ name }) => name === graph_id);
+  requireLevel(graph?.authLevel ?? authLevel, invocation.authLevel);
+  return graph;
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import {
+  countAssistants,
   createAssistant,
   deleteAssistant,
   listVersions,
@@ -13,7 +14,7 @@ import {
 import type { Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 import { assistantGraphRoutes } from "./assistant-graphs.ts";
-import { assistantRoute, find, type AssistantRouteDeps } from "./assistant-route.ts";
+import { assistantRoute, find, targetOf, type AssistantRouteDeps } from "./assistant-route.ts";
 import {
   AssistantAnswer,
   AssistantCount,
@@ -38,26 +39,25 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
   const route = assistantRoute(deps);
   return [
     route("POST /assistants", "Create an assistant", {
+      permission: "assistants:create",
       body: AssistantCreate,
       answer: anAssistant,
       handle: create(deps),
     }),
     route("POST /assistants/search", "Search assistants", {
+      permission: "assistants:search",
       body: AssistantSearch,
       answer: aPage,
       handle: search(deps),
     }),
     route("POST /assistants/count", "Count assistants", {
+      permission: "assistants:search",
       body: AssistantCount,
       answer: { description: "How many match", schema: z.int() },
-      handle: async ({ request, invocation }) => {
-        const filter = await parse(AssistantCount, await readObject(request, deps.limits));
-        return json(
-          await deps.assistants.count({ ...filter, notOf: closed(deps, invocation) }, deps.clock.now()),
-        );
-      },
+      handle: count(deps),
     }),
     route(`GET ${ONE}`, "Get an assistant", {
+      permission: "assistants:read",
       answer: anAssistant,
       handle: async (call) => {
         await readQuery(call.request, z.strictObject({}));
@@ -65,25 +65,25 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
       },
     }),
     route(`PATCH ${ONE}`, "Make a new version of an assistant", {
+      permission: "assistants:update",
       body: AssistantUpdate,
       answer: anAssistant,
       handle: update(deps),
     }),
     route(`DELETE ${ONE}`, "Delete an assistant and its versions", {
+      permission: "assistants:delete",
       query: DeleteQuery,
       answer: { description: "The id of the assistant", schema: z.array(z.uuid()).length(1) },
       handle: remove(deps),
     }),
     route(`POST ${ONE}/versions`, "List the versions of an assistant, the newest first", {
+      permission: "assistants:read",
       body: VersionsPage,
       answer: { description: "A page of versions", schema: z.array(VersionAnswer) },
-      handle: async (call) => {
-        const page = await parse(VersionsPage, await readObject(call.request, deps.limits));
-        const { assistant } = await find(deps, call);
-        return json(await listVersions(deps, assistant, page));
-      },
+      handle: versions(deps),
     }),
     route(`POST ${ONE}/latest`, "Put a version of an assistant in force", {
+      permission: "assistants:update",
       query: LatestQuery,
       body: LatestVersion,
       isBodyOptional: true,
@@ -102,23 +102,37 @@ const aPage: AnswerDocs = {
 const anAssistant: AnswerDocs = { description: "The assistant", schema: AssistantAnswer };
 
 function create(deps: AssistantRouteDeps): Route["handle"] {
-  return async ({ request, invocation }) => {
+  return async ({ request, invocation, caller }) => {
     const body = await parse(AssistantCreate, await readObject(request, deps.limits));
     requireLevel(deps.graphs.get(body.graph_id).authLevel, invocation.authLevel);
-    return json(await createAssistant(deps, body));
+    return json(await createAssistant(deps, caller, body));
   };
 }
 
 function search(deps: AssistantRouteDeps): Route["handle"] {
-  return async ({ request, invocation }) => {
+  return async ({ request, invocation, caller }) => {
     const body = await parse(AssistantSearch, await readObject(request, deps.limits));
     const { metadata, graph_id, name, select, ...page } = body;
     const filter = { metadata, graph_id, name, notOf: closed(deps, invocation) };
-    const { assistants, total, next } = await searchAssistants(deps, filter, page);
+    const { assistants, total, next } = await searchAssistants(deps, caller, filter, page);
     const response = json(assistants.map((assistant) => pick(assistant, select)));
     response.headers.set("x-pagination-total", String(total));
     if (next !== null) response.headers.set("x-pagination-next", String(next));
     return response;
+  };
+}
+
+function count(deps: AssistantRouteDeps): Route["handle"] {
+  return async ({ request, invocation, caller }) => {
+    const filter = await parse(AssistantCount, await readObject(request, deps.limits));
+    return json(await countAssistants(deps, caller, { ...filter, notOf: closed(deps, invocation) }));
+  };
+}
+
+function versions(deps: AssistantRouteDeps): Route["handle"] {
+  return async (call) => {
+    const page = await parse(VersionsPage, await readObject(call.request, deps.limits));
+    return json(await listVersions(deps, call.caller, targetOf(deps, call), page));
   };
 }
 
@@ -134,19 +148,20 @@ function pick(assistant: Assistant, fields: readonly (keyof Assistant)[]): Parti
 function update(deps: AssistantRouteDeps): Route["handle"] {
   return async (call) => {
     const patch = await parse(AssistantUpdate, await readObject(call.request, deps.limits));
-    const { assistant } = await find(deps, call);
-    if (patch.graph_id !== undefined)
-      requireLevel(deps.graphs.get(patch.graph_id).authLevel, call.invocation.authLevel);
-    return json(await updateAssistant(deps, assistant, patch));
+    const { id, check } = targetOf(deps, call);
+    const checkBoth = (assistant: Assistant): void => {
+      check(assistant);
+      if (patch.graph_id !== undefined)
+        requireLevel(deps.graphs.get(patch.graph_id).authLevel, call.invocation.authLevel);
+    };
+    return json(await updateAssistant(deps, call.caller, { id, check: checkBoth }, patch));
   };
 }
 
 function remove(deps: AssistantRouteDeps): Route["handle"] {
   return async (call) => {
     const { delete_threads } = await readQuery(call.request, DeleteQuery);
-    const { assistant } = await find(deps, call);
-    await deleteAssistant(deps, assistant, delete_threads);
-    return json([assistant.assistant_id]);
+    return json([await deleteAssistant(deps, call.caller, targetOf(deps, call), delete_threads)]);
   };
 }
 
@@ -160,8 +175,7 @@ function setLatest(deps: AssistantRouteDeps): Route["handle"] {
         : await parse(LatestVersion, await readObject(call.request, deps.limits));
     if (version === undefined || (query.version ?? version) !== version)
       throw new AppError("invalid_request", "version: the query and the body do not agree");
-    const { assistant } = await find(deps, call);
-    return json(await setLatestVersion(deps, assistant, version));
+    return json(await setLatestVersion(deps, call.caller, targetOf(deps, call), version));
   };
 }
 

@@ -62,9 +62,19 @@ export function functionKey(request: Request): string | null {
  * Whose requests count together: those of a user, else of a verified key, else of an address. Keys are never stored as
  * they are.
  */
-export function identity(request: Request, { authLevel, address }: Invocation, { user }: Caller): string {
-  if (user !== undefined) return `user:${user.identity}`;
-  const key = authLevel === "anonymous" ? null : functionKey(request);
-  if (key === null) return `address:${address ?? "unknown"}`;
-  return `key:${createHash("sha256").update(key).digest("base64url")}`;
+export function identity(request: Request, invocation: Invocation, { user }: Caller): string {
+  const { authLevel, isKeyVerified = false, address = "unknown" } = invocation;
+  if (user !== undefined) return `user:${indexable(user.identity)}`;
+  const key = isKeyVerified && authLevel !== "anonymous" ? functionKey(request) : null;
+  if (key === null) return `address:${indexable(address)}`;
+  return `key:${digest(key)}`;
+}
+
+/** No index takes a text of any length. */
+function indexable(identity: string): string {
+  return identity.length <= 128 ? identity : digest(identity);
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
 }

@@ -40,7 +40,18 @@ export function checkObject(sent: unknown, limits: BodyLimits): JsonObject {
   return withoutConstructors(sent);
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
+/** What is compressed is not read: how large it becomes is only known when it is. @throws AppError `unsupported_encoding` */
+export function checkEncoding({ headers }: Request): void {
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (encoding.trim().toLowerCase() === "identity") return;
+  throw new AppError(
+    "unsupported_encoding",
+    `Content-Encoding: ${encoding} is not taken; send the body as it is`,
+  );
+}
+
+/** @throws AppError `request_too_large`, `invalid_json` */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   const decoder = new TextDecoder("utf-8", { fatal: true });

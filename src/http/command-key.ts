@@ -1,15 +1,16 @@
 /** What tells a command that was sent twice from two commands. */
 
 import { createHash } from "node:crypto";
+import type { Caller } from "../core/auth.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 
 /**
  * Clients count their commands from 1 on, each for itself, so a number alone says little: it is the same command when
- * all that it says is the same as well.
+ * all that it says is the same as well, and who says it.
  */
-export function commandKey(id: number, method: string, params: JsonObject): string {
+export function commandKey({ owner }: Caller, id: number, method: string, params: JsonObject): string {
   return createHash("sha256")
-    .update(JSON.stringify([id, method, sorted(params)]))
+    .update(JSON.stringify([owner, id, method, sorted(params)]))
     .digest("base64url");
 }
 

@@ -1,5 +1,7 @@
 /** Which pages of other origins may call us. Without the option no answer says so, and browsers refuse. */
 
+import { changeable } from "./respond.ts";
+
 export interface CorsOptions {
   /** `["*"]` for any. Default: any, unless `allowOriginRegex` is given. */
   readonly allowOrigins?: readonly string[] | undefined;
@@ -20,7 +22,16 @@ export interface CorsOptions {
 type Fetch<Invocation> = (request: Request, invocation: Invocation) => Promise<Response>;
 
 const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"];
-const EXPOSED = ["content-location", "location", "x-pagination-total", "x-pagination-next", "retry-after"];
+const EXPOSED = [
+  "content-location",
+  "location",
+  "x-pagination-total",
+  "x-pagination-next",
+  "retry-after",
+  "ratelimit",
+  "ratelimit-policy",
+  "x-request-id",
+];
 
 /** Preflights are answered before anything else is asked, as they carry no key. @see https://fetch.spec.whatwg.org/#http-cors-protocol */
 export function withCors<Invocation>(options: CorsOptions, fetch: Fetch<Invocation>): Fetch<Invocation> {
@@ -74,14 +85,4 @@ function addOrigin(headers: Headers, { allowCredentials }: CorsOptions, origin: 
   if (origin === null) return;
   headers.set("access-control-allow-origin", origin);
   if (allowCredentials === true) headers.set("access-control-allow-credentials", "true");
-}
-
-/** Responses that come from `fetch` or `Response.redirect` have headers that cannot be changed. */
-function changeable(response: Response): Response {
-  try {
-    response.headers.delete("access-control-allow-origin");
-    return response;
-  } catch {
-    return new Response(response.body, response);
-  }
 }

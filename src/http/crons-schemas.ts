@@ -14,9 +14,17 @@ const Time = z.iso.datetime({ offset: true, local: true }).transform((text) => {
 });
 
 /** What each run is asked for with; what concerns a client that waits, or the moment of asking, makes no sense here. */
-const CronRun = RunFields.omit({ on_disconnect: true, if_not_exists: true, after_seconds: true });
+const CronRun = RunFields.omit({
+  on_disconnect: true,
+  if_not_exists: true,
+  after_seconds: true,
+  strict_resume: true,
+});
 
 const Common = CronRun.extend({
+  if_not_exists: RunFields.shape.if_not_exists.meta({
+    description: "`create` makes the thread if there is none; runs on threads of their own have one anyway.",
+  }),
   schedule: Schedule,
   timezone: Timezone.nullish(),
   end_time: Time.nullish().meta({ description: "Without an offset, it is UTC." }),
@@ -32,7 +40,7 @@ export const ThreadCronCreate = Common.extend({
 });
 
 /** Absent leaves what is there. */
-export const CronPatch = CronCreate.omit({ assistant_id: true }).partial();
+export const CronPatch = CronCreate.omit({ assistant_id: true, if_not_exists: true }).partial();
 
 const cron = {
   cron_id: z.uuid(),

@@ -2,21 +2,24 @@
 
 import { z } from "zod";
 import {
+  countCrons,
   createCron,
   deleteCron,
   getCron,
   searchCrons,
   updateCron,
+  type CheckRuns,
   type Cron,
   type CronDeps,
   type CronFilter,
   type CronPatch,
   type NewCron,
 } from "../core/crons.ts";
+import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/runs.ts";
-import { checkThreadId } from "../core/threads.ts";
+import { checkThreadId, createThread, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson, readObject } from "./body.ts";
@@ -29,15 +32,23 @@ import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 
 type AskingDeps = RunAssistantDeps & Pick<RunsDeps, "webhookPolicy">;
 
-export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps {}
+export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps, ThreadDeps {}
 
 export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
     method: Route["method"],
     path: string,
-    docs: Omit<RouteDocs, "tag">,
+    { permission, ...docs }: CronDocs,
     handle: Route["handle"],
-  ): Route => ({ method, path, authLevel, isRateLimited: true, handle, docs: { ...docs, tag: "crons" } });
+  ): Route => ({
+    method,
+    path,
+    authLevel,
+    permission,
+    isRateLimited: true,
+    handle,
+    docs: { ...docs, tag: "crons" },
+  });
   return [
     route("POST", "/runs/crons", createDocs("crons_create", schemas.CronCreate), create(deps)),
     route(
@@ -49,12 +60,21 @@ export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly 
     route("POST", "/runs/crons/search", searchDocs, search(deps)),
     route("POST", "/runs/crons/count", countDocs, async (call) => {
       const body = await parse(schemas.CronCount, await readObject(call.request, deps.limits));
-      return json(await deps.crons.count(await filterOf(deps, body)));
+      return json(await countCrons(deps, call.caller, await filterOf(deps, call.caller, body)));
     }),
-    route("GET", CRON, cronDocs("get", "Get a cron"), async (call) => json(await find(deps, call))),
-    route("PATCH", CRON, { ...cronDocs("update", "Change a cron"), body: schemas.CronPatch }, update(deps)),
+    route("GET", CRON, cronDocs("get", "Get a cron", "crons:read"), async (call) => {
+      const cron = await getCron(deps, call.caller, await idOf(call));
+      await opened(deps, call)(cron);
+      return json(cron);
+    }),
+    route(
+      "PATCH",
+      CRON,
+      { ...cronDocs("update", "Change a cron", "crons:update"), body: schemas.CronPatch },
+      update(deps),
+    ),
     route("DELETE", CRON, deleteDocs, async (call) => {
-      await deleteCron(deps, (await find(deps, call)).cron_id);
+      await deleteCron(deps, call.caller, await idOf(call), opened(deps, call));
       return new Response(null, { status: 204 });
     }),
   ];
@@ -70,6 +90,7 @@ export async function cronRequest(
     ...cron
   }: Pick<Cron, "assistant_id" | "thread_id" | "on_run_completed" | "payload" | "metadata"> &
     Partial<Pick<Cron, "cron_id">>,
+  caller: Caller,
   invocation: Pick<Invocation, "authLevel"> = { authLevel: "admin" },
 ): Promise<RunRequest & { readonly assistant: RunAssistant }> {
   const { assistant_id, thread_id, payload } = cron;
@@ -79,18 +100,18 @@ export async function cronRequest(
     thread_id === null
       ? await parse(StatelessRunCreate, { ...sent, on_completion: cron.on_run_completed })
       : await parse(RunCreate, sent);
-  const assistant = await findRunAssistant(deps, assistant_id);
+  const assistant = await findRunAssistant(deps, caller, assistant_id);
   const request = await toRequest(deps, invocation, { body, threadId: thread_id ?? undefined }, assistant);
   return { ...request, assistant };
 }
 
 function create(deps: CronRouteDeps): Route["handle"] {
-  return async ({ request, params, invocation }) => {
+  return async ({ request, params, invocation, caller }) => {
     const thread_id = params["thread_id"] === undefined ? null : checkThreadId(params["thread_id"]);
     const schema = thread_id === null ? schemas.CronCreate : schemas.ThreadCronCreate;
     const sent = checkRunBody(await readJson(request, deps.limits), deps.limits);
     const { schedule, timezone, end_time, enabled, on_run_completed, ...run } = await parse(schema, sent);
-    const { assistant_id, metadata, ...payload } = run;
+    const { assistant_id, metadata, if_not_exists, ...payload } = run;
     const cron: NewCron = {
       assistant_id,
       thread_id,
@@ -102,39 +123,54 @@ function create(deps: CronRouteDeps): Route["handle"] {
       payload,
       metadata: metadata ?? {},
     };
-    const { assistant } = await cronRequest(deps, cron, invocation);
-    return json(await createCron(deps, { ...cron, assistant_id: assistant.assistant_id }));
+    const check: CheckRuns = async (wanted, asking) => {
+      const request = await cronRequest(deps, wanted, asking, invocation);
+      if (thread_id !== null && if_not_exists === "create") await makeThread(deps, caller, thread_id);
+      return request;
+    };
+    return json(await createCron(deps, caller, cron, check));
   };
+}
+
+/** Another's thread is left to the cron, which is refused as it does not find it. */
+async function makeThread(deps: CronRouteDeps, caller: Caller, thread_id: string): Promise<void> {
+  try {
+    await createThread(deps, caller, { thread_id, metadata: {}, if_exists: "do_nothing" });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "thread_exists") throw error;
+  }
 }
 
 function update(deps: CronRouteDeps): Route["handle"] {
   return async (call) => {
-    const { cron_id, thread_id } = await find(deps, call);
     const sent = checkRunBody(await readJson(call.request, deps.limits), deps.limits);
     const body = await parse(schemas.CronPatch, sent);
     const { schedule, timezone, end_time, enabled, on_run_completed, metadata, ...payload } = body;
-    if (thread_id !== null && on_run_completed === "delete")
-      throw new AppError("invalid_request", "on_run_completed: the cron's runs are those of a thread");
     const patch: CronPatch = {
       schedule,
       timezone,
       end_time,
       enabled: enabled ?? undefined,
-      on_run_completed: thread_id === null ? (on_run_completed ?? undefined) : undefined,
+      on_run_completed: on_run_completed ?? undefined,
       payload: given(payload),
       metadata: metadata ?? {},
     };
-    const check = async (cron: Cron) => cronRequest(deps, cron, call.invocation);
-    return json(await updateCron(deps, cron_id, patch, check));
+    const allow = async (cron: Cron): Promise<void> => {
+      await opened(deps, call)(cron);
+      if (cron.thread_id !== null && on_run_completed === "delete")
+        throw new AppError("invalid_request", "on_run_completed: the cron's runs are those of a thread");
+    };
+    const check: CheckRuns = async (cron, caller) => cronRequest(deps, cron, caller, call.invocation);
+    return json(await updateCron(deps, call.caller, await idOf(call), { patch, allow, check }));
   };
 }
 
 function search(deps: CronRouteDeps): Route["handle"] {
-  return async ({ request }) => {
+  return async ({ request, caller }) => {
     const body = await parse(schemas.CronSearch, await readObject(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
-    const { crons, total, next } = await searchCrons(deps, await filterOf(deps, filter), {
+    const { crons, total, next } = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
       limit: limit ?? 10,
       offset: offset ?? 0,
       sort_by: sort_by ?? "created_at",
@@ -150,24 +186,29 @@ function search(deps: CronRouteDeps): Route["handle"] {
   };
 }
 
-/** The cron in the path, if its graph is open to the caller. */
-async function find(deps: CronRouteDeps, { params, invocation }: Call): Promise<Cron> {
-  const cron = await getCron(deps, await parse(z.uuid(), params["cron_id"], ["cron_id"]));
-  const assistant = await findRunAssistant(deps, cron.assistant_id).catch(() => undefined); // its graph may be gone
-  if (assistant !== undefined) requireLevel(assistant.graph.authLevel, invocation.authLevel);
-  return cron;
+async function idOf({ params }: Call): Promise<string> {
+  return parse(z.uuid(), params["cron_id"], ["cron_id"]);
+}
+
+/** Refuses crons of graphs that the caller's key does not open. */
+function opened(deps: CronRouteDeps, { invocation }: Call): (cron: Cron) => Promise<void> {
+  return async ({ assistant_id }) => {
+    const assistant = await findRunAssistant(deps, SYSTEM, assistant_id).catch(() => undefined); // its graph may be gone
+    if (assistant !== undefined) requireLevel(assistant.graph.authLevel, invocation.authLevel);
+  };
 }
 
 /** Assistants go by the names of graphs, too. */
 async function filterOf(
   deps: CronRouteDeps,
+  caller: Caller,
   { assistant_id, thread_id, enabled, metadata }: z.output<typeof schemas.CronCount>,
 ): Promise<CronFilter> {
   const isId = assistant_id == null || z.guid().safeParse(assistant_id).success;
   return {
     assistant_id: isId
       ? (assistant_id ?? undefined)
-      : (await findRunAssistant(deps, assistant_id)).assistant_id,
+      : (await findRunAssistant(deps, caller, assistant_id)).assistant_id,
     thread_id: thread_id ?? undefined,
     enabled: enabled ?? undefined,
     metadata: metadata ?? undefined,
@@ -178,9 +219,11 @@ function given(fields: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
+type CronDocs = Omit<RouteDocs, "tag"> & Pick<Required<Route>, "permission">;
+
 const ERRORS = {
   401: "A function key is missing",
-  403: "The function key does not open this endpoint",
+  403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such cron, thread or assistant",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",
@@ -190,21 +233,25 @@ const ERRORS = {
 const NOT_JSON = { 400: "The body is not JSON or over a limit" } as const;
 const aCron = { description: "The cron", schema: schemas.CronAnswer };
 
-function createDocs(operationId: string, body: z.ZodType): Omit<RouteDocs, "tag"> {
+function createDocs(operationId: string, body: z.ZodType): CronDocs {
   const summary = operationId === "crons_create" ? "Run again and again" : "Run again and again on a thread";
-  return { operationId, summary, body, responses: { 200: aCron, ...ERRORS, ...NOT_JSON } };
+  const responses = { 200: aCron, ...ERRORS, ...NOT_JSON };
+  return { permission: "crons:create", operationId, summary, body, responses };
 }
 
-function cronDocs(verb: string, summary: string): Omit<RouteDocs, "tag"> {
-  return { operationId: `crons_${verb}`, summary, responses: { 200: aCron, ...ERRORS, ...NOT_JSON } };
+function cronDocs(verb: string, summary: string, permission: AuthEvent): CronDocs {
+  const responses = { 200: aCron, ...ERRORS, ...NOT_JSON };
+  return { permission, operationId: `crons_${verb}`, summary, responses };
 }
 
-const deleteDocs = {
+const deleteDocs: CronDocs = {
+  permission: "crons:delete",
   operationId: "crons_delete",
   summary: "Delete a cron",
   responses: { 204: { description: "Deleted" }, ...ERRORS },
 };
-const searchDocs = {
+const searchDocs: CronDocs = {
+  permission: "crons:search",
   operationId: "crons_search",
   summary: "Search crons",
   body: schemas.CronSearch,
@@ -218,7 +265,8 @@ const searchDocs = {
     ...NOT_JSON,
   },
 };
-const countDocs = {
+const countDocs: CronDocs = {
+  permission: "crons:search",
   operationId: "crons_count",
   summary: "Count crons",
   body: schemas.CronCount,

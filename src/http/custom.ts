@@ -19,8 +19,14 @@ export interface CustomRoutes {
   readonly authLevel: AuthLevel;
 }
 
+/** What the host says of a request, and what its answer is to say besides. */
+export interface Asked {
+  readonly invocation: Invocation;
+  readonly headers: Headers;
+}
+
 interface Env {
-  readonly Bindings: { readonly invocation: Invocation };
+  readonly Bindings: Asked;
   readonly Variables: {
     caller?: Caller;
     /** As custom routes of the official server find it. */
@@ -29,7 +35,7 @@ interface Env {
 }
 
 /** What a route asks of its callers before anything else. */
-export type Guard = (request: Request, invocation: Invocation) => Promise<Caller>;
+export type Guard = (request: Request, asked: Asked) => Promise<Caller>;
 
 /**
  * Callers are checked before anything of the user's runs: as by the route of ours that the request would reach, so that
@@ -42,7 +48,7 @@ export function addCustomRoutes(
 ): void {
   const guard: MiddlewareHandler<Env> = async (context, next) => {
     const [ours] = matchedRoutes(context).flatMap(({ handler }) => guards.of(handler) ?? []);
-    const caller = await (ours ?? guards.others)(context.req.raw, context.env.invocation);
+    const caller = await (ours ?? guards.others)(context.req.raw, context.env);
     context.set("caller", caller);
     const { user } = caller;
     if (user !== undefined) context.set("auth", { user, scopes: user.permissions });

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
+import { escapeHtml } from "./html.ts";
 
 const folder = new URL("./assets/", import.meta.url);
 
@@ -123,8 +124,4 @@ function takesBrotli(acceptEncoding: string): boolean {
     const [coding, weight = "1"] = part.toLowerCase().split(/\s*;\s*q=/);
     return coding?.trim() === "br" && Number(weight) > 0;
   });
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

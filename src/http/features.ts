@@ -2,8 +2,8 @@
 
 const PATHS = {
   assistants: /^\/assistants(\/|$)/,
-  threads: /^\/threads(\/(?!\{thread_id\}\/(runs|commands|stream)(\/|$))|$)/,
-  runs: /^(\/threads\/\{thread_id\}\/(runs|commands|stream)|\/runs)(\/|$)/,
+  threads: /^\/threads(\/(?!\{thread_id\}\/(runs|commands|stream|resume-links)(\/|$))|$)/,
+  runs: /^(\/threads\/\{thread_id\}\/(runs|commands|stream|resume-links)|\/runs|\/resume)(\/|$)/,
   store: /^\/store(\/|$)/,
   mcp: /^\/mcp(\/|$)/,
   a2a: /^\/(a2a|\.well-known\/agent)/,

@@ -20,7 +20,7 @@ const OkQuery = z.strictObject({
 });
 
 /** Of what official clients look for here. */
-const FLAGS = { assistants: true, crons: true };
+const FLAGS = { assistants: true, crons: true, strict_resume: true, stream_namespaces: true };
 
 export function infoRoutes({ pingDatabase }: InfoDeps): readonly Route[] {
   const common = {

@@ -94,8 +94,8 @@ async function answered<T>({ logger }: McpDeps, handle: () => Promise<T>): Promi
 
 type ToolDocs = ListToolsResult["tools"][number];
 
-async function list(deps: McpDeps, { invocation }: Call): Promise<ListToolsResult> {
-  const tools = await listTools(deps, (graph) => opens(invocation.authLevel, graph.authLevel));
+async function list(deps: McpDeps, { invocation, caller }: Call): Promise<ListToolsResult> {
+  const tools = await listTools(deps, caller, (graph) => opens(invocation.authLevel, graph.authLevel));
   return { tools: await Promise.all(tools.map(async (tool) => shown(deps, tool))) };
 }
 
@@ -145,9 +145,13 @@ async function callTool(
 }
 
 /** @throws McpError for a tool that does not exist, or not for the caller */
-async function toolAssistant(deps: McpDeps, { invocation }: Call, name: string): Promise<RunAssistant> {
+async function toolAssistant(
+  deps: McpDeps,
+  { invocation, caller }: Call,
+  name: string,
+): Promise<RunAssistant> {
   try {
-    return await findTool(deps, name, (graph) => opens(invocation.authLevel, graph.authLevel));
+    return await findTool(deps, caller, name, (graph) => opens(invocation.authLevel, graph.authLevel));
   } catch (error) {
     if (error instanceof AppError && error.code === "not_found")
       throw new McpError(ErrorCode.InvalidParams, error.message);

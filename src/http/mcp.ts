@@ -35,6 +35,7 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
     {
       method: "POST",
       path: "/mcp",
+      permission: "assistants:search",
       authLevel: deps.authLevel,
       isRateLimited: true,
       isPlatform: true,
@@ -52,8 +53,8 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
           },
           202: { description: "A notification was taken" },
           400: refusal("The body is no message of JSON-RPC, or the protocol's version is not known"),
-          401: "A function key is missing",
-          403: "The function key does not open this",
+          401: "A function key is missing, or the caller has not signed in",
+          403: "The function key does not open this, or the caller may not do it",
           406: refusal("The Accept header does not name both application/json and text/event-stream"),
           413: refusal("The body is over its limit"),
           415: refusal("The body is not JSON"),
@@ -61,6 +62,7 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
         },
       },
       handle: async (call) => {
+        await call.caller.authorize("assistants:search", {}); // whatever is asked for is about tools
         const { answerMcp } = await import("./mcp-server.ts");
         return answerMcp(deps, call);
       },

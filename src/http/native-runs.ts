@@ -3,7 +3,8 @@
 import { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
 import type { RunRecord } from "../core/ports.ts";
-import { cancelRun, createRun, getRun } from "../core/runs.ts";
+import { cancelRun, getRun } from "../core/run-access.ts";
+import { createRun } from "../core/runs.ts";
 import { parse } from "./body.ts";
 import { makeContext, readRunBody, runRequest, type NativeDeps } from "./native.ts";
 import { InvokeBody, RUN_ERRORS, documented } from "./native-schemas.ts";
@@ -36,6 +37,7 @@ export function backgroundRoutes(deps: NativeDeps, graph: Graph): readonly Route
       ...common,
       method: "POST",
       path,
+      permission: "threads:create_run",
       handle: create(deps, graph),
       docs: {
         ...docs("runs_create", "Run in the background"),
@@ -51,7 +53,9 @@ export function backgroundRoutes(deps: NativeDeps, graph: Graph): readonly Route
       ...common,
       method: "GET",
       path: `${path}/{run_id}`,
-      handle: async ({ params }) => json(shown(await getRun(deps, graph, await runId(params)))),
+      permission: "threads:read",
+      handle: async ({ params, caller }) =>
+        json(shown(await getRun(deps, caller, graph, await runId(params)))),
       docs: {
         ...docs("runs_get", "Get a background run of"),
         responses: { 200: { description: "The run", schema: RunAnswer }, ...runErrors },
@@ -61,7 +65,9 @@ export function backgroundRoutes(deps: NativeDeps, graph: Graph): readonly Route
       ...common,
       method: "POST",
       path: `${path}/{run_id}/cancel`,
-      handle: async ({ params }) => json(shown(await cancelRun(deps, graph, await runId(params))), 202),
+      permission: "threads:update",
+      handle: async ({ params, caller }) =>
+        json(shown(await cancelRun(deps, caller, graph, await runId(params))), 202),
       docs: {
         ...docs("runs_cancel", "Stop a background run of"),
         responses: {
@@ -78,7 +84,7 @@ function create(deps: NativeDeps, graph: Graph): Route["handle"] {
   return async (call) => {
     const body = await parse(InvokeBody, await readRunBody(call, deps));
     const request = await runRequest(graph, body, "values");
-    const { run_id, thread_id, is_repeat } = await createRun(deps, {
+    const { run_id, thread_id, is_repeat } = await createRun(deps, call.caller, {
       ...request,
       ...(await makeContext(graph, call)),
       multitaskStrategy: "enqueue",

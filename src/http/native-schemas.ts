@@ -88,8 +88,9 @@ const StateAnswer = z.object({
 
 export const RUN_ERRORS = {
   400: "The body is not JSON or over a limit, or the thread id is not valid",
-  401: "A function key is missing",
-  403: "The function key does not open this graph",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this graph, or the caller may not do it",
+  404: "There is such a thread, but not for the caller",
   409: "Another run is using the thread",
   413: "A message is over its limit",
   422: "A field is not what was expected",

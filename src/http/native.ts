@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/ports.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
-import { checkThreadId, readState } from "../core/threads.ts";
+import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {
@@ -25,6 +25,7 @@ import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface NativeDeps extends RunDeps {
+  readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
   readonly logger: Logger;
   readonly limits: BodyLimits;
@@ -42,6 +43,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "POST",
       path: `${path}/invoke`,
+      permission: "threads:create_run",
       handle: invoke(deps, graph),
       docs: invokeDocs(graph),
     },
@@ -49,6 +51,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "POST",
       path: `${path}/stream`,
+      permission: "threads:create_run",
       handle: stream(deps, graph),
       docs: streamDocs(graph),
     },
@@ -56,6 +59,7 @@ export function graphRoutes(deps: NativeDeps, graph: Graph): readonly Route[] {
       ...common,
       method: "GET",
       path: `${path}/threads/{thread_id}/state`,
+      permission: "threads:read",
       handle: state(deps, graph),
       docs: stateDocs(graph),
     },
@@ -68,7 +72,7 @@ function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
     const idempotency = idempotencyOf(call, body);
     const { execute, ...made } = await prepare(deps, graph, call);
     const request = await runRequest(graph, body, "values");
-    const started = await startRun(deps, { ...request, ...made, idempotency });
+    const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
     const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
     return json({ output: await output(graph, outcome) }, 200, repeatHeaders(started.run.is_repeat === true));
   };
@@ -82,7 +86,7 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
     const idempotency = idempotencyOf(call, body);
     const { execute, ...made } = await prepare(deps, graph, call);
     const request = await runRequest(graph, body, body.stream_mode);
-    const started = await startRun(deps, { ...request, ...made, idempotency });
+    const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
     const executing = execute(started);
     return streamResponse(deps, async (write) => {
       await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);
@@ -91,22 +95,23 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
   };
 }
 
-/** Makes the run's context, which may fail, before the run exists. */
-export async function makeContext(graph: Graph, { request, caller }: Call): Promise<MadeContext> {
+/** Whose run it is, and its context, whose making may fail, before the run exists. */
+export async function makeContext(graph: Graph, { request, caller, identity }: Call): Promise<MadeContext> {
   const { url, method, headers } = request;
   const madeContext = await graph.context?.(new Request(url, { method, headers }), caller.user);
-  return madeContext === undefined ? {} : { madeContext };
+  return madeContext === undefined ? { identity } : { madeContext, identity };
 }
 
-type MadeContext = Pick<RunRequest, "madeContext">;
+type MadeContext = Pick<RunRequest, "madeContext" | "identity">;
 
 interface Prepared extends MadeContext {
   /** Executes the run here, if it is in our hands. */
   readonly execute: (run: StartedRun) => Promise<Executed | null>;
 }
 
-/** For a run that is executed by the invocation that asks for it, if its thread is free. */
+/** For a run that is executed by the invocation that asks for it, if its thread is free. @throws AppError `rate_limited` */
 export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promise<Prepared> {
+  await call.hold();
   const { signal, deadline } = call.invocation;
   const made = await makeContext(graph, call);
   const limits = {
@@ -123,8 +128,8 @@ export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promi
 }
 
 function state(deps: NativeDeps, graph: Graph): Route["handle"] {
-  return async ({ params }) => {
-    const snapshot = await readState(deps, graph, checkThreadId(params["thread_id"]));
+  return async ({ params, caller }) => {
+    const snapshot = await readState(deps, caller, graph, checkThreadId(params["thread_id"]));
     const { values, next, metadata, config, createdAt, parentConfig } = snapshot;
     return json({
       values: deps.toPlain(values),

@@ -70,7 +70,7 @@ function security(
 
 function operation(route: Route, schemas: Schemas, error: Schema): Schema {
   const { docs } = route;
-  const { operationId, summary, tag, body } = docs;
+  const { operationId, summary, tag, body, form } = docs;
   const parameters = parametersOf(route);
   return {
     operationId,
@@ -82,7 +82,16 @@ function operation(route: Route, schemas: Schemas, error: Schema): Schema {
       : {
           requestBody: {
             required: docs.isBodyOptional !== true,
-            content: { "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") } },
+            content: {
+              "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") },
+              ...(form === undefined
+                ? {}
+                : {
+                    "application/x-www-form-urlencoded": {
+                      schema: schemas.add(`${operationId}_form`, form, "input"),
+                    },
+                  }),
+            },
           },
         }),
     responses: Object.fromEntries(
@@ -146,12 +155,16 @@ function answerOf(
       ...(headers === undefined ? {} : { headers: headersOf(headers) }),
     };
   }
-  const { description, contentType = "application/json", schema, others, headers } = docs;
+  const { description, contentType = "application/json", schema, others, headers, isPageToo } = docs;
   const types = Object.entries({ ...(schema === undefined ? {} : { [contentType]: schema }), ...others });
-  const content = types.map(([type, one], index) => {
+  const content = types.map(([type, one], index): [string, Schema] => {
     const name = `${operationId}_${status}${index === 0 ? "" : `_${index + 1}`}`;
-    return [type, { schema: schemas.add(name, one, "output") }] as const;
+    return [type, { schema: schemas.add(name, one, "output") }];
   });
+  if (isPageToo === true) {
+    if (schema === undefined) content.push(["application/json", { schema: error }]);
+    content.push(["text/html", { schema: { type: "string" } }]);
+  }
   return {
     description,
     ...(content.length === 0 ? {} : { content: Object.fromEntries(content) }),

@@ -6,22 +6,26 @@ import { assistantRoutes } from "./assistants.ts";
 import { cronRoutes, type CronRouteDeps } from "./crons.ts";
 import { mcpRoutes, type McpDeps } from "./mcp.ts";
 import { protocolRoutes, type ProtocolRouteDeps } from "./protocol.ts";
+import { resumeLinkRoutes, type LinkRouteDeps } from "./resume-links.ts";
 import type { Route } from "./router.ts";
 import type { RunsDeps } from "./runs-create.ts";
 import { runRoutes } from "./runs.ts";
 import { storeRoutes, type StoreRouteDeps } from "./store.ts";
 import type { ThreadRouteDeps } from "./thread-route.ts";
+import { threadStorageRoutes, type ThreadStorageRouteDeps } from "./thread-storage.ts";
 import { threadStreamRoutes, type ThreadStreamRouteDeps } from "./thread-stream.ts";
 import { threadRoutes } from "./threads.ts";
 
 export type PlatformDeps = A2aDeps &
   AssistantRouteDeps &
   CronRouteDeps &
+  LinkRouteDeps &
   McpDeps &
   ProtocolRouteDeps &
   RunsDeps &
   StoreRouteDeps &
   ThreadRouteDeps &
+  ThreadStorageRouteDeps &
   ThreadStreamRouteDeps;
 
 export function platformRoutes(deps: PlatformDeps): readonly Route[] {
@@ -29,7 +33,9 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
   return [
     ...assistantRoutes(deps),
     ...threadRoutes(deps),
+    ...threadStorageRoutes(deps),
     ...threadStreamRoutes(deps),
+    ...resumeLinkRoutes(deps),
     ...cronRoutes(deps, authLevel),
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),

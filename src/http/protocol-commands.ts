@@ -13,6 +13,7 @@ import {
   type CommandResult,
   type SentCommand,
 } from "../core/commands.ts";
+import type { Scope } from "../core/auth.ts";
 import type { Graph, GraphConfig } from "../core/graphs.ts";
 import { findRunAssistant } from "../core/run-assistants.ts";
 import type { AuthLevel, JsonObject } from "../core/model.ts";
@@ -34,8 +35,11 @@ export interface ProtocolDeps extends CommandDeps {
   readonly logger: Logger;
 }
 
-/** What a caller does to a thread. */
-type Access = "read" | "create_run" | "update";
+/** What is asked about a thread before anything of it is looked at. */
+type Access = "threads:read" | "threads:update";
+
+/** The runs that commands start are asked about as all runs are. */
+export const COMMAND_PERMISSIONS = ["threads:read", "threads:update", "threads:create_run"] as const;
 
 interface CommandCall {
   readonly call: Call;
@@ -49,12 +53,12 @@ interface CommandKind {
 }
 
 const COMMANDS: ReadonlyMap<string, CommandKind> = new Map<string, CommandKind>([
-  ["run.start", { access: "create_run", carryOut: start }],
-  ["input.respond", { access: "update", carryOut: answer }],
-  ["state.get", { access: "read", carryOut: getState }],
-  ["state.listCheckpoints", { access: "read", carryOut: getCheckpoints }],
-  ["state.fork", { access: "create_run", carryOut: forkRun }],
-  ["agent.getTree", { access: "read", carryOut: async (deps, { sent }) => agentTree(deps, sent.threadId) }],
+  ["run.start", { access: "threads:read", carryOut: start }],
+  ["input.respond", { access: "threads:update", carryOut: answer }],
+  ["state.get", { access: "threads:read", carryOut: getState }],
+  ["state.listCheckpoints", { access: "threads:read", carryOut: getCheckpoints }],
+  ["state.fork", { access: "threads:read", carryOut: forkRun }],
+  ["agent.getTree", { access: "threads:read", carryOut: async (deps, { sent }) => agentTree(deps, sent) }],
 ]);
 
 /** Known to the protocol, and why not here. */
@@ -74,12 +78,14 @@ export async function runCommand(deps: ProtocolDeps, call: Call): Promise<Respon
   if (command instanceof Response) return command;
   const { id, method } = command;
   const kind = COMMANDS.get(method);
+  const scope = await scopeOf(deps, call, thread, kind?.access ?? "threads:read");
   if (kind === undefined) return json(errorAnswer(id, notOurs(method)));
-  await checkCaller(deps, call, thread, kind.access);
   const params = command.params ?? {};
-  const applied = await deps.log.newestSeq(thread); // before the command: what comes of it is new
+  const applied = await deps.log.newestSeq(thread, scope); // before the command: what comes of it is new
   const contextFor = async (graph: Graph) => makeContext(graph, call);
-  const sent = { threadId: thread, after: applied, key: commandKey(id, method, params), contextFor };
+  const { caller } = call;
+  const key = commandKey(caller, id, method, params);
+  const sent = { threadId: thread, scope, caller, after: applied, key, contextFor };
   try {
     const answer = await kind.carryOut(deps, { call, params, sent });
     if ("refused" in answer) return json(errorAnswer(id, answer));
@@ -119,19 +125,25 @@ function malformed(error: unknown): Response {
   return json({ ...errorAnswer(null, refused("invalid_argument", message)), detail: message }, 400);
 }
 
-/** The caller may read the thread. */
-export async function checkReader(deps: ProtocolDeps, call: Call, thread: string): Promise<void> {
-  await checkCaller(deps, call, thread, "read");
-}
-
-/** The one place where the callers of all commands and streams are checked. @throws AppError `unauthorized`, `forbidden` */
-async function checkCaller(deps: ProtocolDeps, call: Call, thread: string, _access: Access): Promise<void> {
-  const owner = await deps.runs.threadGraph(thread);
+/**
+ * How far the caller of a command or a stream reaches: the one place where all of them are checked. A thread that is out
+ * of reach is one that there is not.
+ * @throws AppError `unauthorized`, `forbidden`
+ */
+export async function scopeOf(
+  deps: ProtocolDeps,
+  { caller, invocation }: Call,
+  thread: string,
+  access: Access,
+): Promise<Scope> {
+  const { scope } = await caller.authorize(access, { thread_id: thread });
+  const bound = await deps.threads.boundTo(thread, scope);
   const graphs = deps.graphs.list();
-  const graph = graphs.find(({ name }) => name === owner);
+  const graph = graphs.find(({ name }) => name === bound?.graph_id);
   // A thread that no graph has run on yet may become any graph's.
   const levels = graph === undefined ? graphs.map(({ authLevel }) => authLevel) : [graph.authLevel];
-  for (const level of new Set<AuthLevel>(levels)) requireLevel(level, call.invocation.authLevel);
+  for (const level of new Set<AuthLevel>(levels)) requireLevel(level, invocation.authLevel);
+  return scope;
 }
 
 async function start(deps: ProtocolDeps, { call, params, sent }: CommandCall): Promise<CommandResult> {
@@ -140,7 +152,7 @@ async function start(deps: ProtocolDeps, { call, params, sent }: CommandCall): P
     params,
   );
   checkMessages(input, "input", deps.limits);
-  const assistant = await findRunAssistant(deps, assistant_id);
+  const assistant = await findRunAssistant(deps, call.caller, assistant_id);
   const { graph } = assistant;
   requireLevel(graph.authLevel, call.invocation.authLevel);
   const { configurable, ...given } = toConfig(config, sent.threadId);
@@ -177,12 +189,12 @@ async function answer(deps: ProtocolDeps, { params, sent }: CommandCall): Promis
 
 async function getState(deps: ProtocolDeps, { params, sent }: CommandCall): Promise<CommandResult> {
   const { namespace, keys } = await parse(schemas.StateGetParams, params);
-  return readStateByCommand(deps, sent.threadId, { namespace, keys: keys ?? undefined });
+  return readStateByCommand(deps, sent, { namespace, keys: keys ?? undefined });
 }
 
 async function getCheckpoints(deps: ProtocolDeps, { params, sent }: CommandCall): Promise<CommandResult> {
   const { namespace, limit, before } = await parse(schemas.ListCheckpointsParams, params);
-  return listCheckpoints(deps, sent.threadId, { namespace, limit, before: before ?? undefined });
+  return listCheckpoints(deps, sent, { namespace, limit, before: before ?? undefined });
 }
 
 async function forkRun(deps: ProtocolDeps, { params, sent }: CommandCall): Promise<CommandResult> {

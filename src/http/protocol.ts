@@ -1,12 +1,13 @@
 /** The event streaming protocol, version 2, over HTTP and Server-Sent Events: its two routes, and the one that is not to be had. */
 
 import { replayStart } from "../core/commands.ts";
+import type { Permission, Scope } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
 import { parse, readObject } from "./body.ts";
 import { eventsDocs } from "./event-docs.ts";
-import { checkReader, runCommand, type ProtocolDeps } from "./protocol-commands.ts";
+import { COMMAND_PERMISSIONS, runCommand, scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
 import { CommandAnswer, CommandBody, EventStreamBody, NoCommand } from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
@@ -18,7 +19,7 @@ export interface ProtocolRouteDeps extends ProtocolDeps {
   readonly maxStreamResponseBytes: number;
   readonly followThread: (
     threadId: string,
-    from: { readonly after: number; readonly selection?: EventSelection },
+    from: { readonly after: number; readonly scope: Scope; readonly selection?: EventSelection },
     signal: AbortSignal,
   ) => AsyncIterable<ThreadEvent>;
 }
@@ -32,23 +33,25 @@ const OPENING = ": open\n\n";
 
 export function protocolRoutes(deps: ProtocolRouteDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
-    method: Route["method"],
-    path: string,
+    endpoint: readonly [Route["method"], path: string],
+    permission: Permission,
     handle: Route["handle"],
     docs: Omit<RouteDocs, "tag">,
   ): Route => ({
-    method,
-    path: `/threads/{thread_id}/${path}`,
+    method: endpoint[0],
+    path: `/threads/{thread_id}/${endpoint[1]}`,
     authLevel,
+    permission,
     isRateLimited: true,
     isPlatform: true,
     handle,
     docs: { ...docs, tag: "protocol" },
   });
+  const command = async (call: Call): Promise<Response> => runCommand(deps, call);
   return [
-    route("POST", "commands", async (call) => runCommand(deps, call), commandsDocs),
-    route("POST", "stream/events", openStream(deps), streamDocs),
-    route("GET", "stream/events", refuseSocket, socketDocs),
+    route(["POST", "commands"], COMMAND_PERMISSIONS, command, commandsDocs),
+    route(["POST", "stream/events"], "threads:read", openStream(deps), streamDocs),
+    route(["GET", "stream/events"], "signed-in", refuseSocket, socketDocs),
   ];
 }
 
@@ -57,16 +60,17 @@ function openStream(deps: ProtocolRouteDeps): Route["handle"] {
   return async (call) => {
     const body = await parse(EventStreamBody, await readObject(call.request, deps.limits));
     const thread = threadId(call);
-    await checkReader(deps, call, thread);
+    const scope = await scopeOf(deps, call, thread, "threads:read");
     const filter = {
       channels: body.channels,
       namespaces: body.namespaces ?? undefined,
       depth: body.depth ?? undefined,
     };
-    const after = body.since ?? (await replayStart(deps, thread));
+    await call.hold();
+    const after = body.since ?? (await replayStart(deps, { threadId: thread, scope }));
     const gone = new AbortController();
     const produce = async (write: WriteFrame): Promise<void> =>
-      writeEvents(deps, call, { thread, filter, after, gone: gone.signal }, write);
+      writeEvents(deps, call, { thread, scope, filter, after, gone: gone.signal }, write);
     if (deps.streaming === "live") {
       const stream = eventStream(deps.clock, produce, () => gone.abort(), { opening: OPENING });
       return new Response(stream, { headers: SSE_HEADERS });
@@ -79,6 +83,7 @@ function openStream(deps: ProtocolRouteDeps): Route["handle"] {
 
 interface Watched {
   readonly thread: string;
+  readonly scope: Scope;
   readonly filter: EventFilter;
   readonly after: number;
   readonly gone: AbortSignal;
@@ -88,7 +93,7 @@ interface Watched {
 async function writeEvents(
   deps: ProtocolRouteDeps,
   { invocation }: Call,
-  { thread, filter, after, gone }: Watched,
+  { thread, scope, filter, after, gone }: Watched,
   write: WriteFrame,
 ): Promise<void> {
   const isBuffered = deps.streaming === "buffered";
@@ -105,10 +110,10 @@ async function writeEvents(
   if (Number.isFinite(ms)) void deps.clock.sleep(ms, over.signal).then(() => cut.abort());
   const signal = AbortSignal.any([gone, cut.signal, deps.stopping]);
   try {
-    const known = isBuffered ? await deps.log.newestSeq(thread) : Number.POSITIVE_INFINITY;
+    const known = isBuffered ? await deps.log.newestSeq(thread, scope) : Number.POSITIVE_INFINITY;
     const channels = isBuffered ? [...filter.channels, "lifecycle"] : filter.channels;
     const wanted = selectionOf(filter);
-    const from = { after, selection: selectionOf({ channels }) };
+    const from = { after, scope, selection: selectionOf({ channels }) };
     for await (const event of deps.followThread(thread, from, signal)) {
       if (signal.aborted) break;
       if (isSelected(event.event, wanted) && isInScope(event, filter)) {
@@ -133,8 +138,8 @@ function refuseSocket({ request }: Call): Response {
 }
 
 const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this, or the caller may not do it",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",
   500: "The server failed",

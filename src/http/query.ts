@@ -21,11 +21,16 @@ export async function readQuery<Schema extends z.ZodType>(
 
 /**
  * The query's parameters: one that is repeated, or JSON text of a list, becomes a list. One that is empty is absent: the
- * Python client sends what is None like that. `code` is a function key.
+ * Python client sends what is None like that; of those that may be empty, that is a value. `code` is a function key.
  */
-export function queryOf(request: Request): Readonly<Record<string, unknown>> {
+export function queryOf(
+  request: Request,
+  mayBeEmpty: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
   const searchParams = searchOf(request);
-  const given = [...searchParams].filter(([name, value]) => name !== "code" && value !== "");
+  const given = [...searchParams].filter(
+    ([name, value]) => name !== "code" && (value !== "" || mayBeEmpty.includes(name)),
+  );
   const names = new Set(given.map(([name]) => name));
   return Object.fromEntries(
     [...names].map((name) => {

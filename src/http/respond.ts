@@ -38,3 +38,18 @@ export function publicError(error: unknown, logger: Logger): AppError {
     ...(known.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: known.retryAfterSeconds }),
   });
 }
+
+/**
+ * A response whose headers can be changed, which they cannot where it comes from `fetch` or `Response.redirect`. Of
+ * `Response.error()`, which is no answer, it makes one.
+ */
+export function changeable(response: Response): Response {
+  if (response.status === 0)
+    return json({ error: "internal", detail: "Internal error" } satisfies ErrorBody, 500);
+  try {
+    response.headers.delete("x-changeable");
+    return response;
+  } catch {
+    return new Response(response.body, response);
+  }
+}

@@ -4,12 +4,24 @@ import { Hono, type Context } from "hono";
 import type { z } from "zod";
 import type { Authenticator, Caller, Permission } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
-import type { Logger, RateLimiter } from "../core/ports.ts";
+import type { RateLimiter } from "../core/rate-limits.ts";
+import type { Logger } from "../core/ports.ts";
+import type { StreamLimit } from "../core/streams.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";
-import { addCustomRoutes, customAnswer, unreadRequest, type CustomRoutes, type Guard } from "./custom.ts";
+import { checkEncoding } from "./body.ts";
+import {
+  addCustomRoutes,
+  customAnswer,
+  unreadRequest,
+  type Asked,
+  type CustomRoutes,
+  type Guard,
+} from "./custom.ts";
 import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
-import { errorResponse } from "./respond.ts";
+import { limitFailures, takeRequest } from "./rate-limits.ts";
+import { changeable, errorResponse } from "./respond.ts";
+import { heldAnswer } from "./streams.ts";
 
 export interface Call {
   readonly request: Request;
@@ -19,6 +31,10 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly invocation: Invocation;
   readonly caller: Caller;
+  /** Whose requests, streams and runs count together. */
+  readonly identity: () => string;
+  /** Before a run is asked for, or followed, by an answer that waits for it. @throws AppError `rate_limited` */
+  readonly hold: () => Promise<void>;
 }
 
 /** What the OpenAPI document says of a route. */
@@ -33,6 +49,8 @@ export interface RouteDocs {
   readonly body?: z.ZodType;
   /** Whether all can be said without the body. */
   readonly isBodyOptional?: boolean;
+  /** What the body may be as well: the fields of a form. */
+  readonly form?: z.ZodType;
   /** By status; a string is the description of an answer whose schema is the error's. What any route may answer is added. */
   readonly responses: Readonly<Record<number, string | AnswerDocs>>;
 }
@@ -44,6 +62,8 @@ export interface AnswerDocs {
   readonly schema?: z.ZodType;
   /** The schemas of the same answer in other content types. */
   readonly others?: Readonly<Record<string, z.ZodType>>;
+  /** Whether browsers get it as a page; without a schema, others get the error's. */
+  readonly isPageToo?: boolean;
   readonly headers?: readonly AnswerHeader[];
 }
 
@@ -75,10 +95,11 @@ export interface RouterOptions {
   /** Undefined where the host alone decides who may call. */
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly custom?: CustomRoutes | undefined;
+  readonly streamLimit?: StreamLimit | undefined;
 }
 
 interface Env {
-  readonly Bindings: { readonly invocation: Invocation };
+  readonly Bindings: Asked;
   readonly Variables: { caller?: Caller };
 }
 
@@ -89,11 +110,16 @@ export function createRouter(
   let platform: Hono<Env> | undefined;
   const native = honoOf(options, options.routes).notFound(async ({ req, env }) => {
     platform ??= honoOf({ ...options, custom: undefined }, await options.platform()).notFound(
-      async (context) => otherAnswer(options, context.req.raw, context.env.invocation),
+      async (context) => otherAnswer(options, context.req.raw, context.env),
     );
     return platform.fetch(req.raw, env);
   });
-  return async (request, invocation) => native.fetch(request, { invocation });
+  return async (request, invocation) => {
+    const headers = new Headers();
+    const response = changeable(await native.fetch(request, { invocation, headers }));
+    for (const [name, value] of headers) response.headers.set(name, value);
+    return response;
+  };
 }
 
 function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
@@ -120,25 +146,22 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
 
 /** @throws AppError `unauthorized`, `forbidden`; what the authenticator throws */
 function guardOf(
-  { authenticator }: RouterOptions,
+  { authenticator, limiter }: RouterOptions,
   { authLevel, permission, isOpen = false }: Pick<Route, "authLevel" | "permission" | "isOpen">,
 ): Guard {
   const rules = { isPublic: permission === "public", isOptional: isOpen };
-  return async (request, invocation) => {
-    requireLevel(authLevel, invocation.authLevel);
-    return signIn(authenticator, request, invocation, rules);
-  };
+  return async (request, { invocation, headers }) =>
+    limitFailures(await limiter(), invocation, headers, async () => {
+      requireLevel(authLevel, invocation.authLevel);
+      return signIn(authenticator, request, invocation, rules);
+    });
 }
 
 /** To what no route takes; never rejects, as what rejects here would go past the user's middleware. */
-async function otherAnswer(
-  options: RouterOptions,
-  request: Request,
-  invocation: Invocation,
-): Promise<Response> {
+async function otherAnswer(options: RouterOptions, request: Request, asked: Asked): Promise<Response> {
   const { custom, prefix, logger } = options;
   try {
-    if (custom !== undefined) await guardOf(options, { authLevel: custom.authLevel })(request, invocation);
+    if (custom !== undefined) await guardOf(options, { authLevel: custom.authLevel })(request, asked);
     const answer = await customAnswer(custom, { request, prefix });
     if (answer !== undefined) return answer;
     throw new AppError("not_found", `There is nothing at ${request.method} ${new URL(request.url).pathname}`);
@@ -156,18 +179,24 @@ function chosenResponse(error: unknown): Response | undefined {
 }
 
 async function serve(
-  { limiter, prefix, custom, guard }: RouterOptions & { readonly guard: Guard },
+  { limiter, prefix, custom, guard, streamLimit }: RouterOptions & { readonly guard: Guard },
   route: Route,
   context: Context<Env>,
 ): Promise<Response> {
-  const { invocation } = context.env;
+  const { invocation, headers } = context.env;
   const request = await unreadRequest(context);
-  const caller = context.get("caller") ?? (await guard(request, invocation));
-  if (route.isRateLimited) await (await limiter())?.take(identity(request, invocation, caller));
+  const caller = context.get("caller") ?? (await guard(request, context.env));
+  const limits = route.isRateLimited ? await limiter() : undefined;
+  const own = (): string => identity(request, invocation, caller);
+  if (limits !== undefined) await takeRequest(limits, own(), headers);
+  checkEncoding(request);
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
+  const { hold, until } = heldAnswer(streamLimit, own);
   const params = storable(context.req.param());
-  const response = await route.handle({ request, path, params, invocation, caller });
+  const call = { request, path, params, invocation, caller, identity: own, hold };
+  const response = await until(async () => route.handle(call));
+  if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }
 

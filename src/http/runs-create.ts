@@ -1,7 +1,10 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
 import type { z } from "zod";
+import { allowedTo } from "../core/auth.ts";
+import type { EndedThreads } from "../core/ended-threads.ts";
 import type { Graph } from "../core/graphs.ts";
+import type { ThreadLog } from "../core/thread-log.ts";
 import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
@@ -16,6 +19,7 @@ import { parse, readJson } from "./body.ts";
 import { checkRunBody, graphConfig, makeContext, prepare, type NativeDeps } from "./native.ts";
 import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
 import { configurableHeaders, type HeaderRules } from "./headers.ts";
+import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
@@ -23,13 +27,16 @@ import {
   RunBatch,
   RunCreate,
   StatelessRunCreate,
+  StreamQuery,
   type LangSmithTracer,
   type RunCreateBody,
 } from "./runs-schemas.ts";
 
 export interface RunsDeps extends NativeDeps, RunAssistantDeps {
+  readonly endedThreads: EndedThreads;
   readonly webhookPolicy: WebhookPolicy;
   readonly configurableHeaders: HeaderRules;
+  readonly log: Pick<ThreadLog, "checkpointSeq">;
 }
 
 /** A run that is asked for: where, and how. */
@@ -45,6 +52,7 @@ export interface Asked {
 export function createInBackground(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const asked = await readAsked(deps, call);
+    checkBackground(asked.body);
     const run = await createAs(deps, call, asked);
     return json(shownNew(run), 200, locations(run, asked.threadId));
   };
@@ -59,9 +67,10 @@ export function createAndWait(deps: RunsDeps): Route["handle"] {
 
 export function createAndStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
+    const { namespace: namespaces } = await parse(StreamQuery, queryOf(call.request, ["namespace"]));
     const { watched, after } = await start(deps, call, await readAsked(deps, call), "stream");
     const first = { event: "metadata", data: { run_id: watched.run.run_id, attempt: 1 }, id: after };
-    return streamRun(deps, { ...watched, after, first, modes: undefined });
+    return streamRun(deps, { ...watched, after, first, namespaces });
   };
 }
 
@@ -76,7 +85,9 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
     const asked: Asked[] = [];
     const found = new Map<string, RunAssistant>();
     for (const [index, body] of (await parse(RunBatch, items)).entries()) {
-      const assistant = found.get(body.assistant_id) ?? (await findRunAssistant(deps, body.assistant_id));
+      checkBackground(body);
+      const assistant =
+        found.get(body.assistant_id) ?? (await findRunAssistant(deps, call.caller, body.assistant_id));
       found.set(body.assistant_id, assistant);
       const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
       const one = { body, threadId: undefined, assistant, sent };
@@ -89,11 +100,18 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
   };
 }
 
+/** @throws AppError `invalid_request` */
+function checkBackground({ on_disconnect }: RunCreateBody): void {
+  if (on_disconnect !== "cancel") return;
+  const why = "nobody stays connected to a run in the background; join it with cancel_on_disconnect";
+  throw new AppError("invalid_request", `on_disconnect: ${why}`);
+}
+
 export async function createAs(deps: RunsDeps, call: Call, asked: Asked): Promise<NewRun> {
   return runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const made = await makeContext(assistant.graph, call);
-    return createRun(deps, { ...request, ...asked.sent, ...made });
+    return createRun(deps, call.caller, { ...request, ...asked.sent, ...made });
   });
 }
 
@@ -115,7 +133,7 @@ export async function start(
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const { execute, ...made } = await prepare(deps, assistant.graph, call);
     const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
-    const started = await startRun(deps, whole);
+    const started = await startRun(deps, call.caller, whole);
     return { graph: assistant.graph, started, executing: execute(started) };
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
@@ -123,6 +141,7 @@ export async function start(
   const back = `/threads/${encodeURIComponent(run.thread_id)}/runs/${run.run_id}/${door}`;
   const watched = {
     run,
+    caller: allowedTo(call.caller, run.scope),
     invocation: call.invocation,
     executing,
     cancelOnDisconnect,
@@ -141,7 +160,7 @@ async function readAsked(deps: RunsDeps, call: Call): Promise<Asked> {
   return {
     body,
     threadId: thread_id === undefined ? undefined : checkThreadId(thread_id),
-    assistant: await findRunAssistant(deps, body.assistant_id),
+    assistant: await findRunAssistant(deps, call.caller, body.assistant_id),
     sent: {
       idempotency: idempotencyOf(call, sent),
       headers: configurableHeaders(call.request.headers, deps.configurableHeaders),
@@ -246,6 +265,7 @@ function settings(body: RunCreateBody): RunSettings {
     ...(interrupt_after == null ? {} : { interrupt_after }),
     ...(stream_subgraphs == null ? {} : { subgraphs: stream_subgraphs }),
     ...(durability === undefined ? {} : { durability }),
+    ...(body.strict_resume === true ? { strict_resume: true } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** How the Platform's API answers about a run: as a stream that can be taken up again, or with what the run comes to. */
 
 import type { Executed } from "../core/execution.ts";
+import { EVERYTHING, type Caller } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { Invocation } from "../core/model.ts";
 import type { RunEvent } from "../core/ports.ts";
@@ -15,10 +16,12 @@ import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type Wri
 
 export interface Watched {
   readonly run: Awaited;
+  /** Who may read the run's thread. */
+  readonly caller: Caller;
   readonly invocation: Invocation;
   /** The run's execution in this invocation. */
   readonly executing?: Promise<Executed | null>;
-  /** Whether the run is stopped when its client goes away. */
+  /** Whether the run is stopped when its client goes away, which it must be allowed to do. */
   readonly cancelOnDisconnect: boolean;
   /** What the client is told of where the run is to be found. */
   readonly headers: Readonly<Record<string, string>>;
@@ -29,7 +32,10 @@ export interface WatchedStream extends Watched {
   readonly after: number;
   /** The frame that comes first; undefined for a client that has it. */
   readonly first: Frame | undefined;
-  readonly modes: readonly string[] | undefined;
+  /** All, if absent. */
+  readonly modes?: readonly string[] | undefined;
+  /** The parts of the graph, as `node:task` and so on with `|`, empty for the root; all, if absent. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** What the run streams, each frame with its id; broken off when the invocation ends before the run does. */
@@ -40,7 +46,7 @@ export async function streamRun(deps: NativeDeps, watched: WatchedStream): Promi
     if (watched.first !== undefined) await write(watched.first);
     await untilEnd(deps, watched, gone.signal, async (signal) => {
       for await (const event of deps.engine.follow(watched.run, watched.after, signal)) {
-        if (isWanted(event, watched.modes)) await write(toFrame(event));
+        if (isWanted(event, watched)) await write(toFrame(event));
       }
     });
   };
@@ -79,7 +85,7 @@ export async function awaitRun(
   const gone = new AbortController();
   const produce = async (): Promise<unknown> =>
     untilEnd(deps, watched, gone.signal, async (signal) => {
-      const values = async () => threadValues(deps, graph, watched.run.thread_id);
+      const values = async () => threadValues(deps, watched, graph);
       const result = (await here()) ?? (await resultOf(deps, watched.run, signal, values));
       return result.kind === "failed" ? { __error__: result.error } : result.values;
     });
@@ -129,16 +135,20 @@ export function onGone(
   return () => {
     gone.abort();
     if (!cancelOnDisconnect || deps.stopping.aborted) return;
-    cancelRuns(deps, { runIds: [run.run_id] }, "interrupt").catch((error: unknown) =>
+    cancelRuns(deps, { scope: EVERYTHING, runIds: [run.run_id] }, "interrupt").catch((error: unknown) =>
       deps.logger.error({ run_id: run.run_id, err: error }, "A run without a client could not be cancelled"),
     );
   };
 }
 
-async function threadValues(deps: NativeDeps, graph: Graph | undefined, threadId: string): Promise<unknown> {
+async function threadValues(
+  deps: NativeDeps,
+  { run, caller }: Watched,
+  graph: Graph | undefined,
+): Promise<unknown> {
   if (graph === undefined) return null;
   try {
-    const { values } = await readState(deps, graph, threadId);
+    const { values } = await readState(deps, caller, graph, run.thread_id);
     return deps.toPlain(values);
   } catch (error) {
     if (error instanceof AppError && error.code === "not_found") return null;
@@ -147,9 +157,14 @@ async function threadValues(deps: NativeDeps, graph: Graph | undefined, threadId
 }
 
 /** Errors are always wanted; `messages` stands for the three that it consists of. */
-function isWanted({ event }: RunEvent, modes: readonly string[] | undefined): boolean {
-  if (modes === undefined || event === "error") return true;
-  const [name = ""] = event.split("|");
+function isWanted(
+  { event }: RunEvent,
+  { modes, namespaces }: Pick<WatchedStream, "modes" | "namespaces">,
+): boolean {
+  if (event === "error") return true;
+  const [name = "", ...namespace] = event.split("|");
+  if (namespaces?.includes(namespace.join("|")) === false) return false;
+  if (modes === undefined) return true;
   if (name.startsWith("messages/")) return modes.includes("messages");
   return modes.includes(name === "messages" ? "messages-tuple" : name);
 }

@@ -74,6 +74,10 @@ export const RunFields = z.strictObject({
     .meta({ description: "An http or https URL that is told, by POST, when the run has ended." }),
   feedback_keys: NoFeedback,
   langsmith_tracer: LangSmithTracer,
+  strict_resume: z
+    .boolean()
+    .nullish()
+    .meta({ description: "Fails, and changes nothing, when it answers what the thread does not wait at." }),
 });
 
 /** A run on a thread. */
@@ -110,13 +114,34 @@ const Flag = z
 const List = <Item extends z.ZodType<string>>(item: Item) =>
   z.union([item.transform((one) => [one]), z.array(item)]).optional();
 
-export const CancelQuery = z.strictObject({
-  wait: Flag,
-  action: z.enum(["interrupt", "rollback"]).optional(),
+const Action = z.enum(["interrupt", "rollback"]).optional();
+export const CancelQuery = z
+  .strictObject({
+    wait: Flag,
+    action: Action,
+    reason: z.literal("taken").optional().meta({
+      description: "Another run has taken in what this one was asked; its metadata says so from then on.",
+    }),
+  })
+  .refine(({ action, reason }) => reason === undefined || action !== "rollback", {
+    path: ["reason"],
+    message: "a run that is rolled back is gone, and cannot tell why",
+  });
+export const CancelManyQuery = z.strictObject({ action: Action });
+export const StreamQuery = z.strictObject({
+  namespace: List(z.string()).meta({
+    description: "Only what these parts of the graph stream, and not what is below them; empty for its root.",
+  }),
 });
-export const CancelManyQuery = CancelQuery.omit({ wait: true });
 export const JoinQuery = z.strictObject({ cancel_on_disconnect: Flag });
-export const JoinStreamQuery = JoinQuery.extend({ stream_mode: List(StreamMode) });
+export const JoinStreamQuery = JoinQuery.extend({
+  stream_mode: List(StreamMode),
+  ...StreamQuery.shape,
+  checkpoint_id: z.string().min(1).max(256).optional().meta({
+    description:
+      "Only what came after this checkpoint; all, if the run has not streamed it (in the modes checkpoints or debug).",
+  }),
+});
 const Field = z.enum(Object.keys(RunAnswer.shape));
 export const ListQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(10),

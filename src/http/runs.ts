@@ -1,10 +1,21 @@
 /** The Platform's run endpoints. @see https://docs.langchain.com/langsmith/server-api-ref */
 
 import { z } from "zod";
+import { allowedTo, isEverything, type AuthEvent, type Caller, type Scope } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
-import type { AuthLevel, RunStatus } from "../core/model.ts";
+import type { AuthLevel, Invocation, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
-import { cancelRuns, deleteRun, getThreadRun, listRuns } from "../core/runs.ts";
+import {
+  cancelMany,
+  checkMayCancel,
+  deleteRun,
+  findRun,
+  listRuns,
+  lookForRun,
+  type RunAccess,
+} from "../core/run-access.ts";
+import type { Awaited } from "../core/results.ts";
+import { cancelRuns } from "../core/runs.ts";
 import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
@@ -26,42 +37,60 @@ import * as schemas from "./runs-schemas.ts";
 
 const THREAD = "/threads/{thread_id}/runs";
 const RUN = `${THREAD}/{run_id}`;
+const CREATE = "threads:create_run";
+const READ = "threads:read";
+const UPDATE = "threads:update";
 
 export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
-    method: Route["method"],
-    path: string,
+    permission: AuthEvent,
+    [method, path]: readonly [Route["method"], string],
     docs: Omit<RouteDocs, "tag">,
     handle: Route["handle"],
-  ): Route => ({ method, path, authLevel, isRateLimited: true, handle, docs: { ...docs, tag: "runs" } });
+  ): Route => ({
+    method,
+    path,
+    authLevel,
+    permission,
+    isRateLimited: true,
+    handle,
+    docs: { ...docs, tag: "runs" },
+  });
   return [
     ...[THREAD, "/runs"].flatMap((path) => [
-      route("POST", path, createDocs(path, "", "Run in the background"), createInBackground(deps)),
+      route(CREATE, ["POST", path], createDocs(path, "", "Run in the background"), createInBackground(deps)),
       route(
-        "POST",
-        `${path}/wait`,
+        CREATE,
+        ["POST", `${path}/wait`],
         createDocs(path, "wait", "Run, and wait for the end"),
         createAndWait(deps),
       ),
-      route("POST", `${path}/stream`, createDocs(path, "stream", "Run, and stream"), createAndStream(deps)),
+      route(
+        CREATE,
+        ["POST", `${path}/stream`],
+        createDocs(path, "stream", "Run, and stream"),
+        createAndStream(deps),
+      ),
     ]),
-    route("POST", "/runs/batch", batchDocs, createBatch(deps)),
-    route("POST", "/runs/cancel", cancelManyDocs, cancelMany(deps)),
-    route("GET", THREAD, listDocs, list(deps)),
-    route("GET", RUN, getDocs, async (call) => json(shown(await find(deps, call)))),
-    route("DELETE", RUN, deleteDocs, remove(deps)),
-    route("POST", `${RUN}/cancel`, cancelDocs, cancel(deps)),
-    route("GET", `${RUN}/join`, joinDocs, join(deps)),
-    route("GET", `${RUN}/stream`, streamDocs("stream_join"), joinStream(deps)),
-    route("GET", "/runs/{run_id}/stream", streamDocs("stream_join_stateless"), joinStream(deps)),
+    route(CREATE, ["POST", "/runs/batch"], batchDocs, createBatch(deps)),
+    route(UPDATE, ["POST", "/runs/cancel"], cancelManyDocs, stopMany(deps)),
+    route("threads:search", ["GET", THREAD], listDocs, list(deps)),
+    route(READ, ["GET", RUN], getDocs, async (call) =>
+      json(shown((await find(deps, call, { to: "read" })).run)),
+    ),
+    route("threads:delete", ["DELETE", RUN], deleteDocs, remove(deps)),
+    route(UPDATE, ["POST", `${RUN}/cancel`], cancelDocs, cancel(deps)),
+    route(READ, ["GET", `${RUN}/join`], joinDocs, join(deps)),
+    route(READ, ["GET", `${RUN}/stream`], streamDocs("stream_join"), joinStream(deps)),
+    route(READ, ["GET", "/runs/{run_id}/stream"], streamDocs("stream_join_stateless"), joinStream(deps)),
   ];
 }
 
 function list(deps: RunsDeps): Route["handle"] {
-  return async ({ params, request }) => {
+  return async ({ params, request, caller }) => {
     const { limit, offset, status, select } = await parse(schemas.ListQuery, queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
-    const { runs, total } = await listRuns(deps, threadId, { limit, offset, status });
+    const { runs, total } = await listRuns(deps, caller, threadId, { limit, offset, status });
     const all = runs.map(shown);
     const picked = select === undefined ? all : all.map((run) => pick(run, select));
     const next = offset + limit;
@@ -74,29 +103,30 @@ function list(deps: RunsDeps): Route["handle"] {
 
 function remove(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    await deleteRun(deps, await find(deps, call));
+    await deleteRun(deps, await find(deps, call, { to: "delete" }));
     return new Response(null, { status: 204 });
   };
 }
 
 function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { wait, action } = await parse(schemas.CancelQuery, queryOf(call.request));
-    const run = await find(deps, call);
-    await cancelRuns(deps, { runIds: [run.run_id] }, action ?? "interrupt");
+    const { wait, action = "interrupt", reason } = await parse(schemas.CancelQuery, queryOf(call.request));
+    const { run, scope } = await find(deps, call, { to: "cancel", action });
+    await cancelRuns(deps, { scope, runIds: [run.run_id] }, action, reason);
     if (wait !== true) return json({}, 202);
     await awaitEnd(deps, run, call.invocation);
     return new Response(null, { status: 204 });
   };
 }
 
-function cancelMany(deps: RunsDeps): Route["handle"] {
-  return async ({ request }) => {
+function stopMany(deps: RunsDeps): Route["handle"] {
+  return async ({ request, caller }) => {
     const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
     const sent = await parse(schemas.CancelMany, await readObject(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
-    await cancelRuns(
+    await cancelMany(
       deps,
+      caller,
       {
         threadId: thread_id ?? undefined,
         runIds: run_ids ?? undefined,
@@ -110,37 +140,49 @@ function cancelMany(deps: RunsDeps): Route["handle"] {
 
 function join(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { cancel_on_disconnect } = await parse(schemas.JoinQuery, queryOf(call.request));
-    const { graph, ...run } = await findLogged(deps, call);
-    const watched = {
-      run,
-      invocation: call.invocation,
-      cancelOnDisconnect: cancel_on_disconnect ?? false,
-      headers: { location: call.path },
-    };
-    return awaitRun(deps, watched, graph);
+    const { cancel_on_disconnect: cancelOnDisconnect = false } = await parse(
+      schemas.JoinQuery,
+      queryOf(call.request),
+    );
+    const { graph, caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
+    await call.hold();
+    const { invocation, path: location } = call;
+    return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers: { location } }, graph);
   };
 }
 
 function joinStream(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request));
-    const run = await findLogged(deps, call);
+    const query = await parse(schemas.JoinStreamQuery, queryOf(call.request, ["namespace"]));
+    const cancelOnDisconnect = query.cancel_on_disconnect ?? false;
+    const { caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     const lastId = await lastEventId(call.request);
+    await call.hold();
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
+      caller,
       invocation: call.invocation,
-      cancelOnDisconnect: query.cancel_on_disconnect ?? false,
+      cancelOnDisconnect,
       headers: { location: call.path },
-      after: lastId ?? 0,
+      after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
       first:
         lastId === undefined
           ? { event: "metadata", data: { run_id: run.run_id, attempt }, id: 0 }
           : undefined,
       modes: query.stream_mode,
+      namespaces: query.namespace,
     });
   };
+}
+
+/** Where the run streamed the checkpoint; its beginning if it did not. */
+async function afterCheckpoint(
+  { log }: RunsDeps,
+  run: Awaited,
+  checkpointId: string | undefined,
+): Promise<number> {
+  return checkpointId === undefined ? 0 : ((await log.checkpointSeq(run, checkpointId)) ?? 0);
 }
 
 /** Nothing, and -1, stand for the beginning. */
@@ -150,34 +192,53 @@ async function lastEventId({ headers }: Request): Promise<number | undefined> {
   return parse(z.coerce.number().int().min(0), id, ["last-event-id"]);
 }
 
-/** The run in the path, if its graph is open to the caller. */
-async function find(deps: RunsDeps, { params, invocation }: Call): Promise<RunRecord> {
+/** The run in the path, if it is within reach and its graph is open to the caller. */
+async function find(deps: RunsDeps, { params, invocation, caller }: Call, access: RunAccess) {
   const runId = await parse(z.uuid(), params["run_id"], ["run_id"]);
-  const run = await getThreadRun(deps, checkThreadId(params["thread_id"]), runId);
-  requireLevel(graphOf(deps, run).authLevel, invocation.authLevel);
-  return run;
+  const threadId = checkThreadId(params["thread_id"]);
+  const found = await findRun(deps, caller, { threadId, runId, ...access });
+  requireLevel(graphOf(deps, found.run).authLevel, invocation.authLevel);
+  return found;
 }
 
 interface Logged extends Pick<RunRecord, "run_id" | "thread_id" | "attempt"> {
   /** Undefined when only the log is left. */
   readonly graph?: Graph;
+  /** Who has been allowed to read it. */
+  readonly caller: Caller;
 }
 
-/** A run whose log is there: of a stateless run, the log outlives it. */
-async function findLogged(deps: RunsDeps, { params, invocation }: Call): Promise<Logged> {
+/** A run whose log is there, for those who reached its thread: of a stateless run, the log outlives it. */
+async function findLogged(deps: RunsDeps, call: Call, cancels: boolean): Promise<Logged> {
+  const { params, invocation } = call;
   const run_id = await parse(z.uuid(), params["run_id"], ["run_id"]);
-  const run = await deps.runs.get(run_id);
-  const thread_id = checkThreadId(params["thread_id"] ?? run?.thread_id ?? run_id);
-  if (run !== null && run.thread_id === thread_id) {
+  const threadId = params["thread_id"] === undefined ? undefined : checkThreadId(params["thread_id"]);
+  const asked = { runId: run_id, threadId };
+  const { run, scope } = await lookForRun(deps, call.caller, { ...asked, to: "read" });
+  const caller = allowedTo(call.caller, scope);
+  if (run !== null) {
+    if (cancels) await checkMayCancel(deps, call.caller, asked);
     const graph = graphOf(deps, run);
     requireLevel(graph.authLevel, invocation.authLevel);
-    return { run_id, thread_id, attempt: run.attempt, graph };
+    return { run_id, thread_id: run.thread_id, attempt: run.attempt, graph, caller };
   }
-  const follower = deps.engine.follow({ thread_id, run_id }, 0, invocation.signal)[Symbol.asyncIterator]();
+  const thread_id = threadId ?? run_id;
+  if (!(await isLogged(deps, { thread_id, run_id }, scope, invocation)))
+    throw new AppError("not_found", `Run '${run_id}' not found`);
+  return { run_id, thread_id, attempt: 1, caller };
+}
+
+async function isLogged(
+  deps: RunsDeps,
+  run: Pick<Logged, "run_id" | "thread_id">,
+  scope: Scope,
+  { signal }: Invocation,
+): Promise<boolean> {
+  if (!isEverything(scope) && !(await deps.endedThreads.reaches(run.thread_id, scope))) return false;
+  const follower = deps.engine.follow(run, 0, signal)[Symbol.asyncIterator]();
   const { done } = await follower.next();
   await follower.return?.();
-  if (done === true || run !== null) throw new AppError("not_found", `Run '${run_id}' not found`);
-  return { run_id, thread_id, attempt: 1 };
+  return done !== true;
 }
 
 function graphOf(deps: RunsDeps, { graph_id }: RunRecord): Graph {
@@ -201,8 +262,8 @@ function pick(run: ShownRun, fields: readonly string[]): object {
 }
 
 const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this endpoint",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such thread, run or assistant",
   422: "A field is not what was expected",
   429: "Too many requests; see Retry-After",

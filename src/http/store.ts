@@ -1,8 +1,10 @@
 /** The Platform API's store. @see https://docs.langchain.com/langsmith/server-api-ref */
 
 import type { z } from "zod";
+import type { AuthEvent, Caller } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
-import { listNamespaces, readItems, searchItems, writeItems, type StoreDeps } from "../core/store.ts";
+import type { StoreDeps } from "../core/store.ts";
+import { deleteItem, findItems, findNamespaces, getItem, putItem } from "../core/store-access.ts";
 import { parse, readObject, type BodyLimits } from "./body.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
@@ -30,41 +32,42 @@ export function storeRoutes({ store, limits, authLevel }: StoreRouteDeps): reado
   const route = (
     method: Route["method"],
     path: string,
-    docs: StoreDocs,
-    handle: (request: Request) => Promise<Response>,
+    { permission, ...docs }: StoreDocs,
+    handle: (request: Request, caller: Caller) => Promise<Response>,
   ): Route => ({
     method,
     path,
     authLevel,
+    permission,
     isRateLimited: true,
     isPlatform: true,
     docs: documented(docs),
-    handle: async ({ request }) => handle(request),
+    handle: async ({ request, caller }) => handle(request, caller),
   });
   return [
-    route("PUT", "/store/items", putDocs, async (request) => {
-      await writeItems(store, [await body(request, ItemPut)]);
+    route("PUT", "/store/items", putDocs, async (request, caller) => {
+      await putItem(store, caller, await body(request, ItemPut));
       return noContent();
     }),
-    route("GET", "/store/items", getDocs, async (request) => {
-      const [item = null] = await readItems(store, [await readQuery(request, ItemQuery)]);
-      return json(item);
-    }),
-    route("DELETE", "/store/items", deleteDocs, async (request) => {
-      await writeItems(store, [{ ...(await body(request, ItemDelete)), value: null }]);
+    route("GET", "/store/items", getDocs, async (request, caller) =>
+      json(await getItem(store, caller, await readQuery(request, ItemQuery))),
+    ),
+    route("DELETE", "/store/items", deleteDocs, async (request, caller) => {
+      await deleteItem(store, caller, await body(request, ItemDelete));
       return noContent();
     }),
-    route("POST", "/store/items/search", searchDocs, async (request) => {
-      const [found = []] = await searchItems(store, [await body(request, ItemSearch)]);
+    route("POST", "/store/items/search", searchDocs, async (request, caller) => {
+      const found = await findItems(store, caller, await body(request, ItemSearch));
       return json({ items: found.map(({ score, ...item }) => (score === null ? item : { ...item, score })) });
     }),
-    route("POST", "/store/namespaces", namespacesDocs, async (request) =>
-      json({ namespaces: await listNamespaces(store, await body(request, NamespaceList)) }),
+    route("POST", "/store/namespaces", namespacesDocs, async (request, caller) =>
+      json({ namespaces: await findNamespaces(store, caller, await body(request, NamespaceList)) }),
     ),
   ];
 }
 
 interface StoreDocs {
+  readonly permission: AuthEvent;
   readonly operationId: string;
   readonly summary: string;
   readonly query?: z.ZodObject;
@@ -73,40 +76,45 @@ interface StoreDocs {
   readonly answer: AnswerDocs;
 }
 
-const putDocs = {
+const putDocs: StoreDocs = {
+  permission: "store:put",
   operationId: "put_store_item",
   summary: "Store an item, in place of one of the same name",
   body: ItemPut,
   status: 204,
   answer: { description: "Stored" },
 };
-const getDocs = {
+const getDocs: StoreDocs = {
+  permission: "store:get",
   operationId: "get_store_item",
   summary: "Get an item; its namespace and key are in the query",
   query: ItemQuery,
   answer: { description: "The item, or null", schema: ItemAnswer },
 };
-const deleteDocs = {
+const deleteDocs: StoreDocs = {
+  permission: "store:delete",
   operationId: "delete_store_item",
   summary: "Delete an item",
   body: ItemDelete,
   status: 204,
   answer: { description: "There is no such item (any more)" },
 };
-const searchDocs = {
+const searchDocs: StoreDocs = {
+  permission: "store:search",
   operationId: "search_store_items",
   summary: "Search items: the newest first, or with a query those whose meaning is nearest",
   body: ItemSearch,
   answer: { description: "A page of items", schema: FoundItems },
 };
-const namespacesDocs = {
+const namespacesDocs: StoreDocs = {
+  permission: "store:list_namespaces",
   operationId: "list_store_namespaces",
   summary: "List the namespaces that have items",
   body: NamespaceList,
   answer: { description: "A page of namespaces, in the order of their labels", schema: Namespaces },
 };
 
-function documented({ status = 200, answer, ...docs }: StoreDocs): Route["docs"] {
+function documented({ status = 200, answer, ...docs }: Omit<StoreDocs, "permission">): Route["docs"] {
   return {
     ...docs,
     tag: "store",
@@ -114,7 +122,8 @@ function documented({ status = 200, answer, ...docs }: StoreDocs): Route["docs"]
       [status]: answer,
       400: "The body is not JSON, or over a limit",
       401: "A function key is missing",
-      403: "The function key does not open this",
+      403: "The function key does not open this, or the caller may not do it",
+      ...(status === 204 ? { 404: "The caller does not reach the item that has this name" } : {}),
       422: "A field is not what was expected, or nothing can be found by meaning here",
       429: "Too many requests; see Retry-After",
       502: "The embedding function failed",

@@ -1,6 +1,7 @@
 /** What the routes of threads have in common. */
 
 import { z } from "zod";
+import type { Permission } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
 import type { ThreadStateDeps } from "../core/thread-states.ts";
 import { checkThreadId } from "../core/threads.ts";
@@ -13,6 +14,7 @@ export interface ThreadRouteDeps extends ThreadStateDeps {
 }
 
 export interface ThreadRoute extends Pick<RouteDocs, "query" | "headers" | "body" | "isBodyOptional"> {
+  readonly permission: Permission;
   readonly answer: AnswerDocs;
   readonly status?: number;
   /** Answers besides, by their status. */
@@ -28,8 +30,8 @@ export type MakeRoute = (
 
 const ERRORS = {
   400: "The body is not JSON or over a limit, or the thread id is not valid",
-  401: "A function key is missing",
-  403: "The function key does not open this",
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this, or the caller may not do it",
   404: "There is no such thread, or its graph or the checkpoint is missing",
   409: "There is such a thread already, or it has an active run",
   413: "A message is over its limit",
@@ -40,13 +42,14 @@ const ERRORS = {
 } as const;
 
 export function threadRoute({ authLevel }: ThreadRouteDeps): MakeRoute {
-  return (endpoint, summary, { answer, status = 200, handle, others, ...told }) => {
+  return (endpoint, summary, { permission, answer, status = 200, handle, others, ...told }) => {
     const [method, path] = splitEndpoint(endpoint);
     const operationId = `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`;
     return {
       method,
       path,
       authLevel,
+      permission,
       isRateLimited: true,
       isPlatform: true,
       handle,

@@ -42,45 +42,51 @@ const states: AnswerDocs = {
 export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
   return [
     route(`GET ${PATH}/state`, "Get a thread's newest state", {
+      permission: "threads:read",
       query: StateQuery,
       answer: { ...aState, headers: ["ETag"] },
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
-        const state = await getState(deps, threadId(call), {}, options);
+        const state = await getState(deps, call.caller, { threadId: threadId(call), at: {} }, options);
         return json(selected(state, select), 200, newest(state));
       },
     }),
     route(`POST ${PATH}/state`, "Edit a thread's state", {
+      permission: "threads:update",
       body: StateUpdate,
       headers: ["If-Match"],
       answer: { description: "The checkpoint that was made", schema: StateUpdateAnswer },
       handle: edit(deps),
     }),
     route(`PATCH ${PATH}/state`, "Add to a thread's metadata", {
+      permission: "threads:update",
       body: StatePatch,
       answer: { description: "The thread", schema: ThreadAnswer },
       handle: async (call) => {
         const changes = await parse(StatePatch, await readObject(call.request, deps.limits));
-        return json(await updateThread(deps, threadId(call), changes));
+        return json(await updateThread(deps, call.caller, threadId(call), changes));
       },
     }),
     route(`POST ${PATH}/state/checkpoint`, "Get a thread's state at a checkpoint, of a subgraph too", {
+      permission: "threads:read",
       body: StateAt,
       answer: aState,
       handle: async (call) => {
         const body = await parse(StateAt, await readObject(call.request, deps.limits));
         const { checkpoint, select, ...options } = body;
-        const state = await getState(deps, threadId(call), ofThread(call, checkpoint), options);
-        return json(selected(state, select));
+        const place = { threadId: threadId(call), at: ofThread(call, checkpoint) };
+        return json(selected(await getState(deps, call.caller, place, options), select));
       },
     }),
     route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
+      permission: "threads:read",
       query: StateQuery,
       answer: aState,
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
         const { checkpoint_id } = call.params;
-        return json(selected(await getState(deps, threadId(call), { checkpoint_id }, options), select));
+        const place = { threadId: threadId(call), at: { checkpoint_id } };
+        return json(selected(await getState(deps, call.caller, place, options), select));
       },
     }),
     ...historyRoutes(deps, route),
@@ -90,16 +96,18 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
 function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
   return [
     route(`GET ${PATH}/history`, "Look back at a thread's states", {
+      permission: "threads:read",
       query: HistoryParams,
       answer: states,
       handle: async (call) => {
         const { limit, before, select } = await readQuery(call.request, HistoryParams);
         const query = { limit, before, metadata: undefined, checkpoint: {} };
-        const found = await getHistory(deps, threadId(call), query);
+        const found = await getHistory(deps, call.caller, threadId(call), query);
         return json(found.map((state) => selected(state, select)));
       },
     }),
     route(`POST ${PATH}/history`, "Look back at a thread's states", {
+      permission: "threads:read",
       body: HistoryBody,
       answer: states,
       handle: async (call) => {
@@ -108,7 +116,7 @@ function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[
           await readObject(call.request, deps.limits),
         );
         const query = { limit, before, metadata, checkpoint: ofThread(call, checkpoint) };
-        const found = await getHistory(deps, threadId(call), query);
+        const found = await getHistory(deps, call.caller, threadId(call), query);
         return json(found.map((state) => selected(state, select)));
       },
     }),
@@ -129,7 +137,7 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
       throw new AppError("invalid_request", "checkpoint_id: differs from checkpoint.checkpoint_id");
     const at = checkpoint_id === undefined ? base : { ...base, checkpoint_id };
     const made: StateEdit = { values, as_node, checkpoint: at, ifNewest: ifMatch(call.request) };
-    return json(await updateState(deps, threadId(call), made));
+    return json(await updateState(deps, call.caller, threadId(call), made));
   };
 }
 

@@ -1,6 +1,7 @@
 /** The stream of a thread: `threads.joinStream` of the SDK. */
 
 import { z } from "zod";
+import type { Scope } from "../core/auth.ts";
 import type { ThreadStateDeps } from "../core/thread-states.ts";
 import {
   isPartWanted,
@@ -10,11 +11,11 @@ import {
   type ThreadStreamDeps,
   type ThreadStreamMode,
 } from "../core/thread-stream.ts";
-import { getThread } from "../core/threads.ts";
+import { reachThread } from "../core/threads.ts";
 import { parse } from "./body.ts";
 import { cutSignal } from "./cut.ts";
 import { eventsDocs } from "./event-docs.ts";
-import { checkReader, type ProtocolDeps } from "./protocol-commands.ts";
+import { scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
 import { queryOf } from "./query.ts";
 import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type WriteFrame } from "./sse.ts";
@@ -41,6 +42,7 @@ export function threadStreamRoutes(deps: ThreadStreamRouteDeps): readonly Route[
   const route = threadRoute(deps);
   return [
     route("GET /threads/{thread_id}/stream", "Follow all runs of a thread, those that start later too", {
+      permission: "threads:read",
       query: Query,
       headers: ["Last-Event-ID"],
       answer: {
@@ -58,13 +60,14 @@ async function joinStream(deps: ThreadStreamRouteDeps, call: Call): Promise<Resp
   const wanted = modes.length === 0 ? (["run_modes"] as const) : [...new Set(modes)];
   const from = await positionOf(call.request);
   const thread = threadId(call);
-  await checkReader(deps, call, thread);
-  await getThread(deps, thread);
+  const scope = await scopeOf(deps, call, thread, "threads:read");
+  await reachThread(deps, scope, thread);
+  await call.hold();
   const search = new URLSearchParams(wanted.map((mode) => ["stream_mode", mode]));
   const headers = { ...SSE_HEADERS, location: `${call.path}?${search.toString()}` };
   const gone = new AbortController();
   const produce = async (write: WriteFrame): Promise<void> =>
-    writeParts(deps, call, { thread, from, wanted, gone: gone.signal }, write);
+    writeParts(deps, call, { thread, scope, from, wanted, gone: gone.signal }, write);
   if (deps.streaming === "live")
     return new Response(
       eventStream(deps.clock, produce, () => gone.abort(), { opening: OPENING }),
@@ -82,6 +85,7 @@ async function joinStream(deps: ThreadStreamRouteDeps, call: Call): Promise<Resp
 
 interface Watched {
   readonly thread: string;
+  readonly scope: Scope;
   readonly from: ThreadPosition | undefined;
   readonly wanted: readonly ThreadStreamMode[];
   readonly gone: AbortSignal;
@@ -91,14 +95,14 @@ interface Watched {
 async function writeParts(
   deps: ThreadStreamRouteDeps,
   { invocation }: Call,
-  { thread, from, wanted, gone }: Watched,
+  { thread, scope, from, wanted, gone }: Watched,
   write: WriteFrame,
 ): Promise<void> {
   const over = new AbortController();
   const cut = cutSignal(deps.clock, invocation, over.signal);
   try {
     const signal = AbortSignal.any([gone, cut, deps.stopping]);
-    for await (const part of threadParts(deps, thread, from, signal))
+    for await (const part of threadParts(deps, { threadId: thread, scope }, from, signal))
       if (isPartWanted(part, wanted)) await write(part);
   } catch (error) {
     deps.logger.warn({ thread_id: thread, err: error }, "A stream of a thread was broken off");

@@ -2,14 +2,15 @@
 
 import { z } from "zod";
 import type { Thread } from "../core/model.ts";
+import { deleteThread, pruneThreads } from "../core/thread-removal.ts";
 import { createThreadWith } from "../core/thread-states.ts";
 import {
   checkThreadId,
   copyThread,
+  countThreads,
   createThread,
-  deleteThread,
   getThread,
-  pruneThreads,
+  getThreadWithTtl,
   searchThreads,
   updateThread,
 } from "../core/threads.ts";
@@ -18,7 +19,7 @@ import { idempotencyOf } from "./idempotency.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
-import { noContent, threadId, threadRoute, type ThreadRouteDeps } from "./thread-route.ts";
+import { noContent, threadId, threadRoute, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
 import {
   ThreadAnswer,
   ThreadCount,
@@ -34,41 +35,63 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
   const route = threadRoute(deps);
   return [
     route("POST /threads", "Create a thread", {
+      permission: "threads:create",
       body: ThreadCreate,
       headers: ["Idempotency-Key"],
       answer: aThread,
       handle: create(deps),
     }),
+    ...manyRoutes(deps, route),
+    ...oneRoutes(deps, route),
+    ...threadStateRoutes(deps, route),
+  ];
+}
+
+const aThread: AnswerDocs = { description: "The thread", schema: ThreadAnswer };
+
+function manyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
+  return [
     route("POST /threads/search", "Search threads", {
+      permission: "threads:search",
       body: ThreadSearch,
       answer: aPage,
       handle: search(deps),
     }),
     route("POST /threads/count", "Count threads", {
+      permission: "threads:search",
       body: ThreadCount,
       answer: { description: "How many match", schema: z.int() },
-      handle: async ({ request }) =>
-        json(await deps.threads.count(await parse(ThreadCount, await readObject(request, deps.limits)))),
-    }),
-    route("POST /threads/prune", "Delete threads, or their histories", {
-      body: ThreadPrune,
-      answer: { description: "How many there were", schema: z.object({ pruned_count: z.int() }) },
-      handle: async ({ request }) => {
-        const { thread_ids, strategy } = await parse(ThreadPrune, await readObject(request, deps.limits));
-        return json(await pruneThreads(deps, thread_ids, strategy));
+      handle: async ({ request, caller }) => {
+        const filter = await parse(ThreadCount, await readObject(request, deps.limits));
+        return json(await countThreads(deps, caller, filter));
       },
     }),
+    route("POST /threads/prune", "Delete threads, or their histories", {
+      permission: "threads:delete",
+      body: ThreadPrune,
+      answer: { description: "How many there were", schema: z.object({ pruned_count: z.int() }) },
+      handle: async ({ request, caller }) => {
+        const { thread_ids, strategy } = await parse(ThreadPrune, await readObject(request, deps.limits));
+        return json(await pruneThreads(deps, caller, thread_ids, strategy));
+      },
+    }),
+  ];
+}
+
+function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
+  return [
     route("GET /threads/{thread_id}", "Get a thread", {
+      permission: "threads:read",
       query: ThreadQuery,
       answer: aThread,
       handle: async (call) => {
         const { include } = await readQuery(call.request, ThreadQuery);
-        const thread = await getThread(deps, threadId(call));
-        if (include === undefined) return json(thread);
-        return json({ ...thread, ttl: await deps.threads.expiry(thread.thread_id) });
+        const get = include === undefined ? getThread : getThreadWithTtl;
+        return json(await get(deps, call.caller, threadId(call)));
       },
     }),
     route("PATCH /threads/{thread_id}", "Add to a thread's metadata", {
+      permission: "threads:update",
       body: ThreadPatch,
       headers: ["Prefer"],
       others: { 204: { description: "Added; the client prefers to hear no more" } },
@@ -76,18 +99,19 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
       handle: update(deps),
     }),
     route("DELETE /threads/{thread_id}", "Delete a thread, its runs and its checkpoints", {
+      permission: "threads:delete",
       answer: { description: "Deleted" },
       status: 204,
       handle: async (call) => {
-        await deleteThread(deps, threadId(call));
+        await deleteThread(deps, call.caller, threadId(call));
         return noContent();
       },
     }),
     route("POST /threads/{thread_id}/copy", "Copy a thread and its checkpoints", {
+      permission: "threads:create",
       answer: aThread,
-      handle: async (call) => json(await copyThread(deps, threadId(call))),
+      handle: async (call) => json(await copyThread(deps, call.caller, threadId(call))),
     }),
-    ...threadStateRoutes(deps, route),
   ];
 }
 
@@ -97,7 +121,6 @@ const aPage: AnswerDocs = {
   headers: ["X-Pagination-Total", "X-Pagination-Next"],
   schema: z.array(ThreadAnswer.partial()),
 };
-const aThread: AnswerDocs = { description: "The thread", schema: ThreadAnswer };
 
 function create(deps: ThreadRouteDeps): Route["handle"] {
   return async (call) => {
@@ -114,17 +137,18 @@ function create(deps: ThreadRouteDeps): Route["handle"] {
     const { supersteps = [] } = body;
     return json(
       supersteps.length === 0
-        ? await createThread(deps, thread)
-        : await createThreadWith(deps, thread, supersteps),
+        ? await createThread(deps, call.caller, thread)
+        : await createThreadWith(deps, call.caller, thread, supersteps),
     );
   };
 }
 
 function search(deps: ThreadRouteDeps): Route["handle"] {
-  return async ({ request }) => {
+  return async ({ request, caller }) => {
     const body = await parse(ThreadSearch, await readObject(request, deps.limits));
     const { metadata, values, status, ids, ...page } = body;
-    const { threads, total, next } = await searchThreads(deps, { metadata, values, status, ids }, page);
+    const filter = { metadata, values, status, ids };
+    const { threads, total, next } = await searchThreads(deps, caller, filter, page);
     const response = json(threads satisfies readonly Partial<Thread>[]);
     response.headers.set("x-pagination-total", String(total));
     if (next !== null) response.headers.set("x-pagination-next", String(next));
@@ -135,7 +159,7 @@ function search(deps: ThreadRouteDeps): Route["handle"] {
 function update(deps: ThreadRouteDeps): Route["handle"] {
   return async (call) => {
     const changes = await parse(ThreadPatch, await readObject(call.request, deps.limits));
-    const thread = await updateThread(deps, threadId(call), changes);
+    const thread = await updateThread(deps, call.caller, threadId(call), changes);
     return prefersMinimal(call.request) ? noContent() : json(thread);
   };
 }

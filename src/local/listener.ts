@@ -2,10 +2,10 @@
 
 import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
-import { getRequestListener, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import type { Doors } from "../core/model.ts";
 import type { LocalSettings } from "../settings.ts";
 import { grantedLevel } from "../keys.ts";
+import { nodeListener } from "../node-listener.ts";
 
 /** Disposing of it waits until what is open has been answered. */
 export interface Listener extends AsyncDisposable {
@@ -72,46 +72,16 @@ function requestListener(
   doors: () => Promise<Doors | undefined>,
   keys: LocalSettings["keys"],
 ): RequestListener {
-  const handle = async (
-    request: Request,
-    { incoming, outgoing }: HttpBindings | Http2Bindings,
-  ): Promise<Response> => {
-    const { remoteAddress } = incoming.socket;
+  return nodeListener(async (request, { socket: { remoteAddress } }) => {
     const open = await doors();
     if (open === undefined) return refusal();
-    const response = await open.fetch(request, {
+    return open.fetch(request, {
       signal: request.signal,
       authLevel: grantedLevel(keys, request),
+      isKeyVerified: keys.function !== undefined || keys.admin !== undefined,
       ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
     });
-    return response.body === null
-      ? response
-      : new Response(
-          untilCut(response.body, () => outgoing.destroy()),
-          response,
-        );
-  };
-  const listener = getRequestListener(handle, { overrideGlobalObjects: false });
-  return (incoming, outgoing) => void listener(incoming, outgoing);
-}
-
-/** The body; where it is cut, the connection breaks, without the stack that the server prints of a body that errors. */
-function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  const source: UnderlyingDefaultSource<Uint8Array> = {
-    pull: async (controller) => {
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        if (!(error instanceof Error && error.name === "StreamCut")) throw error;
-        cut();
-      }
-    },
-    cancel: async (reason) => reader.cancel(reason),
-  };
-  return new ReadableStream(source, { highWaterMark: 0 });
+  });
 }
 
 /** The same words as the app's own. */

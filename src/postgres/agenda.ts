@@ -15,12 +15,14 @@ export function agenda(db: Db): Agenda {
           exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1) as runs,
           exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
+          exists (select from langgraph.ended_threads where ended_at < ${eventsSince}) as ended_threads,
           exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits,
           exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null)
             or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
           exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
           exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads,
-          exists (select from langgraph.store_items where expires_at <= ${now}) as items`,
+          exists (select from langgraph.store_items where expires_at <= ${now}) as items,
+          exists (select from langgraph.resume_links where expires_at <= ${now}) as links`,
       );
       return due ?? NOTHING;
     },
@@ -31,11 +33,13 @@ const NOTHING: Due = {
   runs: false,
   crons: false,
   events: false,
+  ended_threads: false,
   rate_limits: false,
   webhooks: false,
   keys: false,
   threads: false,
   items: false,
+  links: false,
 };
 
 export function retention(db: Db): Retention {

@@ -11,8 +11,11 @@ import {
   type AssistantStore,
   type AssistantVersion,
   type AssistantVersionStore,
+  type NewAssistant,
   type Stored,
 } from "../core/assistants.ts";
+import type { Scope } from "../core/auth.ts";
+import { within } from "./access.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
 import { transaction } from "./transaction.ts";
@@ -31,27 +34,28 @@ const SORT: Readonly<Record<AssistantPage["sort_by"], Sql>> = {
 export function assistantStore(database: Database, graphs: readonly string[]): AssistantStore {
   const defaults = new DefaultAssistants(database, graphs);
   return {
-    get: async (id, now) => {
-      const found = await get(database, defaults, id);
+    get: async (id, scope, now) => {
+      const found = await get(database, defaults, id, scope);
       if (found !== null || !defaults.has(id)) return found;
       await defaults.make(now);
-      return get(database, defaults, id);
+      return get(database, defaults, id, scope);
     },
     create: async (assistant, now) => {
       await defaults.present(new Date(now.getTime() - 1)); // they were there before any other
       return first(rows(database, insert(assistant, now)));
     },
-    update: async (id, patch, now) => {
+    update: async (id, scope, patch, now) => {
       if (defaults.has(id)) await defaults.present(now);
-      return first(rows(database, update(id, patch, now)));
+      return first(rows(database, update(id, scope, patch, now)));
     },
-    remove: async (id, now) =>
+    remove: async (id, scope, now) =>
       transaction(database, async (tx) => {
         const removed = await rows(
           tx,
           sql`
           with removed as (
-            delete from langgraph.assistants where assistant_id = ${id}::uuid returning assistant_id
+            delete from langgraph.assistants where assistant_id = ${id}::uuid and ${within(scope)}
+            returning assistant_id
           ), cron as (
             delete from langgraph.crons where assistant_id in (select assistant_id from removed)
           )
@@ -60,15 +64,16 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
         if (defaults.has(id)) await defaults.make(now, tx);
         return removed.length > 0;
       }),
-    search: async (filter, page, now) => {
+    search: async (filter, scope, page, now) => {
       await defaults.present(now);
-      return rows<Stored<Assistant>>(database, search(matches(filter, defaults.ids), page));
+      return rows<Stored<Assistant>>(database, search(matches(filter, scope, defaults.ids), page));
     },
-    count: async (filter, now) => {
+    count: async (filter, scope, now) => {
       await defaults.present(now);
+      const which = matches(filter, scope, defaults.ids);
       const [found] = await rows<{ count: number }>(
         database,
-        sql`select count(*)::float8 as count from langgraph.assistants where ${matches(filter, defaults.ids)}`,
+        sql`select count(*)::float8 as count from langgraph.assistants where ${which}`,
       );
       return found?.count ?? 0;
     },
@@ -77,15 +82,16 @@ export function assistantStore(database: Database, graphs: readonly string[]): A
 
 export function assistantVersionStore(db: Db): AssistantVersionStore {
   return {
-    list: async (id, { metadata, limit, offset }) =>
+    list: async (id, scope, { metadata, limit, offset }) =>
       rows<Stored<AssistantVersion>>(
         db,
         sql`
-        select assistant_id, version, ${content}, created_at from langgraph.assistant_versions
+        select assistant_id, version, ${content}, created_at from langgraph.assistant_versions as v
         where assistant_id = ${id}::uuid and metadata @> ${JSON.stringify(metadata ?? {})}::jsonb
+          and ${isReadableVersion(scope)}
         order by version desc limit ${limit} offset ${offset}`,
       ),
-    activate: async (id, version, now) =>
+    activate: async (id, scope, version, now) =>
       first(
         rows(
           db,
@@ -95,6 +101,7 @@ export function assistantVersionStore(db: Db): AssistantVersionStore {
             context = v.context, metadata = v.metadata, updated_at = ${now}
           from langgraph.assistant_versions as v
           where a.assistant_id = ${id}::uuid and v.assistant_id = a.assistant_id and v.version = ${version}
+            and ${within(scope, { owner: sql`a.owner`, metadata: sql`a.metadata` })}
           returning a.assistant_id, a.version, a.graph_id, a.name, a.description, a.config, a.context, a.metadata,
             a.created_at, a.updated_at`,
         ),
@@ -149,32 +156,50 @@ class DefaultAssistants {
   }
 }
 
-async function get(db: Db, { ids }: DefaultAssistants, id: string): Promise<Stored<Assistant> | null> {
+async function get(
+  db: Db,
+  { ids }: DefaultAssistants,
+  id: string,
+  scope: Scope,
+): Promise<Stored<Assistant> | null> {
   const found = rows<Stored<Assistant>>(
     db,
-    sql`select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isServed(ids)}`,
+    sql`
+    select ${columns} from langgraph.assistants where assistant_id = ${id}::uuid and ${isReadable(scope, ids)}`,
   );
   return first(found);
 }
 
-/** The default assistant of a graph is there as long as the graph is registered. */
-function isServed(ids: readonly string[]): Sql {
-  return sql`(not is_default or assistant_id = any(${ids}::uuid[]))`;
+/** The default assistant of a graph is there as long as the graph is registered, and belongs to nobody. */
+function isReadable({ owner, metadata }: Scope, ids: readonly string[]): Sql {
+  const isDefault = sql`assistant_id = any(${ids}::uuid[])`;
+  const isServed = owner === undefined ? sql`not is_default` : sql`owner = ${owner}`;
+  return sql`(${isServed} or ${isDefault}) and ${within({ metadata })}`;
 }
 
-function insert(assistant: Parameters<AssistantStore["create"]>[0], now: Date): Sql {
-  const { assistant_id, graph_id, name, description, config, context, metadata } = assistant;
+/** What the metadata was may say something else than what it is. */
+function isReadableVersion({ owner, metadata = [] }: Scope): Sql {
+  if (owner === undefined && metadata.length === 0) return sql`true`;
+  const of = { owner: sql`a.owner`, metadata: sql`a.metadata` };
+  const isOwn = owner === undefined ? sql`true` : sql`(a.is_default or a.owner = ${owner})`;
+  return sql`${within({ metadata })} and exists (
+    select from langgraph.assistants as a
+    where a.assistant_id = v.assistant_id and ${isOwn} and ${within({ metadata }, of)})`;
+}
+
+function insert(assistant: NewAssistant, now: Date): Sql {
+  const { assistant_id, graph_id, name, description, config, context, metadata, owner } = assistant;
   return sql`
     with made as (
-      insert into langgraph.assistants (assistant_id, ${content}, created_at, updated_at)
+      insert into langgraph.assistants (assistant_id, ${content}, created_at, updated_at, owner)
       values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${JSON.stringify(config)}::jsonb,
-        ${JSON.stringify(context)}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now})
+        ${JSON.stringify(context)}::jsonb, ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${owner})
       on conflict (assistant_id) do nothing returning ${columns}
     ), version as (${intoVersions(sql`made`)})
     select ${columns} from made`;
 }
 
-function update(id: string, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
+function update(id: string, scope: Scope, { metadata, ...patch }: AssistantPatch, now: Date): Sql {
   return sql`
     with changed as (
       update langgraph.assistants
@@ -185,7 +210,7 @@ function update(id: string, { metadata, ...patch }: AssistantPatch, now: Date): 
         config = coalesce(${asJson(patch.config)}::jsonb, config),
         context = coalesce(${asJson(patch.context)}::jsonb, context),
         metadata = metadata || ${JSON.stringify(metadata)}::jsonb
-      where assistant_id = ${id}::uuid returning ${columns}
+      where assistant_id = ${id}::uuid and ${within(scope)} returning ${columns}
     ), version as (${intoVersions(sql`changed`)})
     select ${columns} from changed`;
 }
@@ -209,8 +234,12 @@ function search(condition: Sql, { sort_by, sort_order, limit, offset }: Assistan
     order by ${SORT[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
 }
 
-function matches({ metadata, graph_id, name, notOf }: AssistantFilter, ids: readonly string[]): Sql {
-  const conditions = [isServed(ids)];
+function matches(
+  { metadata, graph_id, name, notOf }: AssistantFilter,
+  scope: Scope,
+  ids: readonly string[],
+): Sql {
+  const conditions = [isReadable(scope, ids)];
   if (metadata !== undefined && Object.keys(metadata).length > 0)
     conditions.push(sql`metadata @> ${JSON.stringify(metadata)}::jsonb`);
   if (graph_id !== undefined) conditions.push(sql`graph_id = ${graph_id}`);

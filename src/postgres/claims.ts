@@ -2,8 +2,9 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEvent } from "../core/ports.ts";
+import { rememberEnded } from "./ended-threads.ts";
 import { appendEvents } from "./events.ts";
-import { nextRuns } from "./runs.ts";
+import { nextRuns } from "./cancelling.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
@@ -149,7 +150,8 @@ function removal(
   now: Date,
   { events, told }: { readonly events: readonly RunEvent[]; readonly told: ToldEnd },
 ): Sql {
-  return sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)} ${removeThread}`;
+  return sql`with ${removeRun(run)} ${appendEvents(run, now, events)} ${recordWebhook(run, now, told)} ${removeThread}
+    ${rememberEnded(run.kwargs.principal !== undefined, now)}`;
 }
 
 /** A temporary thread goes with its only run, and all that was saved for it. */
@@ -160,7 +162,8 @@ const removeThread = sql`, blob as (
   ), checkpoint as (
     delete from public.checkpoints where thread_id in (select thread_id from held)
   ), thread as (
-    delete from langgraph.threads where thread_id in (select thread_id from held) returning 0 as active_runs
+    delete from langgraph.threads where thread_id in (select thread_id from held)
+    returning 0 as active_runs, thread_id, owner, metadata
   )`;
 
 /** Runs a statement that ends a run, given up to its part `thread`, and finds the run that waits next. */

@@ -2,7 +2,9 @@
 
 import sql, { empty, join, type Sql } from "sql-template-tag";
 import type { Cron, CronCalendar, CronFilter, CronPage, CronStore, DueCron } from "../core/crons.ts";
+import type { Scope } from "../core/auth.ts";
 import { AppError } from "../errors.ts";
+import { within, type ScopedColumns } from "./access.ts";
 import type { Database } from "./pool.ts";
 import { runStore } from "./runs.ts";
 import { isForeignKeyViolation, rows, type Db } from "./sql.ts";
@@ -26,24 +28,26 @@ const COLUMNS: Readonly<Record<keyof Cron, Sql>> = {
 };
 const columns = join(Object.values(COLUMNS));
 
+const OWNED: ScopedColumns = { owner: sql`user_id`, metadata: sql`metadata` };
+
 export function cronStore(database: Database): CronStore {
   return {
     create: create(database),
-    get: async (cron_id) => {
-      const [cron] = await rows<Cron>(
-        database,
-        sql`select ${columns} from langgraph.crons where cron_id = ${cron_id}`,
-      );
+    get: async (cron_id, scope) => {
+      const which = sql`cron_id = ${cron_id} and ${within(scope, OWNED)}`;
+      const [cron] = await rows<Cron>(database, sql`select ${columns} from langgraph.crons where ${which}`);
       return cron ?? null;
     },
     update: update(database),
-    remove: async (cron_id) => {
-      const statement = sql`delete from langgraph.crons where cron_id = ${cron_id} returning cron_id`;
+    remove: async (cron_id, scope) => {
+      const which = sql`cron_id = ${cron_id} and ${within(scope, OWNED)}`;
+      const statement = sql`delete from langgraph.crons where ${which} returning cron_id`;
       return (await rows(database, statement)).length > 0;
     },
-    search: async (filter, page) => rows<Partial<Cron>>(database, search(filter, page)),
-    count: async (filter) => {
-      const statement = sql`select count(*)::float8 as count from langgraph.crons where ${matches(filter)}`;
+    search: async (filter, scope, page) => rows<Partial<Cron>>(database, search(filter, scope, page)),
+    count: async (filter, scope) => {
+      const which = matches(filter, scope);
+      const statement = sql`select count(*)::float8 as count from langgraph.crons where ${which}`;
       const [found] = await rows<{ count: number }>(database, statement);
       return found?.count ?? 0;
     },
@@ -52,25 +56,38 @@ export function cronStore(database: Database): CronStore {
 
 const create =
   (db: Db): CronStore["create"] =>
-  async (cron) => {
+  async ({ thread_id, ...cron }, threads, { principal, scopes }) => {
+    const missing = (cause?: unknown): AppError =>
+      new AppError("not_found", `Thread '${thread_id}' not found`, { cause });
+    const isReached =
+      thread_id === null
+        ? sql`true`
+        : sql`exists (select from langgraph.threads where thread_id = ${thread_id} and ${within(threads)})`;
     try {
-      await rows(
+      const made = await rows(
         db,
         sql`
-        insert into langgraph.crons (${columns})
-        values (${cron.cron_id}, ${cron.assistant_id}, ${cron.thread_id}, ${cron.schedule}, ${cron.timezone},
-          ${cron.end_time}, ${cron.enabled}, ${cron.on_run_completed}, ${JSON.stringify(cron.payload)}::jsonb,
-          ${JSON.stringify(cron.metadata)}::jsonb, ${cron.user_id}, ${cron.next_run_date}, ${cron.created_at}, ${cron.updated_at})`,
+        insert into langgraph.crons (${columns}, principal, scope)
+        select ${cron.cron_id}::uuid, ${cron.assistant_id}::uuid, ${thread_id}, ${cron.schedule}, ${cron.timezone},
+          ${cron.end_time}::timestamptz, ${cron.enabled}::boolean, ${cron.on_run_completed},
+          ${JSON.stringify(cron.payload)}::jsonb, ${JSON.stringify(cron.metadata)}::jsonb, ${cron.user_id},
+          ${cron.next_run_date}::timestamptz, ${cron.created_at}::timestamptz, ${cron.updated_at}::timestamptz,
+          ${asJson(principal)}::jsonb, ${asJson(scopes)}::jsonb
+        where ${isReached} returning cron_id`,
       );
+      if (made.length === 0) throw missing();
     } catch (error) {
-      if (!isForeignKeyViolation(error, "crons_thread_id_fkey")) throw error;
-      throw new AppError("not_found", `Thread '${cron.thread_id}' not found`, { cause: error });
+      throw isForeignKeyViolation(error, "crons_thread_id_fkey") ? missing(error) : error;
     }
   };
 
+function asJson(value: object | null): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
 const update =
   (db: Db): CronStore["update"] =>
-  async (cron, seen, next) => {
+  async (cron, scope, seen, next) => {
     const [updated] = await rows<Cron>(
       db,
       sql`
@@ -79,24 +96,29 @@ const update =
         on_run_completed = ${cron.on_run_completed}, payload = ${JSON.stringify(cron.payload)}::jsonb,
         metadata = ${JSON.stringify(cron.metadata)}::jsonb, updated_at = ${cron.updated_at}
         ${next === undefined ? empty : sql`, next_run_date = ${next}`}
-      where cron_id = ${cron.cron_id} and date_trunc('milliseconds', updated_at) = ${seen} returning ${columns}`,
+      where cron_id = ${cron.cron_id} and date_trunc('milliseconds', updated_at) = ${seen} and ${within(scope, OWNED)}
+      returning ${columns}`,
     );
     return updated ?? null;
   };
 
-function search(filter: CronFilter, { select, sort_by, sort_order, limit, offset }: CronPage): Sql {
+function search(
+  filter: CronFilter,
+  scope: Scope,
+  { select, sort_by, sort_order, limit, offset }: CronPage,
+): Sql {
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
   const byId = sort_by === "cron_id" ? empty : sql`, cron_id ${direction}`;
   return sql`
     select ${join(select.map((field) => COLUMNS[field]))} from langgraph.crons
-    where ${matches(filter)}
+    where ${matches(filter, scope)}
     order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
 }
 
-function matches({ assistant_id, thread_id, enabled, metadata }: CronFilter): Sql {
+function matches({ assistant_id, thread_id, enabled, metadata }: CronFilter, scope: Scope): Sql {
   return join(
     [
-      sql`true`,
+      within(scope, OWNED),
       ...(assistant_id === undefined ? [] : [sql`assistant_id = ${assistant_id}`]),
       ...(thread_id === undefined ? [] : [sql`thread_id = ${thread_id}`]),
       ...(enabled === undefined ? [] : [sql`enabled = ${enabled}`]),
@@ -112,7 +134,7 @@ export function cronCalendar(database: Database): CronCalendar {
       rows<DueCron>(
         database,
         sql`
-        select ${columns} from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
+        select ${columns}, principal, scope as scopes from langgraph.crons where next_run_date <= ${now} order by next_run_date limit ${limit}`,
       ),
     fire: async ({ cron_id, next_run_date }, next, now, run) =>
       transaction(database, async (tx) => {

@@ -56,7 +56,8 @@ async function readTogether(db: Db, wanted: readonly Wanted[]): Promise<(number:
   const found = await rows<LogRow>(
     db,
     sql`
-    select wanted.number, (select status from langgraph.runs r where r.run_id = wanted.run_id) as status,
+    select wanted.number, (
+        select status from langgraph.runs r where r.run_id = wanted.run_id and r.thread_id = wanted.thread_id) as status,
       logged.seq::float8 as seq, logged.event, logged.data
     from unnest(${wanted.map((_, number) => number)}::int[], ${wanted.map(({ run }) => run.thread_id)}::text[],
       ${wanted.map(({ run }) => run.run_id)}::uuid[], ${wanted.map(({ after }) => after)}::bigint[]

@@ -14,6 +14,8 @@ import { assistants } from "./migrations/0007_assistants.ts";
 import { store } from "./migrations/0008_store.ts";
 import { protocol } from "./migrations/0009_protocol.ts";
 import { owners } from "./migrations/0010_owners.ts";
+import { limits } from "./migrations/0011_limits.ts";
+import { resumeLinks } from "./migrations/0012_resume_links.ts";
 import { apiKeys } from "./migrations/0014_api_keys.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
@@ -29,6 +31,8 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0008_store", statements: store },
   { name: "0009_protocol", statements: protocol },
   { name: "0010_owners", statements: owners },
+  { name: "0011_limits", statements: limits },
+  { name: "0012_resume_links", statements: resumeLinks },
   { name: "0014_api_keys", statements: apiKeys },
 ];
 

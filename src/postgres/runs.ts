@@ -1,14 +1,16 @@
 /** The SQL of runs, as the API asks for them. One statement decides each race. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
-import type { ClaimedRun, NewRun, RunRecord, RunSelection, RunStore } from "../core/ports.ts";
-import type { JsonObject } from "../core/model.ts";
+import { isEverything, type Scope } from "../core/auth.ts";
+import type { ClaimedRun, NewRun, RunRecord, RunStore } from "../core/ports.ts";
+import type { JsonObject, RunStatus } from "../core/model.ts";
 import { assistantIdOf } from "../core/assistants.ts";
 import { AppError } from "../errors.ts";
+import { onThreadWithin, within } from "./access.ts";
+import { cancel } from "./cancelling.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { lifetime } from "./thread-lifetime.ts";
-import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export function runStore(db: Db): RunStore {
   return {
@@ -18,7 +20,6 @@ export function runStore(db: Db): RunStore {
     count: count(db),
     cancel: cancel(db),
     remove: remove(db),
-    threadGraph: threadGraph(db),
   };
 }
 
@@ -39,14 +40,14 @@ const admit =
         select *, ${claim !== undefined && isDue}::boolean and active_runs = 1 as starts from thread
       ) ${remember(run.idempotency, now, made)}
       insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key)
+        created_at, updated_at, due_at, woken_at, attempt, claims, lease_id, lease_until, started_at, command_key, identity)
       select ${run.run_id}::uuid, ${run.thread_id}, ${run.assistant_id}::uuid, ${run.graph_id},
         case when starts then 'running' else 'pending' end,
         ${JSON.stringify(run.assistant_metadata ?? {})}::jsonb || thread_metadata || ${JSON.stringify(run.metadata)}::jsonb, ${JSON.stringify(run.kwargs)}::jsonb, ${run.multitask_strategy},
         ${now}::timestamptz, ${now}::timestamptz, ${due}, ${due},
         case when starts then 1 else 0 end, case when starts then 1 else 0 end,
         case when starts then ${claim?.lease_id ?? null}::uuid end, case when starts then ${until} end, case when starts then ${now}::timestamptz end,
-        ${run.command_key ?? null}
+        ${run.command_key ?? null}, ${run.counted?.identity ?? null}
       from decided
       returning status = 'running' as starts, metadata, (select last_seq from thread)::float8 as last_seq,
         (select is_unused from thread) and not exists (
@@ -65,27 +66,50 @@ const admit =
 
 /** Counts the run in, under the lock of the thread's row; no row when the thread is missing or the run is rejected. */
 function enterThread(
-  { thread_id, creates_thread, thread_ttl, is_temporary, multitask_strategy, ...run }: NewRun,
+  { thread_id, owner, scope, creates_thread, thread_ttl, is_temporary, multitask_strategy, ...run }: NewRun,
   now: Date,
 ): Sql {
-  const binding = JSON.stringify({ graph_id: run.graph_id, assistant_id: run.assistant_id });
+  const binding = { graph_id: run.graph_id, assistant_id: run.assistant_id };
   const update = sql`
-    set status = 'busy', active_runs = t.active_runs + 1, metadata = t.metadata || ${binding}::jsonb, updated_at = ${now}::timestamptz
-    where (${multitask_strategy} <> 'reject' or t.active_runs = 0)`;
+    set status = 'busy', active_runs = t.active_runs + 1, metadata = t.metadata || ${JSON.stringify(binding)}::jsonb, updated_at = ${now}::timestamptz
+    where (${multitask_strategy} <> 'reject' or t.active_runs = 0)
+      and ${within(scope, { owner: sql`t.owner`, metadata: sql`t.metadata` })}`;
   // As the row is under the lock: what this statement sees of other tables may be older.
   const outcome = sql`returning t.active_runs, t.last_seq, t.metadata as thread_metadata,
     t.state_updated_at = t.created_at and t."values" is null as is_unused`;
   if (!creates_thread)
-    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} ${outcome}`;
+    return sql`update langgraph.threads as t ${update} and t.thread_id = ${thread_id} and ${hasItsVersion(run)} and ${hasRoom(run)} ${outcome}`;
   const ttl = is_temporary ? undefined : thread_ttl;
+  const metadata = JSON.stringify({ ...run.thread_metadata, ...binding });
   return sql`
     insert into langgraph.threads as t
-      (thread_id, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at,
+      (thread_id, owner, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at,
         ttl_minutes, ttl_strategy, expires_at)
-    select ${thread_id}, 'busy', ${binding}::jsonb, 1, ${is_temporary}::boolean,
+    select ${thread_id}, ${owner}, 'busy', ${metadata}::jsonb, 1, ${is_temporary}::boolean,
       ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
-    where ${hasItsVersion(run)}
+    where ${hasItsVersion(run)} and ${hasRoom(run)} and ${hasNoStrangeState(scope, thread_id)}
     on conflict (thread_id) do update ${update} ${outcome}`;
+}
+
+/** Who comes next waits until this statement is done, and then counts its run. */
+function hasRoom({ counted }: Pick<NewRun, "counted">): Sql {
+  return counted === undefined
+    ? sql`true`
+    : sql`langgraph.active_runs(${counted.identity}) < ${counted.max}::int`;
+}
+
+/** When asking again may make sense. */
+const RETRY_SECONDS = 5;
+
+/**
+ * What others have saved by a checkpointer of their own, or what a run has streamed whose thread is gone, is without a
+ * record of whose it is, and for those who reach everything.
+ */
+function hasNoStrangeState(scope: Scope, thread_id: string): Sql {
+  if (isEverything(scope)) return sql`true`;
+  return sql`(exists (select from langgraph.threads where thread_id = ${thread_id})
+    or (not exists (select from public.checkpoints where thread_id = ${thread_id})
+      and not exists (select from langgraph.events where thread_id = ${thread_id})))`;
 }
 
 type AdmittedAs = Pick<NewRun, "assistant_id" | "assistant_version" | "graph_id">;
@@ -98,16 +122,20 @@ function hasItsVersion({ assistant_id, assistant_version, graph_id }: AdmittedAs
 }
 
 async function refusal(db: Db, run: NewRun): Promise<AppError> {
-  const { thread_id, creates_thread } = run;
-  const [found] = await rows<{ is_thread: boolean; is_current: boolean }>(
+  const { thread_id, creates_thread, scope } = run;
+  const [found] = await rows<{ is_thread: boolean; is_current: boolean; has_room: boolean }>(
     db,
     sql`
-    select exists (select from langgraph.threads where thread_id = ${thread_id}) as is_thread,
-      ${hasItsVersion(run)} as is_current`,
+    select exists (select from langgraph.threads where thread_id = ${thread_id} and ${within(scope)}) as is_thread,
+      ${hasItsVersion(run)} as is_current, ${hasRoom(run)} as has_room`,
   );
   if (found?.is_current === false)
     return new AppError("assistant_changed", "The run's assistant was changed meanwhile; ask again");
-  if (found?.is_thread === false && !creates_thread)
+  if (found?.has_room === false)
+    return new AppError("rate_limited", `More than ${run.counted?.max} runs are active at a time`, {
+      retryAfterSeconds: RETRY_SECONDS,
+    });
+  if (found?.is_thread === false && (!creates_thread || !isEverything(scope)))
     return new AppError("not_found", `Thread '${thread_id}' not found`);
   return busy({ thread_id });
 }
@@ -144,135 +172,52 @@ const columns = sql`run_id, thread_id, assistant_id, graph_id, status, metadata,
 
 const get =
   (db: Db): RunStore["get"] =>
-  async (runId) => {
+  async (runId, scope) => {
+    const reached = onThreadWithin(scope, sql`runs.thread_id`);
     const [run] = await rows<RunRecord>(
       db,
-      sql`select ${columns} from langgraph.runs where run_id = ${runId}`,
+      sql`select ${columns} from langgraph.runs where run_id = ${runId} and ${reached}`,
     );
     return run ?? null;
   };
 
 const list =
   (db: Db): RunStore["list"] =>
-  async (threadId, { limit, offset, status }) =>
+  async (threadId, scope, { limit, offset, status }) =>
     rows<RunRecord>(
       db,
       sql`
       select ${columns} from langgraph.runs
-      where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}
+      where thread_id = ${threadId} and ${onThreadWithin(scope, sql`${threadId}`)} ${withStatus(status)}
       order by position desc limit ${limit} offset ${offset}`,
     );
 
 const count =
   (db: Db): RunStore["count"] =>
-  async (threadId, status) => {
+  async (threadId, scope, status) => {
     const [found] = await rows<{ runs: number }>(
       db,
       sql`
       select count(*)::float8 as runs from langgraph.runs
-      where thread_id = ${threadId} ${status === undefined ? empty : sql`and status = ${status}`}`,
+      where thread_id = ${threadId} and ${onThreadWithin(scope, sql`${threadId}`)} ${withStatus(status)}`,
     );
     return found?.runs ?? 0;
   };
 
-const cancel =
-  (db: Db): RunStore["cancel"] =>
-  async (which, action, now) => {
-    const notBegun = sql`r.status = 'pending' and r.claims = 0`;
-    const cancelled = await rows<CancelledRun>(
-      db,
-      sql`
-      with target as (
-        select r.run_id as target_id from langgraph.runs r
-        where r.status in ('pending', 'running') ${selected(which)}
-        order by r.position for update
-      ), stopped as (
-        update langgraph.runs r
-        set status = case when ${notBegun} then 'interrupted' else r.status end,
-          cancel_action = case when ${notBegun} then null else ${action} end, updated_at = ${now}
-        from target where r.run_id = target_id and r.status in ('pending', 'running')
-        returning ${webhookColumns}, r.status
-      ), webhook as (
-        ${deliveries(sql`stopped`, now, { status: action === "rollback" ? "rollback" : "interrupted" })} and status = 'interrupted'
-        returning webhook_id
-      ), ended as (
-        select thread_id, count(*)::int as runs from stopped where status = 'interrupted' group by thread_id
-      ), thread as (
-        update langgraph.threads t
-        set active_runs = t.active_runs - ended.runs, updated_at = ${now}, status = case
-          when t.active_runs > ended.runs then 'busy' when t.interrupts = '{}' then 'idle' else 'interrupted' end
-        from ended where t.thread_id = ended.thread_id
-      )
-      select run_id, thread_id, status, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id)
-      from stopped`,
-    );
-    const ended = cancelled.filter(({ status }) => status === "interrupted");
-    const gone = ended.filter(({ is_temporary }) => is_temporary || action === "rollback");
-    if (gone.length > 0) await erase(db, gone);
-    const between = cancelled.flatMap(({ status, run_id }) => (status === "pending" ? [run_id] : []));
-    const next = await nextRuns(db, [...new Set(ended.map(({ thread_id }) => thread_id))]);
-    const told = cancelled.filter(({ is_told }) => is_told);
-    return [
-      ...[...between, ...next].map((run_id) => ({ run_id })),
-      ...told.map(({ run_id }) => ({ webhook_id: run_id })),
-    ];
-  };
-
-interface CancelledRun {
-  readonly run_id: string;
-  readonly thread_id: string;
-  /** `interrupted` when it had not begun, and will not; `pending` when it is between two executors. */
-  readonly status: "interrupted" | "pending" | "running";
-  readonly is_temporary: boolean;
-  /** Whether its webhook is to be told. */
-  readonly is_told: boolean;
-}
-
-/**
- * The run of each thread that waits first. A statement of its own, after the one that has ended a run: of two which end
- * runs of a thread at once, the later one sees what the other has left.
- */
-export async function nextRuns(db: Db, threadIds: readonly string[]): Promise<string[]> {
-  if (threadIds.length === 0) return [];
-  const found = await rows<{ run_id: string }>(
-    db,
-    sql`
-    select distinct on (thread_id) run_id from langgraph.runs
-    where thread_id = any(${threadIds}::text[]) and status = 'pending' and due_at <= now() order by thread_id, position`,
-  );
-  return found.map(({ run_id }) => run_id);
-}
-
-function selected({ runIds, threadId, status, before }: RunSelection): Sql {
-  return sql`
-    ${runIds === undefined ? empty : sql`and r.run_id = any(${[...runIds]}::uuid[])`}
-    ${threadId === undefined ? empty : sql`and r.thread_id = ${threadId}`}
-    ${status === undefined ? empty : sql`and r.status = ${status}`}
-    ${before === undefined ? empty : sql`and r.position < (select position from langgraph.runs where run_id = ${before})`}`;
-}
-
-/** Runs that never began, and their temporary threads: nothing was saved for them. */
-async function erase(db: Db, gone: readonly CancelledRun[]): Promise<void> {
-  await rows(
-    db,
-    sql`
-    with run as (
-      delete from langgraph.runs where run_id = any(${gone.map(({ run_id }) => run_id)}::uuid[])
-    )
-    delete from langgraph.threads
-    where thread_id = any(${gone.map(({ thread_id }) => thread_id)}::text[]) and is_temporary and active_runs = 0`,
-  );
+function withStatus(status: RunStatus | undefined): Sql {
+  return status === undefined ? empty : sql`and status = ${status}`;
 }
 
 const remove =
   (db: Db): RunStore["remove"] =>
-  async ({ run_id, thread_id }) => {
+  async ({ run_id, thread_id }, scope) => {
     const removed = await rows(
       db,
       sql`
       with run as (
         delete from langgraph.runs
         where run_id = ${run_id} and thread_id = ${thread_id} and status not in ('pending', 'running')
+          and ${onThreadWithin(scope, sql`${thread_id}`)}
         returning thread_id, run_id
       ), logged as (
         delete from langgraph.events e using run where e.thread_id = run.thread_id and e.run_id = run.run_id
@@ -280,15 +225,4 @@ const remove =
       select from run`,
     );
     return removed.length > 0;
-  };
-
-const threadGraph =
-  (db: Db): RunStore["threadGraph"] =>
-  async (threadId) => {
-    const [thread] = await rows<{ graph_id: string | null }>(
-      db,
-      sql`
-      select metadata ->> 'graph_id' as graph_id from langgraph.threads where thread_id = ${threadId}`,
-    );
-    return thread?.graph_id ?? null;
   };

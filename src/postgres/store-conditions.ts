@@ -1,7 +1,28 @@
 /** What the statements of the store have in common: which items they are about. */
 
-import sql, { type Sql } from "sql-template-tag";
+import sql, { join, type Sql } from "sql-template-tag";
+import type { MetadataCondition } from "../core/auth.ts";
+import { OWNED } from "../core/store-access.ts";
 import type { Comparison, FilterCondition } from "../core/store-filter.ts";
+import { within } from "./access.ts";
+
+/** Which items a statement is about, besides those that it names; undefined for all. */
+export type Reach = readonly MetadataCondition[] | undefined;
+
+/** Whether an item of the store that all share is within reach; to be read as `true` or not, and never null. */
+export function reached(reach: Reach): Sql {
+  if (reach === undefined) return sql`true`;
+  const conditions = reach.map((condition) =>
+    within({ metadata: [condition] }, { owner: sql`null`, metadata: told(condition.field) }),
+  );
+  return sql`(${join([sql`left(namespace[1], 1) <> ${OWNED}`, ...conditions], " and ")})`;
+}
+
+/** As the official server tells of an item: its value, over which go its name's parts. */
+function told(field: string): Sql {
+  if (field === "namespace") return sql`jsonb_build_object('namespace', namespace)`;
+  return field === "key" ? sql`jsonb_build_object('key', key)` : sql`value`;
+}
 
 /** Items that have not expired. */
 export function live(now: Date): Sql {

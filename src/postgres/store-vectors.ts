@@ -5,7 +5,7 @@ import type { FoundItem, StoredSearch, StoredWrite } from "../core/store.ts";
 import { AppError } from "../errors.ts";
 import type { Database } from "./pool.ts";
 import { rows } from "./sql.ts";
-import { below, holds, live, refreshed } from "./store-conditions.ts";
+import { below, holds, live, reached, refreshed, type Reach } from "./store-conditions.ts";
 import { transaction } from "./transaction.ts";
 
 /** Where vectors of so many dimensions are kept: those of another embedding function do not get in each other's way. */
@@ -132,7 +132,10 @@ export function writeVectors({ name, type }: VectorTable, writes: readonly Store
     on conflict (namespace, key, path) do update set embedding = excluded.embedding, written_at = excluded.written_at`;
 }
 
-type NearestSearch = Omit<StoredSearch, "near"> & { readonly near: readonly number[] };
+type NearestSearch = Omit<StoredSearch, "near"> & {
+  readonly near: readonly number[];
+  readonly reach: Reach;
+};
 
 /** The nearest items, each by the nearest of its vectors. */
 export async function searchNearest(
@@ -165,13 +168,14 @@ function vectorsOf({ name, type }: VectorTable, { namespace_prefix, near }: Near
 
 /** A vector counts only for the value that it was made of. */
 function nearest(
-  { namespace_prefix, conditions, limit, offset, refreshes }: NearestSearch,
+  { namespace_prefix, conditions, limit, offset, refreshes, reach }: NearestSearch,
   now: Date,
   vectors: Sql,
 ): Sql {
   // Not "=", for which the index of all items by their time would be used.
   const isCurrent = sql`written_at is not distinct from updated_at`;
-  const which = join([isCurrent, live(now), below(namespace_prefix), ...conditions.map(holds)], " and ");
+  const all = [isCurrent, live(now), below(namespace_prefix), ...conditions.map(holds)];
+  const which = join(reach === undefined ? all : [...all, reached(reach)], " and ");
   return sql`
     with items as (
       select distinct on (namespace, key) namespace, key, value, created_at, updated_at, distance

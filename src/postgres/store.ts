@@ -9,47 +9,49 @@ import {
   type ItemStore,
   type NamespaceQuery,
   type StoredSearch,
-  type StoredWrite,
 } from "../core/store.ts";
+import { OWNED } from "../core/store-access.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
-import { below, holds, live, matches, refreshed } from "./store-conditions.ts";
-import { searchNearest, vectorTable, writeVectors } from "./store-vectors.ts";
-import { retryingDeadlocks } from "./transaction.ts";
+import { below, holds, live, matches, reached, refreshed, type Reach } from "./store-conditions.ts";
+import { searchNearest, vectorTable, type VectorTable } from "./store-vectors.ts";
+import { names, write } from "./store-writes.ts";
 
 const columns = sql`namespace, key, value, created_at, updated_at`;
 
 /** `dims` are those of the vectors, where items are found by meaning. */
 export function itemStore(database: Database, dims?: number): ItemStore {
-  const vectors = vectorTable(database, dims);
+  return reachingStore(database, vectorTable(database, dims), undefined);
+}
+
+function reachingStore(database: Database, vectors: () => Promise<VectorTable>, reach: Reach): ItemStore {
   return {
     read: async (asked, now) => {
       if (asked.length === 0) return [];
-      const found = await rows<Item>(database, read(asked, now));
+      const found = await rows<Item>(database, read(asked, reach, now));
       const byName = new Map(found.map((item) => [nameOf(item), item]));
       return asked.map((name) => byName.get(nameOf(name)) ?? null);
     },
     write: async (writes, now) => {
       if (writes.length === 0) return;
       const hasVectors = writes.some((each) => each.vectors.length > 0);
-      const table = hasVectors ? await vectors() : undefined;
-      const rest = table === undefined ? sql`select from written` : writeVectors(table, writes, now);
-      await retryingDeadlocks(async () => rows(database, sql`${write(writes, now)} ${rest}`));
+      await write(database, writes, { table: hasVectors ? await vectors() : undefined, reach }, now);
     },
     search: async (searches, now) => {
       const plain = searches.filter(({ near }) => near === undefined);
-      const found = await searchPlain(database, plain, now);
+      const found = await searchPlain(database, plain, reach, now);
       return Promise.all(
         searches.map(async ({ near, ...search }) => {
           if (near === undefined) return found.shift() ?? [];
-          return searchNearest(database, await vectors(), { ...search, near }, now);
+          return searchNearest(database, await vectors(), { ...search, near, reach }, now);
         }),
       );
     },
     namespaces: async (query, now) => {
-      const found = await rows<Pick<Item, "namespace">>(database, namespaces(query, now));
+      const found = await rows<Pick<Item, "namespace">>(database, namespaces(query, reach, now));
       return found.map(({ namespace }) => namespace);
     },
+    meeting: (conditions) => reachingStore(database, vectors, [...(reach ?? []), ...conditions]),
     sweep: async (now, limit) => {
       const swept = await rows(
         database,
@@ -64,14 +66,15 @@ export function itemStore(database: Database, dims?: number): ItemStore {
   };
 }
 
-function read(asked: readonly (ItemName & { readonly refreshes: boolean })[], now: Date): Sql {
+function read(asked: readonly (ItemName & { readonly refreshes: boolean })[], reach: Reach, now: Date): Sql {
   const refreshing = asked.filter(({ refreshes }) => refreshes);
   const statement = sql`
     with asked as (
       select distinct namespace collate "C" as namespace, key collate "C" as key
       from jsonb_to_recordset(${names(asked)}::jsonb) as asked (namespace text[], key text)
     ), found as (
-      select ${columns} from asked join langgraph.store_items using (namespace, key) where ${live(now)}
+      select ${columns} from asked join langgraph.store_items using (namespace, key)
+      where ${and([live(now)], reach)}
     )`;
   const isRefreshed = sql`exists (
     select from jsonb_to_recordset(${names(refreshing)}::jsonb) as asked (namespace text[], key text)
@@ -80,51 +83,24 @@ function read(asked: readonly (ItemName & { readonly refreshes: boolean })[], no
   return sql`${statement}${refreshes} select ${columns} from found`;
 }
 
-function names(items: readonly ItemName[]): string {
-  return JSON.stringify(items.map(({ namespace, key }) => ({ namespace, key })));
-}
-
-/** Sorted, so that two that write the same items wait for each other in turn. */
-function write(writes: readonly StoredWrite[], now: Date): Sql {
-  const asked = JSON.stringify(
-    writes.map(({ namespace, key, value, ttl_minutes, expires_at }) => ({
-      namespace,
-      key,
-      value,
-      ttl_minutes,
-      expires_at,
-    })),
-  );
-  return sql`
-    with asked as materialized (
-      select namespace collate "C" as namespace, key collate "C" as key, value, ttl_minutes, expires_at
-      from jsonb_to_recordset(${asked}::jsonb)
-        as asked (namespace text[], key text, value jsonb, ttl_minutes float8, expires_at timestamptz)
-      order by 1, 2
-    ), deleted as (
-      delete from langgraph.store_items as item using asked
-      where item.namespace = asked.namespace and item.key = asked.key and asked.value is null
-    ), written as (
-      insert into langgraph.store_items as item (namespace, key, value, created_at, updated_at, expires_at, ttl_minutes)
-      select namespace, key, value, ${now}::timestamptz, ${now}::timestamptz, expires_at, ttl_minutes
-      from asked where value is not null
-      on conflict (namespace, key) do update set
-        value = excluded.value, updated_at = excluded.updated_at,
-        expires_at = excluded.expires_at, ttl_minutes = excluded.ttl_minutes,
-        created_at = case when item.expires_at <= excluded.updated_at then excluded.created_at else item.created_at end
-      returning namespace, key
-    )`;
+function and(conditions: readonly Sql[], reach: Reach): Sql {
+  return join([...conditions, ...(reach === undefined ? [] : [reached(reach)])], " and ");
 }
 
 /** One statement for all searches. */
-async function searchPlain(db: Db, searches: readonly StoredSearch[], now: Date): Promise<FoundItem[][]> {
+async function searchPlain(
+  db: Db,
+  searches: readonly StoredSearch[],
+  reach: Reach,
+  now: Date,
+): Promise<FoundItem[][]> {
   if (searches.length === 0) return [];
   const parts = searches.map(
     ({ namespace_prefix, conditions, limit, offset, refreshes }, position) => sql`(
       select ${position}::int as position, ${refreshes}::boolean as refreshes, ${columns}
       from langgraph.store_items
-      where ${join([live(now), below(namespace_prefix), ...conditions.map(holds)], " and ")}
-      order by updated_at desc, namespace, key limit ${limit} offset ${offset})`,
+      where ${and([live(now), below(namespace_prefix), ...conditions.map(holds)], reach)}
+      order by ${age(namespace_prefix)} desc, namespace, key limit ${limit} offset ${offset})`,
   );
   const refreshes = searches.some((search) => search.refreshes)
     ? sql`, ${refreshed(now, sql`found.refreshes`)}`
@@ -140,10 +116,15 @@ async function searchPlain(db: Db, searches: readonly StoredSearch[], now: Date)
   );
 }
 
-function namespaces(query: NamespaceQuery, now: Date): Sql {
+/** An owner's items are looked through: by the index of all items by their time, those of everybody else would be, too. */
+function age([root = ""]: readonly string[]): Sql {
+  return root.startsWith(OWNED) ? sql`updated_at + interval '0'` : sql`updated_at`;
+}
+
+function namespaces(query: NamespaceQuery, reach: Reach, now: Date): Sql {
   const { prefix, suffix, max_depth, limit, offset } = query;
   const wildcard = prefix.indexOf("*");
-  const range = sql`${below(wildcard === -1 ? prefix : prefix.slice(0, wildcard))} and ${live(now)}`;
+  const range = and([below(wildcard === -1 ? prefix : prefix.slice(0, wildcard)), live(now)], reach);
   const conditions = [
     sql`namespace is not null`,
     ...(wildcard === -1 ? [] : matches("prefix", prefix)),

@@ -2,6 +2,7 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.ts";
+import { onThreadWithin } from "./access.ts";
 import { rows, type Db } from "./sql.ts";
 
 /** Events that one statement looks at. */
@@ -10,7 +11,12 @@ const PAGE = 500;
 const PAGE_BYTES = 4_194_304;
 
 export function threadLog(db: Db): ThreadLog {
-  return { readThread: readThread(db), newestSeq: newestSeq(db) };
+  return {
+    readThread: readThread(db),
+    checkpointSeq: checkpointSeq(db),
+    newestSeq: newestSeq(db),
+    reaches: reaches(db),
+  };
 }
 
 interface LoggedRow extends ThreadEvent {
@@ -22,7 +28,7 @@ interface LoggedRow extends ThreadEvent {
 /** Besides what is wanted, it brings the number of the last event that it looked at, so that none is looked at twice. */
 const readThread =
   (db: Db): ThreadLog["readThread"] =>
-  async (threadId, after, selection) => {
+  async (threadId, scope, after, selection) => {
     const found = await rows<LoggedRow>(
       db,
       sql`
@@ -32,7 +38,7 @@ const readThread =
             - case when wanted then octet_length(data) else 0 end as before
         from (
           select seq, run_id, event, data, ${isWanted(selection)} as wanted from langgraph.events
-          where thread_id = ${threadId} and seq > ${after} order by seq limit ${PAGE}
+          where thread_id = ${threadId} and seq > ${after} and ${onThreadWithin(scope, sql`${threadId}`)} order by seq limit ${PAGE}
         ) logged
       ), fitting as (
         select * from page where before <= ${PAGE_BYTES}
@@ -60,15 +66,45 @@ function isWanted(selection: EventSelection | undefined): Sql {
     or exists (select from unnest(${starts}::text[]) as start where starts_with(${kind}, start))))`;
 }
 
+/** As the modes `checkpoints` and `debug` tell of it, or the protocol's channel; the first says only which step's it is. */
+const checkpointSeq =
+  (db: Db): ThreadLog["checkpointSeq"] =>
+  async ({ thread_id, run_id }, checkpointId) => {
+    const [found] = await rows<{ seq: number | null }>(
+      db,
+      sql`
+      select min(e.seq)::float8 as seq from public.checkpoints c join langgraph.events e on e.thread_id = c.thread_id
+      where c.thread_id = ${thread_id} and c.checkpoint_ns = '' and c.checkpoint_id = ${checkpointId}
+        and c.metadata ->> 'run_id' = ${run_id} and e.run_id = ${run_id} and case e.event
+          when 'checkpoints' then e.data::jsonb #> '{metadata,step}' = c.metadata -> 'step'
+          when 'debug' then e.data::jsonb #>> '{payload,config,configurable,checkpoint_id}' = c.checkpoint_id
+          when 'v2|checkpoints' then e.data::jsonb #>> '{data,id}' = c.checkpoint_id end`,
+    );
+    return found?.seq ?? null;
+  };
+
 /** In the log while or after a run was executing, else where the last run left it. */
 const newestSeq =
   (db: Db): ThreadLog["newestSeq"] =>
-  async (threadId) => {
+  async (threadId, scope) => {
+    const isReached = onThreadWithin(scope, sql`${threadId}`);
     const [newest] = await rows<{ seq: number | null }>(
       db,
       sql`
-      select greatest((select last_seq from langgraph.threads where thread_id = ${threadId}),
-        (select max(seq) from langgraph.events where thread_id = ${threadId}))::float8 as seq`,
+      select greatest((select last_seq from langgraph.threads where thread_id = ${threadId} and ${isReached}),
+        (select max(seq) from langgraph.events where thread_id = ${threadId} and ${isReached}))::float8 as seq`,
     );
     return newest?.seq ?? 0;
+  };
+
+const reaches =
+  (db: Db): ThreadLog["reaches"] =>
+  async ({ thread_id, run_id }, scope) => {
+    const found = await rows(
+      db,
+      sql`
+      select from langgraph.runs
+      where run_id = ${run_id} and thread_id = ${thread_id} and ${onThreadWithin(scope, sql`${thread_id}`)}`,
+    );
+    return found.length > 0;
   };

@@ -1,18 +1,29 @@
 /** The SQL that deletes threads, or what led to their newest state. Each runs in a transaction of the caller's. */
 
 import sql, { type Sql } from "sql-template-tag";
+import { EVERYTHING, type Scope } from "../core/auth.ts";
 import type { Thread } from "../core/model.ts";
 import type { Expired, PruneStrategy } from "../core/threads.ts";
+import { within } from "./access.ts";
 import { rows, type Db } from "./sql.ts";
 
 /**
  * Runs go first: their executors lock a run before its thread, too. Checkpoints go last and in statements of their own,
  * which see what an executor has written until its run was gone; after that, its lease lets it write nothing more.
+ * @returns those of the threads that there were
  */
-export async function remove(db: Db, thread_ids: readonly string[]): Promise<number> {
-  const theirs = sql`thread_id = any(${thread_ids}::text[])`;
-  await rows(db, sql`delete from langgraph.runs where ${theirs}`);
-  const removed = await rows(db, sql`delete from langgraph.threads where ${theirs} returning thread_id`);
+export async function remove(db: Db, thread_ids: readonly string[], scope: Scope): Promise<string[]> {
+  const reached = sql`thread_id = any(${thread_ids}::text[]) and ${within(scope)}`;
+  await rows(
+    db,
+    sql`delete from langgraph.runs where thread_id in (select thread_id from langgraph.threads where ${reached})`,
+  );
+  const removed = await rows<{ thread_id: string }>(
+    db,
+    sql`delete from langgraph.threads where ${reached} returning thread_id`,
+  );
+  const ids = removed.map(({ thread_id }) => thread_id);
+  const theirs = sql`thread_id = any(${ids}::text[])`;
   await rows(
     db,
     sql`
@@ -21,7 +32,7 @@ export async function remove(db: Db, thread_ids: readonly string[]): Promise<num
       write as (delete from public.checkpoint_writes where ${theirs})
     delete from public.checkpoints where ${theirs}`,
   );
-  return removed.length;
+  return ids;
 }
 
 interface IdleThread extends Pick<Thread, "thread_id" | "metadata"> {
@@ -44,7 +55,7 @@ export async function expireIdle(transaction: Db, now: Date, limit: number): Pro
   const expired = await lockIdle(transaction, due);
   const gone = expired.filter(({ ttl_strategy }) => ttl_strategy === "delete");
   const kept = expired.filter(({ ttl_strategy }) => ttl_strategy === "keep_latest");
-  if (gone.length > 0) await remove(transaction, idsOf(gone));
+  if (gone.length > 0) await remove(transaction, idsOf(gone), EVERYTHING);
   if (kept.length > 0) {
     await prune(transaction, idsOf(kept));
     await rows(
@@ -62,8 +73,12 @@ function idsOf(threads: readonly IdleThread[]): string[] {
 }
 
 /** @returns how many there were */
-export async function pruneIdle(transaction: Db, thread_ids: readonly string[]): Promise<number> {
-  const idle = await lockIdle(transaction, sql`thread_id = any(${thread_ids}::text[])`);
+export async function pruneIdle(
+  transaction: Db,
+  thread_ids: readonly string[],
+  scope: Scope,
+): Promise<number> {
+  const idle = await lockIdle(transaction, sql`thread_id = any(${thread_ids}::text[]) and ${within(scope)}`);
   await prune(transaction, idsOf(idle));
   return idle.length;
 }

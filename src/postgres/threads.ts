@@ -1,8 +1,10 @@
 /** The SQL of threads. */
 
 import sql, { empty, join, type Sql } from "sql-template-tag";
+import { EVERYTHING, isEverything, type Scope } from "../core/auth.ts";
 import type { Thread } from "../core/model.ts";
 import type {
+  EditState,
   FoundThread,
   ThreadChanges,
   ThreadExpiry,
@@ -15,6 +17,7 @@ import type {
   StoredThread,
 } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
+import { within } from "./access.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { NO_RUN, STATE_UPDATE } from "../core/thread-log.ts";
 import type { Database } from "./pool.ts";
@@ -38,27 +41,39 @@ const columns = join(Object.values(COLUMNS));
 
 export function threadStore(database: Database): ThreadStore {
   return {
-    create: async (thread, now) =>
-      (await makeOnce(database, thread.idempotency, now, async () => insert(database, thread, now))) ?? null,
-    get: async (thread_id) => first(rows<Thread>(database, byId(thread_id))),
-    expiry: async (thread_id) =>
+    create: async (thread, scope, now) => {
+      const make = async () => insert(database, thread, scope, now);
+      return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
+    },
+    get: async (thread_id, scope) => first(rows<Thread>(database, byId(thread_id, scope))),
+    boundTo: async (thread_id, scope) =>
+      first(
+        rows<{ graph_id: string | null }>(
+          database,
+          sql`
+          select metadata ->> 'graph_id' as graph_id from langgraph.threads
+          where thread_id = ${thread_id} and ${within(scope)}`,
+        ),
+      ),
+    expiry: async (thread_id, scope) =>
       first(
         rows<ThreadExpiry>(
           database,
           sql`
           select ttl_strategy as strategy, ttl_minutes, expires_at from langgraph.threads
-          where thread_id = ${thread_id} and expires_at is not null`,
+          where thread_id = ${thread_id} and expires_at is not null and ${within(scope)}`,
         ),
       ),
-    update: async (thread_id, changes, now) => first(rows<Thread>(database, update(thread_id, changes, now))),
-    remove: async (thread_ids) => transaction(database, async (tx) => remove(tx, thread_ids)),
-    search: async (filter, page) => rows<FoundThread>(database, search(filter, page)),
-    count: async (filter, most) => {
+    update: async (thread_id, scope, changes, now) =>
+      first(rows<Thread>(database, update(sql`thread_id = ${thread_id} and ${within(scope)}`, changes, now))),
+    remove: async (thread_ids, scope) => transaction(database, async (tx) => remove(tx, thread_ids, scope)),
+    search: async (filter, scope, page) => rows<FoundThread>(database, search(matches(filter, scope), page)),
+    count: async (filter, scope, most) => {
       const [found] = await rows<{ count: number }>(
         database,
         sql`
         select count(*)::float8 as count from (
-          select from langgraph.threads where ${matches(filter)} limit ${most ?? null}::bigint
+          select from langgraph.threads where ${matches(filter, scope)} limit ${most ?? null}::bigint
         ) as counted`,
       );
       return found?.count ?? 0;
@@ -68,20 +83,21 @@ export function threadStore(database: Database): ThreadStore {
 
 export function threadStateStore(database: Database): ThreadStateStore {
   return {
-    edit: async (thread_id, now, work) =>
-      transaction(database, async (tx) => edit(tx, await lock(tx, thread_id), now, work)),
-    createWith: async (thread, now, work) => {
+    edit: async (thread_id, scope, now, work) =>
+      transaction(database, async (tx) => edit(tx, await lock(tx, thread_id, scope), now, work)),
+    createWith: async (thread, scope, now, work) => {
       const make = async () =>
         transaction(database, async (tx) => {
-          const created = await insert(tx, thread, now);
+          const created = await insert(tx, thread, scope, now);
           if (created === undefined) return undefined;
           await edit(tx, created, now, work);
-          return (await first(rows<Thread>(tx, byId(thread.thread_id)))) ?? undefined;
+          return (await first(rows<Thread>(tx, byId(thread.thread_id, EVERYTHING)))) ?? undefined;
         });
       return (await makeOnce(database, thread.idempotency, now, make)) ?? null;
     },
-    copy: async (from, to, now) => first(rows<Thread>(database, copy(from, to, now))),
-    prune: async (thread_ids) => transaction(database, async (tx) => pruneIdle(tx, thread_ids)),
+    copy: async (from, scope, to, now) =>
+      first(rows<Thread>(database, copy(sql`thread_id = ${from} and ${within(scope)}`, from, to, now))),
+    prune: async (thread_ids, scope) => transaction(database, async (tx) => pruneIdle(tx, thread_ids, scope)),
     expire: async (now, limit) => transaction(database, async (tx) => expireIdle(tx, now, limit)),
   };
 }
@@ -90,7 +106,7 @@ async function first<T>(found: Promise<readonly T[]>): Promise<T | null> {
   return (await found)[0] ?? null;
 }
 
-function update(thread_id: string, { metadata, ttl }: ThreadChanges, now: Date): Sql {
+function update(which: Sql, { metadata, ttl }: ThreadChanges, now: Date): Sql {
   const lifetime =
     ttl === undefined
       ? empty
@@ -98,17 +114,18 @@ function update(thread_id: string, { metadata, ttl }: ThreadChanges, now: Date):
   return sql`
     update langgraph.threads
     set metadata = metadata || ${JSON.stringify(metadata)}::jsonb, updated_at = ${now} ${lifetime}
-    where thread_id = ${thread_id} returning ${columns}`;
+    where ${which} returning ${columns}`;
 }
 
-function byId(thread_id: string): Sql {
-  return sql`select ${columns} from langgraph.threads where thread_id = ${thread_id}`;
+function byId(thread_id: string, scope: Scope): Sql {
+  return sql`select ${columns} from langgraph.threads where thread_id = ${thread_id} and ${within(scope)}`;
 }
 
 /** Undefined when there is one of this id. */
 async function insert(
   db: Db,
-  { thread_id, metadata, ttl, idempotency }: StoredThread,
+  { thread_id, metadata, owner, ttl, idempotency }: StoredThread,
+  scope: Scope,
   now: Date,
 ): Promise<Thread | undefined> {
   const [inserted] = await rows<Thread>(
@@ -116,9 +133,10 @@ async function insert(
     sql`
     with thread as (
       insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at)
-      values (${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}, ${now}, ${now},
-        ${lifetime(ttl, now)})
+        ttl_minutes, ttl_strategy, expires_at, owner)
+      select ${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
+        ${lifetime(ttl, now)}, ${owner}::text
+      where ${isFree(thread_id, scope)}
       on conflict (thread_id) do nothing returning ${columns}
     ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
     select ${columns} from thread`,
@@ -126,16 +144,20 @@ async function insert(
   return inserted;
 }
 
-function search(
-  filter: ThreadFilter,
-  { select, extract, sort_by, sort_order, limit, offset }: ThreadPage,
-): Sql {
+/** Whether there is nothing that a new thread of this id would take over and its maker could not see before. */
+function isFree(thread_id: string, scope: Scope): Sql {
+  if (isEverything(scope)) return sql`true`;
+  return sql`not exists (select from public.checkpoints c where c.thread_id = ${thread_id})
+    and not exists (select from langgraph.events e where e.thread_id = ${thread_id})`;
+}
+
+function search(which: Sql, { select, extract, sort_by, sort_order, limit, offset }: ThreadPage): Sql {
   const shown = select.map((field) => COLUMNS[field]);
   const direction = sort_order === "asc" ? sql`asc` : sql`desc`;
   const byId = sort_by === "thread_id" ? empty : sql`, thread_id ${direction}`;
   return sql`
     select ${join(extract === undefined ? shown : [...shown, extracted(extract)])} from langgraph.threads
-    where ${matches(filter)}
+    where ${which}
     order by ${COLUMNS[sort_by]} ${direction}${byId} limit ${limit} offset ${offset}`;
 }
 
@@ -146,8 +168,8 @@ function extracted(extract: Readonly<Record<string, ThreadPath>>): Sql {
   return sql`jsonb_build_object(${pairs.length === 0 ? empty : join(pairs)}) as extracted`;
 }
 
-function matches({ metadata, values, status, ids }: ThreadFilter): Sql {
-  const conditions = [sql`not is_temporary`];
+function matches({ metadata, values, status, ids }: ThreadFilter, scope: Scope): Sql {
+  const conditions = [sql`not is_temporary`, within(scope)];
   if (metadata !== undefined && Object.keys(metadata).length > 0)
     conditions.push(sql`metadata @> ${JSON.stringify(metadata)}::jsonb`);
   if (values !== undefined && Object.keys(values).length > 0)
@@ -158,10 +180,12 @@ function matches({ metadata, values, status, ids }: ThreadFilter): Sql {
 }
 
 /** The lock keeps runs from being admitted until the transaction ends. */
-async function lock(db: Db, thread_id: string): Promise<Thread> {
+async function lock(db: Db, thread_id: string, scope: Scope): Promise<Thread> {
   const [thread] = await rows<Thread & { active_runs: number }>(
     db,
-    sql`select ${columns}, active_runs from langgraph.threads where thread_id = ${thread_id} for update`,
+    sql`
+    select ${columns}, active_runs from langgraph.threads
+    where thread_id = ${thread_id} and ${within(scope)} for update`,
   );
   if (thread === undefined) throw new AppError("not_found", `Thread '${thread_id}' not found`);
   if (thread.active_runs > 0) {
@@ -170,12 +194,7 @@ async function lock(db: Db, thread_id: string): Promise<Thread> {
   return thread;
 }
 
-async function edit(
-  transaction: Database,
-  thread: Thread,
-  now: Date,
-  work: Parameters<ThreadStateStore["edit"]>[2],
-): Promise<void> {
+async function edit(transaction: Database, thread: Thread, now: Date, work: EditState): Promise<void> {
   const { thread_id } = thread;
   const graph_id = thread.metadata["graph_id"]; // as the checkpoints of runs have it
   const { Checkpointer } = await import("./checkpoints.ts");
@@ -198,16 +217,22 @@ async function edit(
 }
 
 /** What names the thread in metadata names the new one. A run that is under way is not copied, only what it has saved. */
-function copy(from: string, { thread_id: to, ttl }: Pick<StoredThread, "thread_id" | "ttl">, now: Date): Sql {
+function copy(
+  which: Sql,
+  from: string,
+  { thread_id: to, metadata, owner, ttl }: Parameters<ThreadStateStore["copy"]>[2],
+  now: Date,
+): Sql {
   const renamed = sql`case when metadata ? 'thread_id' then metadata || jsonb_build_object('thread_id', ${to}::text) else metadata end`;
   const theirs = sql`where thread_id = ${from} and exists (select from thread)`;
   return sql`
     with thread as (
       insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at)
+        ttl_minutes, ttl_strategy, expires_at, owner)
       select ${to}, case when status <> 'busy' then status when interrupts = '{}' then 'idle' else 'interrupted' end,
-        ${renamed}, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
-      from langgraph.threads where thread_id = ${from}
+        ${renamed} || ${JSON.stringify(metadata)}::jsonb, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
+        ${lifetime(ttl, now)}, ${owner}::text
+      from langgraph.threads where ${which}
       returning ${columns}
     ), checkpoint as (
       insert into public.checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)

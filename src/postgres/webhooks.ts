@@ -1,6 +1,7 @@
 /** The SQL of webhooks. What is to be delivered is recorded by the statement that ends the run. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
+import { HIDDEN_KWARGS } from "../core/run-kwargs.ts";
 import type { ClaimedRun } from "../core/ports.ts";
 import type { Delivery, WebhookStatus, WebhookStore } from "../core/webhooks.ts";
 import { rows, type Db } from "./sql.ts";
@@ -79,7 +80,7 @@ export function deliveries(ended: Sql, now: Date, { status, error, values }: Tol
     select run_id, kwargs ->> 'webhook', jsonb_build_object(
       'run_id', run_id, 'thread_id', thread_id, 'assistant_id', assistant_id, 'metadata', metadata,
       'values', (select t."values" from langgraph.threads t where t.thread_id = ended.thread_id),
-      'kwargs', kwargs - 'request_headers' - 'made_context', 'multitask_strategy', multitask_strategy,
+      'kwargs', kwargs - ${[...HIDDEN_KWARGS]}::text[], 'multitask_strategy', multitask_strategy,
       'created_at', ${iso(sql`created_at`)}, 'run_started_at', ${iso(sql`started_at`)}
     ) || ${JSON.stringify(end)}::jsonb, ${now}::timestamptz, ${now}::timestamptz
     from ${ended} ended where kwargs ? 'webhook'`;

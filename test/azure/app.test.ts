@@ -37,9 +37,29 @@ test("each graph has functions of its own, and the catch-all sorts after them", 
       "graph_chat_stream",
       "graph_digest_invoke",
       "health",
+      "link_answer",
+      "link_page",
     ]),
   );
   expect(names.at(-1)).toBe("platform_api");
+});
+
+test("a resume link needs no key, and making one does", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const open = async (method: string) => fetch(`${host.url}/resume/forged`, { method });
+  expect([(await open("GET")).status, (await open("POST")).status]).toEqual([404, 404]);
+  expect((await fetch(`${host.url}/threads/t/resume-links`, { method: "POST" })).status).toBe(401);
+});
+
+test("an answer is named as the host names its invocation, or as the client does", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  const answered = async (headers: Record<string, string>) =>
+    (await fetch(`${host.url}/health`, { headers })).headers.get("x-request-id");
+  expect(await answered({ "x-request-id": "mine" })).toBe("mine");
+  const id = await answered({});
+  await expect.poll(() => host.outcomes.map(({ invocationId }) => invocationId)).toContain(id);
 });
 
 test("a conversation is remembered by another process", async () => {

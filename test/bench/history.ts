@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
+import { EVERYTHING, SYSTEM } from "../../src/core/auth.ts";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
 import { searchThreads } from "../../src/core/threads.ts";
 import { Checkpointer } from "../../src/postgres/checkpoints.ts";
@@ -112,7 +113,8 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
     return (await timed(async () => claimStore(database).recover(randomUUID(), term, rules))).ms;
   },
   "list the runs of a thread": async (place) =>
-    (await timed(async () => runStore(place.database).list(any(place), { limit: 10, offset: 0 }))).ms,
+    (await timed(async () => runStore(place.database).list(any(place), EVERYTHING, { limit: 10, offset: 0 })))
+      .ms,
   "list threads": async ({ database }) => {
     const page = {
       limit: 10,
@@ -121,7 +123,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
       sort_order: "desc",
       select: ["thread_id", "status", "metadata", "updated_at"],
     } as const;
-    return (await timed(async () => searchThreads({ threads: threadStore(database) }, {}, page))).ms;
+    return (await timed(async () => searchThreads({ threads: threadStore(database) }, SYSTEM, {}, page))).ms;
   },
   state: async (place) => {
     const saver = new Checkpointer(place.database);
@@ -129,7 +131,7 @@ const CALLS: Readonly<Record<string, (place: Place) => Promise<number>>> = {
   },
   "read events": async (place) => {
     const thread_id = any(place);
-    const [run] = await runStore(place.database).list(thread_id, { limit: 1, offset: 0 });
+    const [run] = await runStore(place.database).list(thread_id, EVERYTHING, { limit: 1, offset: 0 });
     const followed = { thread_id, run_id: run?.run_id ?? randomUUID() };
     return (await timed(async () => eventLog(place.database).read(followed, 0))).ms;
   },
@@ -159,6 +161,8 @@ function newRun(place: Place): NewRun {
     due_at: new Date(),
     is_temporary: false,
     creates_thread: true,
+    owner: null,
+    scope: EVERYTHING,
   };
 }
 

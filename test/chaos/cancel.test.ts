@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { EVERYTHING } from "../../src/core/auth.ts";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
 import { claimStore } from "../../src/postgres/claims.ts";
 import { openDatabase } from "../../src/postgres/pool.ts";
@@ -21,6 +22,8 @@ function makeRun(thread_id: string): NewRun {
     due_at: new Date(),
     is_temporary: false,
     creates_thread: true,
+    owner: null,
+    scope: EVERYTHING,
   };
 }
 
@@ -47,7 +50,7 @@ function instance({ url }: TestDatabase) {
       return claimed;
     },
     cancel: async ({ run_id }: { readonly run_id: string }) => {
-      const wakeUps = await runs.cancel({ runIds: [run_id] }, "interrupt", new Date());
+      const wakeUps = await runs.cancel({ scope: EVERYTHING, runIds: [run_id] }, "interrupt", new Date());
       return wakeUps.flatMap((wakeUp) => ("run_id" in wakeUp ? [wakeUp.run_id] : []));
     },
     release: async (run: ClaimedRun) => claims.release(run, new Date(), { events: [], gotAnywhere: true }),

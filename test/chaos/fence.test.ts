@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { randomUUID } from "node:crypto";
+import { EVERYTHING } from "../../src/core/auth.ts";
 import type { ClaimedRun, NewRun } from "../../src/core/ports.ts";
 import { claimStore } from "../../src/postgres/claims.ts";
 import { openDatabase } from "../../src/postgres/pool.ts";
@@ -19,6 +20,8 @@ function makeRun(thread_id: string): NewRun {
     due_at: new Date(),
     is_temporary: false,
     creates_thread: true,
+    owner: null,
+    scope: EVERYTHING,
   };
 }
 
@@ -86,7 +89,7 @@ test("of finish, recovery, handover and cancel that meet, the thread's count kee
         store.claims.finish({ ...run, lease_id: randomUUID() }, success, new Date(), [event(1_000)]),
         store.claims.release(run, new Date(), { events: [event(1)], gotAnywhere: true }),
         store.claims.beat({ ...run, lease_id: lease }, store.term(), [event(1)]),
-        store.runs.cancel({ runIds: [behind.run_id] }, "interrupt", new Date()),
+        store.runs.cancel({ scope: EVERYTHING, runIds: [behind.run_id] }, "interrupt", new Date()),
         store.claims.claim({ run_id: behind.run_id, lease_id: randomUUID() }, store.term()),
       ]);
     }),

@@ -7,6 +7,7 @@ import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Case, failure } from "./case.ts";
+import { absent } from "./cases/absent.ts";
 import { assistants } from "./cases/assistants.ts";
 import { protocol } from "./cases/protocol.ts";
 import { remoteGraphs } from "./cases/remote-graph.ts";
@@ -30,6 +31,7 @@ const cases = [
   ...store,
   ...protocol,
   ...remoteGraphs,
+  ...absent,
 ];
 /** Again with what npm calls the latest SDK, which is older. The streams of each graph and mode are the server's, not the SDK's. */
 const casesOfLatest = [...assistants, ...threads, ...runs, ...streams, ...store]

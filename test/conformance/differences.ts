@@ -35,7 +35,28 @@ const STICKY =
 const HIDDEN =
   "What went wrong inside a graph goes to the log, under the id that the client gets; it may hold secrets.";
 
+const ABSENT = "The in-memory server has no such route; the hosted one has.";
+
 export const KNOWN: readonly KnownDifference[] = [
+  {
+    cases: /^absent: (prune|patchState|storage)/,
+    at: /^exchanges\.1\.status$/,
+    values: [404, 200],
+    why: ABSENT,
+  },
+  { cases: /^absent: cancelMany/, at: /^exchanges\.1\.status$/, values: [404, 204], why: ABSENT },
+  { cases: /^absent: joinStream/, at: /^exchanges\.2\.status$/, values: [404, 200], why: ABSENT },
+  {
+    cases: /^absent: crons/,
+    at: /^exchanges\.0\.status$/,
+    values: [400, 200],
+    why: "There are no crons there.",
+  },
+  {
+    cases: /^absent: /,
+    at: /^(exchanges\.\d+\.(headers|body)|returned)(\.|$)/,
+    why: "An error there, the answer here.",
+  },
   {
     at: /\.(run_attempt|langgraph_version|langgraph_plan|langgraph_host|langgraph_api_url)$/,
     why: "The in-memory server notes with each run what kind of deployment it is, which we are not.",

@@ -146,6 +146,22 @@ test("a tick removes the counters of rate limits that have run out", async () =>
   expect(await app.database.query("select key from langgraph.rate_limits")).toEqual([{ key: "new" }]);
 });
 
+test("a tick removes resume links that have expired, used or not", async () => {
+  await using app = await open();
+  const run = await store(app.database, "success", "1 hour", 0);
+  await app.database.query(
+    `insert into langgraph.resume_links (link_id, run_id, interrupt_id, created_at, expires_at, used_at)
+     select gen_random_uuid(), $1, n::text, now(), now() + (n - 1500) * interval '1 minute',
+       case when n % 2 = 0 then now() end
+     from generate_series(1, 1600) n`,
+    [run],
+  );
+  expect(await app.tick(invocation)).toEqual({ ...nothing, expired: 1_500 });
+  expect(await app.database.query("select min(interrupt_id) as first from langgraph.resume_links")).toEqual([
+    { first: "1501" },
+  ]);
+});
+
 test("a step that fails keeps no other from what it has to do, and the tick says that one has failed", async () => {
   await using app = await open({ refuses: true });
   const { database } = app;

@@ -26,6 +26,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["get ", "post ", "patch "].map((method) => `${method}/threads/{thread_id}/state`),
     "post /threads/{thread_id}/state/checkpoint",
     "get /threads/{thread_id}/state/{checkpoint_id}",
+    "get /threads/{thread_id}/storage",
     "get /threads/{thread_id}/stream",
     ...["get ", "post "].map((method) => `${method}/threads/{thread_id}/history`),
   ];
@@ -68,6 +69,10 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...["search", "count"].map((verb) => `post /runs/crons/${verb}`),
     ...["get", "patch", "delete"].map((method) => `${method} /runs/crons/{cron_id}`),
   ];
+  const ofLinks = [
+    "post /threads/{thread_id}/resume-links",
+    ...["get", "post"].map((method) => `${method} /resume/{token}`),
+  ];
   const forAgents = ["post /mcp", "post /a2a/{assistant_id}", "get /.well-known/agent-card.json"];
   return [
     ...ofGraphs,
@@ -78,6 +83,7 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     ...ofCrons,
     ...ofProtocol,
     ...ofStore,
+    ...ofLinks,
     ...forAgents,
   ].sort();
 }

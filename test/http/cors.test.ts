@@ -65,7 +65,7 @@ test("each option has its effect", async () => {
     "access-control-allow-origin": origin,
     "access-control-allow-credentials": "true",
     "access-control-expose-headers":
-      "content-location,location,x-pagination-total,x-pagination-next,retry-after,x-two",
+      "content-location,location,x-pagination-total,x-pagination-next,retry-after,ratelimit,ratelimit-policy,x-request-id,x-two",
     vary: "Origin",
   });
   const originOf = async (other: string) =>

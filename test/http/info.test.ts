@@ -12,7 +12,7 @@ test("the server says that it is there, and what it can do", async () => {
   expect((await server.get("/info")).body).toEqual({
     version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
     context: "js",
-    flags: { assistants: true, crons: true },
+    flags: { assistants: true, crons: true, strict_resume: true, stream_namespaces: true },
   });
 });
 

@@ -1,8 +1,9 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { createParser } from "eventsource-parser";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { asking, counter, shout } from "../support/graphs.ts";
+import { ask, makeLink, open, respond, settled, startAsking, submit } from "../support/resume-links.ts";
 import { allRoutes } from "./all-routes.ts";
 import { type Answer, startServer, type TestServer } from "../support/server.ts";
 
@@ -275,4 +276,45 @@ test("two graphs may have schemas of the same id", async () => {
     ],
   });
   expect((await server.get("/openapi.json")).status).toBe(200);
+});
+
+test("answers about resume links are as the document says, as JSON and as pages", async () => {
+  vi.stubEnv("RESUME_LINK_SECRETS", "s".repeat(32));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await using server = await startAsking({ authLevel: "anonymous" });
+  const document = await readDocument(server);
+  const make = async (thread: string, body: object, status: number) => {
+    const answer = await server.post(`/threads/${thread}/resume-links`, body);
+    expect(answer.status).toBe(status);
+    expectConforming(document, ["post", "/threads/{thread_id}/resume-links"], answer);
+  };
+  await make("nobody", {}, 404);
+  await ask(server);
+  await make("t", { colour: 1 }, 422);
+  await make("t", { interrupt_id: "x" }, 409);
+  await make("t", { choices: [{ label: "Yes", response: [null] }], message: "hi" }, 200);
+  const link = await makeLink(server);
+  const forged = { url: `${server.url}/resume/x` };
+  for (const [method, answer, status] of [
+    ["get", await open(link), 200],
+    ["get", await open(link, { accept: "application/json" }), 200],
+    ["get", await open(forged), 404],
+    ["get", await open(forged, { accept: "application/json" }), 404],
+    ["post", await submit(link, ""), 422],
+    ["post", await respond(link, undefined), 422],
+    ["post", await submit(link, { text: "yes" }), 202],
+    ["post", await respond(link, "yes"), 410],
+    ["post", await submit(link, { text: "yes" }), 410],
+  ] as const) {
+    expect(answer.status).toBe(status);
+    expectConforming(document, [method, "/resume/{token}"], answer);
+  }
+  await settled(server);
+  await make("t", {}, 409);
+  const operation = document.paths["/resume/{token}"]?.["post"];
+  expect(Object.keys(operation?.requestBody?.content ?? {})).toEqual([
+    "application/json",
+    "application/x-www-form-urlencoded",
+  ]);
+  expect(operation?.security).toEqual([]);
 });

@@ -4,8 +4,12 @@ import { Embeddings } from "@langchain/core/embeddings";
 import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp, type AppOptions } from "langgraph-functions";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { writeItems } from "../../src/core/store.ts";
+import { storeOf as ownStoreOf } from "../../src/core/store-access.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { clientOf } from "../support/sdk.ts";
+import { signedInApp } from "../support/signed-in.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const TOPICS = ["warm", "cold", "sweet", "sour"];
@@ -245,4 +249,36 @@ test("a database user who may not install pgvector is told so", async () => {
   await server.database.query("create extension vector");
   await server.database.query(`grant references on langgraph.store_items to ${name}`);
   expect(await ask()).toEqual([200, '{"items":[]}']);
+});
+
+test("what is nearest is searched for among the items of who asks, however many are nearer in other stores", async () => {
+  await using app = await signedInApp({ store: { index } });
+  await withoutVectors(app.database);
+  const write = async (identity: string, texts: readonly string[]) => {
+    const store = ownStoreOf(app.parts.store, identity);
+    await writeItems(
+      store,
+      texts.map((text, number) => ({ namespace: ["n"], key: `${number}`, value: { text } })),
+    );
+  };
+  for (const other of ["bob", "eve", "zoe"])
+    await write(
+      other,
+      Array.from({ length: 400 }, () => "warm"),
+    );
+  await write("ada", ["cold", "sweet", "warm and cold", "sour"]);
+  await app.database.query(`analyze langgraph.store_vectors_${index.dims}`);
+  const search = async (who: string, body: object) => {
+    const { body: found } = await app.as(who)("POST", "/store/items/search", { query: "warm", ...body });
+    return Found.parse(found).items.map(({ namespace, value }) => [...namespace, value.text].join("/"));
+  };
+  expect(await search("ada", { limit: 1 })).toEqual(["n/warm and cold"]);
+  expect(await search("ada", { limit: 10 })).toHaveLength(4);
+  expect(await search("ada", { namespace_prefix: ["n"], filter: { text: "cold" } })).toEqual(["n/cold"]);
+  expect(await search("bob", { limit: 1_000 })).toEqual(Array.from({ length: 400 }, () => "n/warm"));
+  expect(await search("new", {})).toEqual([]);
+});
+
+const Found = z.object({
+  items: z.array(z.object({ namespace: z.array(z.string()), value: z.object({ text: z.string() }) })),
 });

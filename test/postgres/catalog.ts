@@ -2,7 +2,7 @@
 
 import type { TestDatabase } from "../support/database.ts";
 
-/** Statements that make the same tables, constraints and indexes: tables by name, columns by age. */
+/** Statements that make the same tables, constraints, indexes and functions: tables by name, columns by age. */
 export async function dumpSchema(database: TestDatabase): Promise<string> {
   const [row] = await database.query(DUMP);
   return String(row?.["dump"]);
@@ -38,7 +38,12 @@ with tables as (
   union all
   select name, 4, tgname, pg_get_triggerdef(t.oid) || ';'
   from pg_trigger t join tables on tables.oid = tgrelid where not tgisinternal
+  union all
+  select format('%I.%I', nspname, proname), 5, '', pg_get_functiondef(p.oid) || ';'
+  from pg_proc p join pg_namespace n on n.oid = pronamespace
+  where nspname !~ '^(pg_|information_schema)'
+    and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
 )
-select string_agg(statement, E'\\n' || case when part in (1, 3) then E'\\n' else '' end
+select string_agg(statement, E'\\n' || case when part in (1, 3, 5) then E'\\n' else '' end
   order by part = 3, name, part, detail) as dump
 from statements`;

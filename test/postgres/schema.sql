@@ -1,5 +1,28 @@
 -- What all migrations together make. Update it: UPDATE_SCHEMA=1 npx vitest run test/postgres
 
+CREATE OR REPLACE FUNCTION langgraph.active_runs(caller text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('langgraph runs ' || caller, 0));
+  return (select count(*) from langgraph.runs where identity = caller and status in ('pending', 'running'));
+end $function$
+;
+
+create table langgraph.api_keys (
+  key_id text not null,
+  hash text not null,
+  identity text not null,
+  display_name text not null,
+  permissions jsonb not null default '[]'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (key_id),
+  constraint api_keys_identity_check CHECK ((identity <> ''::text))
+);
+
 create table langgraph.assistant_versions (
   assistant_id uuid not null,
   version integer not null,
@@ -100,6 +123,19 @@ create table langgraph.migrations (
   constraint migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE OR REPLACE FUNCTION langgraph.open_streams(caller text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('langgraph streams ' || caller, 0));
+  -- What instances that are gone have left, of any caller.
+  delete from langgraph.streams where stream_id in (
+    select stream_id from langgraph.streams where lease_until < now() order by lease_until limit 10 for update skip locked);
+  return (select count(*) from langgraph.streams where identity = caller and lease_until >= now());
+end $function$
+;
+
 create table langgraph.rate_limits (
   key character varying(255) not null,
   points integer not null default 0,
@@ -107,6 +143,21 @@ create table langgraph.rate_limits (
   constraint rate_limits_pkey PRIMARY KEY (key)
 );
 CREATE INDEX rate_limits_by_expire ON langgraph.rate_limits USING btree (expire);
+
+create table langgraph.resume_links (
+  link_id uuid not null,
+  run_id uuid not null,
+  interrupt_id text not null,
+  principal jsonb,
+  choices jsonb,
+  message text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint resume_links_pkey PRIMARY KEY (link_id)
+);
+CREATE INDEX resume_links_by_expiry ON langgraph.resume_links USING btree (expires_at);
+CREATE INDEX resume_links_of_run ON langgraph.resume_links USING btree (run_id);
 
 create table langgraph.runs (
   run_id uuid not null,
@@ -131,6 +182,7 @@ create table langgraph.runs (
   output jsonb,
   started_at timestamp with time zone,
   command_key text,
+  identity text,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
@@ -138,6 +190,7 @@ create table langgraph.runs (
   constraint runs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'error'::text, 'success'::text, 'timeout'::text, 'interrupted'::text])))
 );
 CREATE UNIQUE INDEX runs_by_command ON langgraph.runs USING btree (thread_id, command_key) WHERE ((command_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX runs_by_identity ON langgraph.runs USING btree (identity) WHERE ((identity IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX runs_by_lease ON langgraph.runs USING btree (lease_until) WHERE (status = 'running'::text);
 CREATE INDEX runs_of_thread ON langgraph.runs USING btree (thread_id, "position" DESC);
 CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (thread_id) WHERE (status = 'running'::text);
@@ -157,6 +210,15 @@ create table langgraph.store_items (
 CREATE INDEX store_items_by_expiry ON langgraph.store_items USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX store_items_by_update ON langgraph.store_items USING btree (updated_at);
 CREATE INDEX store_items_by_value ON langgraph.store_items USING gin (value jsonb_path_ops);
+
+create table langgraph.streams (
+  stream_id uuid not null,
+  identity text not null,
+  lease_until timestamp with time zone not null,
+  constraint streams_pkey PRIMARY KEY (stream_id)
+);
+CREATE INDEX streams_by_identity ON langgraph.streams USING btree (identity, lease_until);
+CREATE INDEX streams_by_lease ON langgraph.streams USING btree (lease_until);
 
 create table langgraph.threads (
   thread_id text not null,
@@ -244,5 +306,7 @@ create table public.checkpoints (
 alter table langgraph.assistant_versions add constraint assistant_versions_assistant_id_fkey FOREIGN KEY (assistant_id) REFERENCES langgraph.assistants(assistant_id) ON DELETE CASCADE;
 
 alter table langgraph.crons add constraint crons_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;
+
+alter table langgraph.resume_links add constraint resume_links_run_id_fkey FOREIGN KEY (run_id) REFERENCES langgraph.runs(run_id) ON DELETE CASCADE;
 
 alter table langgraph.runs add constraint runs_thread_id_fkey FOREIGN KEY (thread_id) REFERENCES langgraph.threads(thread_id) ON DELETE CASCADE;

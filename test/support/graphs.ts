@@ -111,6 +111,17 @@ export function telling(...values: readonly unknown[]) {
     .compile();
 }
 
+/** Writes its text to the custom stream, as often as asked for. */
+export const repeating = new StateGraph(
+  Annotation.Root({ text: Annotation<string>, times: Annotation<number> }),
+)
+  .addNode("repeat", ({ text, times }, { writer }: LangGraphRunnableConfig) => {
+    for (let time = 1; time <= times; time += 1) writer?.({ text, time });
+    return { text };
+  })
+  .addEdge(START, "repeat")
+  .compile();
+
 /** Answers with what its node was told of the run. */
 export const reporting = new StateGraph(
   Annotation.Root({ text: Annotation<string>, report: Annotation<object> }),

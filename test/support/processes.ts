@@ -96,8 +96,12 @@ export interface WorkerProcess extends AsyncDisposable {
   readonly pid: number;
   /** As `kill -9`; resolves when it is gone. */
   readonly kill: () => Promise<void>;
-  readonly post: (path: string, body: object) => Promise<WorkerAnswer>;
-  readonly get: (path: string) => Promise<WorkerAnswer>;
+  readonly post: (
+    path: string,
+    body: object,
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<WorkerAnswer>;
+  readonly get: (path: string, headers?: Readonly<Record<string, string>>) => Promise<WorkerAnswer>;
 }
 
 export async function startWorker(
@@ -139,13 +143,13 @@ export async function startWorker(
     url,
     pid: child.pid ?? 0,
     kill: async () => end("SIGKILL"),
-    post: async (path, body) =>
+    post: async (path, body, headers) =>
       send(path, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", ...headers },
         body: JSON.stringify(body),
       }),
-    get: async (path) => send(path),
+    get: async (path, headers = {}) => send(path, { headers }),
     [Symbol.asyncDispose]: async () => end("SIGKILL"),
   };
 }

@@ -17,9 +17,14 @@ const State = Annotation.Root({
 /** What a node does, with its beginning and its end noted. */
 function noted<Update>(
   node: string,
-  act: (state: typeof State.State, signal?: AbortSignal) => Promise<Update>,
+  act: (
+    state: typeof State.State,
+    signal: AbortSignal | undefined,
+    config: LangGraphRunnableConfig,
+  ) => Promise<Update>,
 ) {
-  return async (state: typeof State.State, { configurable, signal }: LangGraphRunnableConfig) => {
+  return async (state: typeof State.State, config: LangGraphRunnableConfig) => {
+    const { configurable, signal } = config;
     const { thread_id, run_id }: Record<string, unknown> = configurable ?? {};
     const { rows } = await diary.query<{ id: number }>(
       `insert into executions (thread_id, run_id, node, process, began) values ($1, $2, $3, $4, clock_timestamp()) returning id`,
@@ -31,7 +36,7 @@ function noted<Update>(
         how,
       ]);
     try {
-      const update = await act(state, signal);
+      const update = await act(state, signal, config);
       await leave("finished");
       return update;
     } catch (error) {
@@ -106,8 +111,37 @@ const steps = new StateGraph(State)
   .addConditionalEdges("step", ({ count, text }) => (count < Number(text) ? "step" : "__end__"))
   .compile();
 
+/** Writes to the store; then waits at a gate, and tells for whom it runs and what it finds in the store. */
+const whose = new StateGraph(State)
+  .addNode(
+    "keep",
+    noted("keep", async ({ text }, _, { store }) => {
+      await store?.put(["notes"], text, { text });
+      return {};
+    }),
+  )
+  .addNode(
+    "tell",
+    noted("tell", async ({ text }, _, { configurable, store }) => {
+      await gate(text);
+      const { langgraph_auth_user_id, langgraph_auth_permissions }: Record<string, unknown> =
+        configurable ?? {};
+      const notes = (await store?.search(["notes"])) ?? [];
+      return {
+        texts: [
+          String(langgraph_auth_user_id),
+          String(langgraph_auth_permissions),
+          ...notes.map(({ key }) => key),
+        ],
+      };
+    }),
+  )
+  .addEdge(START, "keep")
+  .addEdge("keep", "tell")
+  .compile();
+
 /** By their names. */
-export const graphs = Object.entries({ quick, fan, sleeper, steps }).map(([name, graph]) => ({
+export const graphs = Object.entries({ quick, fan, sleeper, steps, whose }).map(([name, graph]) => ({
   name,
   graph,
 }));

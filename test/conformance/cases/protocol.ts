@@ -48,4 +48,21 @@ export const protocol: readonly Case[] = [
       return asked;
     },
   },
+  {
+    name: "protocol: a run that no command started is not told of",
+    run: async (context) => {
+      const threadId = context.id("thread");
+      await context.client.threads.create({ threadId });
+      await using thread = open(context, "steps");
+      const subscription = await thread.subscribe(["values"]);
+      await context.client.runs.wait(threadId, "steps", { input: { text: "unseen" } });
+      await thread.run.start({ input: { text: "a" } });
+      const seen: unknown[] = [];
+      for await (const { params } of subscription) {
+        seen.push(params.data);
+        if (JSON.stringify(params.data).includes('"a, first, second"')) break;
+      }
+      return seen;
+    },
+  },
 ];

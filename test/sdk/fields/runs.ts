@@ -7,7 +7,10 @@ import { allParts, eventNames, type Part } from "../../support/sdk.ts";
 import { leave, untilRun } from "./run-control.ts";
 import { fresh, middleOf, stepped, type Effect, type Effects, type Place } from "./place.ts";
 
-type Payload = NonNullable<Parameters<Client["runs"]["create"]>[2]>;
+export type Payload = NonNullable<Parameters<Client["runs"]["create"]>[2]> & {
+  /** The SDK's own type has words that no server knows. */
+  readonly on_completion?: "keep" | "delete";
+};
 
 interface Named {
   readonly run_id: string;
@@ -15,7 +18,7 @@ interface Named {
 }
 
 /** A way to ask for a run. */
-interface Way {
+export interface Way {
   readonly ask: (place: Place, threadId: string, assistant: string, payload: Payload) => Promise<Named>;
   readonly isStateless?: boolean;
 }
@@ -43,17 +46,8 @@ const stream: Way = {
   },
 };
 
-const createBatch: Way = {
-  isStateless: true,
-  ask: async ({ client }, _, assistantId, payload) => {
-    const [run] = await client.runs.createBatch([{ ...payload, assistantId }]);
-    if (run === undefined) throw new Error("The batch is empty");
-    return run;
-  },
-};
-
 /** The run that was asked for, with all that it streamed. */
-async function ran(
+export async function ran(
   place: Place,
   way: Way,
   assistant: string,
@@ -72,10 +66,10 @@ function isInterrupt(data: unknown): boolean {
   return typeof data === "object" && data !== null && Object.keys(data).join() === "__interrupt__";
 }
 
-const input = { text: "a" };
-const refused = (field: string) => new RegExp(`422.*${field}`, "s");
+export const input = { text: "a" };
+export const refused = (field: string) => new RegExp(`422.*${field}`, "s");
 
-function anywhere(way: Way): Effects {
+export function anywhere(way: Way): Effects {
   const whole = async (place: Place, payload: Payload) => ran(place, way, "steps", { input, ...payload });
   const reported = async (place: Place, payload: Payload) =>
     (await ran(place, way, "reporting", { input, ...payload })).values;
@@ -211,18 +205,13 @@ function onDisconnect(way: Way): Effect {
   };
 }
 
-function without(effects: Effects, ...names: readonly string[]): Effects {
+export function without(effects: Effects, ...names: readonly string[]): Effects {
   return Object.fromEntries(Object.entries(effects).filter(([name]) => !names.includes(name)));
 }
 
 const tracing = (way: Way): Effects => {
   const { langsmith_tracer: effect } = anywhere(way);
   return effect === undefined ? {} : { project_name: effect, example_id: effect };
-};
-
-const refusedInBatch = (payload: Payload, field: string): Effect => {
-  return async (place) =>
-    expect(ran(place, createBatch, "steps", { input, ...payload })).rejects.toThrow(refused(field));
 };
 
 export const askingEffects: Readonly<Record<string, Effects>> = {
@@ -238,12 +227,13 @@ export const askingEffects: Readonly<Record<string, Effects>> = {
     ...tracing(wait),
     on_disconnect: onDisconnect(wait),
   },
-  "runs.createBatch": {
-    ...without(anywhere(createBatch), "langsmith_tracer"),
-    checkpoint: refusedInBatch(
-      { checkpoint: { checkpoint_id: "1", checkpoint_ns: "", checkpoint_map: null } },
-      "checkpoint",
-    ),
-    checkpoint_id: refusedInBatch({ checkpointId: "1" }, "checkpoint_id"),
+  "runs.create in the background": {
+    on_disconnect: async (place) => {
+      for (const path of ["/runs", `/threads/${await stepped(place)}/runs`]) {
+        const body = { assistant_id: "steps", input, on_disconnect: "cancel" };
+        const { status, text } = await place.server.post(path, body);
+        expect([status, text]).toEqual([422, expect.stringContaining("on_disconnect")]);
+      }
+    },
   },
 };

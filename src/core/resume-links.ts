@@ -1,0 +1,386 @@
+/** The rules of resume links: whoever has one may answer one interrupt of a thread, once, and do nothing else. */
+
+import { isDeepStrictEqual } from "node:util";
+import { AppError } from "../errors.ts";
+import {
+  EVERYTHING,
+  isEverything,
+  principalOf,
+  SYSTEM,
+  type Caller,
+  type Principal,
+  type Scope,
+} from "./auth.ts";
+import { PROTOCOL_STREAM_MODES, type CommandDeps } from "./commands.ts";
+import type { GraphConfig } from "./graphs.ts";
+import { isJsonObject, type Thread } from "./model.ts";
+import type { Admission, NewRun, RunRecord, RunStore } from "./ports.ts";
+import { isBoundTo, signToken, verifyToken, type ReadToken } from "./resume-tokens.ts";
+import { findRunAssistant, runAs } from "./run-assistants.ts";
+import type { RunKwargs } from "./run-kwargs.ts";
+import { createRun } from "./runs.ts";
+import { reachThread, type ThreadStore } from "./threads.ts";
+
+export const LINK_LIFE_SECONDS = 86_400;
+export const MAX_LINK_LIFE_SECONDS = 30 * 86_400;
+
+/** What the page offers as a button. */
+export interface LinkChoice {
+  readonly label: string;
+  /** JSON: what the interrupt is answered with. */
+  readonly response: unknown;
+}
+
+/** As it is made. */
+export interface NewLink {
+  readonly link_id: string;
+  /** The run that asked, and left its thread waiting. */
+  readonly run_id: string;
+  readonly interrupt_id: string;
+  /** On whose behalf it is answered; null for whoever asked for that run. */
+  readonly principal: Principal | null;
+  /** If there are any, nothing else may be answered. */
+  readonly choices: readonly LinkChoice[] | null;
+  readonly message: string | null;
+  readonly created_at: Date;
+  readonly expires_at: Date;
+}
+
+/** With what its run says. */
+export interface StoredLink extends Omit<NewLink, "created_at"> {
+  readonly thread_id: string;
+  readonly assistant_id: string;
+  readonly kwargs: RunKwargs;
+  readonly used_at: Date | null;
+}
+
+/** Where it is seen what has become of the thread. */
+interface Look {
+  readonly threads: Pick<ThreadStore, "get">;
+  readonly runs: Pick<RunStore, "list">;
+}
+
+export interface ResumeLinkStore {
+  /** False, and nothing is stored, when the thread of the run does not wait any more, or is out of reach. */
+  readonly insert: (link: NewLink, scope: Scope) => Promise<boolean>;
+  readonly find: (linkId: string) => Promise<StoredLink | null>;
+  /**
+   * Uses the link up and admits the run, or neither; `isAsked` is called while nothing else can happen to the thread.
+   * Null when it says no, or the link is used or expired.
+   * @throws what the admission throws, and then the link is as it was
+   */
+  readonly answer: (
+    link: StoredLink,
+    run: NewRun,
+    now: Date,
+    isAsked: (look: Look) => Promise<boolean>,
+  ) => Promise<Admission | null>;
+  /** A batch of those that have expired. @returns how many */
+  readonly removeExpired: (now: Date, limit: number) => Promise<number>;
+}
+
+export interface ResumeLinkDeps extends CommandDeps {
+  readonly links: ResumeLinkStore;
+  /** The first signs; a link that any of them has signed is good. */
+  readonly linkSecrets: readonly string[];
+}
+
+export interface LinkRequest {
+  readonly threadId: string;
+  /** The only one that the thread waits at, if absent. */
+  readonly interruptId?: string | undefined;
+  /** Seconds. Default: a day. */
+  readonly expiresIn?: number | undefined;
+  readonly choices?: readonly LinkChoice[] | undefined;
+  /** For the page. */
+  readonly message?: string | undefined;
+}
+
+/** Who makes a link, and has been asked about updating the thread. */
+export interface LinkMaker {
+  readonly caller: Caller;
+  /** Which threads it may update. */
+  readonly scope: Scope;
+}
+
+export interface ResumeLink extends Pick<NewLink, "link_id" | "interrupt_id" | "expires_at"> {
+  readonly url: string;
+  readonly thread_id: string;
+}
+
+/**
+ * Makes a link below `baseUrl`. The run of its answer executes on behalf of who made it; of a link that the server makes
+ * itself, on behalf of who asked for the run that waits.
+ * @throws AppError `not_found`, `not_interrupted`, `forbidden`; `invalid_request` where no secrets are set, or it is not
+ * said at which of several interrupts
+ */
+export async function makeResumeLink(
+  deps: ResumeLinkDeps,
+  { threadId: thread_id, interruptId, expiresIn = LINK_LIFE_SECONDS, choices, message }: LinkRequest,
+  baseUrl: string,
+  { caller, scope }: LinkMaker = { caller: SYSTEM, scope: EVERYTHING },
+): Promise<ResumeLink> {
+  const [secret] = deps.linkSecrets;
+  if (secret === undefined)
+    throw new AppError(
+      "invalid_request",
+      "Resume links are not set up here: the setting RESUME_LINK_SECRETS is missing",
+    );
+  // Before the thread: where a run comes between the two, the link is not stored.
+  const [asking] = await deps.runs.list(thread_id, scope, { limit: 1, offset: 0 });
+  const interrupt_id = chosenInterrupt(await reachThread(deps, scope, thread_id), interruptId);
+  if (asking === undefined)
+    throw new AppError("not_interrupted", `The run that asked is gone from thread '${thread_id}'`);
+  await checkMayRun(deps, caller, asking);
+  const created_at = deps.clock.now();
+  const link: NewLink = {
+    link_id: deps.newId(),
+    run_id: asking.run_id,
+    interrupt_id,
+    principal: principalOf(caller) ?? null,
+    choices: choices ?? null,
+    message: message ?? null,
+    created_at,
+    expires_at: new Date(created_at.getTime() + expiresIn * 1_000),
+  };
+  if (!(await deps.links.insert(link, scope))) throw notWaiting(thread_id);
+  const { link_id, expires_at } = link;
+  const token = signToken(secret, { link_id, expires_at, thread_id, interrupt_id });
+  return { link_id, url: `${baseUrl}/resume/${token}`, expires_at, thread_id, interrupt_id };
+}
+
+/** The answer makes a run, about which its maker is asked now, as nobody can be then. @throws AppError `forbidden`, `not_found` */
+async function checkMayRun(
+  deps: Look,
+  caller: Caller,
+  { thread_id, assistant_id }: RunRecord,
+): Promise<void> {
+  const { scope } = await caller.authorize("threads:create_run", {
+    thread_id,
+    run_id: null,
+    assistant_id,
+    status: "pending",
+    metadata: {},
+    kwargs: {},
+    multitask_strategy: "enqueue",
+    prevent_insert_if_inflight: false,
+    if_not_exists: "reject",
+    after_seconds: 0,
+  });
+  if (!isEverything(scope)) await reachThread(deps, scope, thread_id);
+}
+
+function chosenInterrupt(thread: Thread, wanted: string | undefined): string {
+  const { thread_id, status } = thread;
+  const pending = status === "interrupted" ? interruptsOf(thread).map(({ id }) => id) : [];
+  const [only] = pending;
+  if (only === undefined) throw notWaiting(thread_id);
+  if (wanted !== undefined && !pending.includes(wanted))
+    throw new AppError("not_interrupted", `Thread '${thread_id}' does not wait at interrupt '${wanted}'`);
+  if (wanted === undefined && pending.length > 1)
+    throw new AppError(
+      "invalid_request",
+      `interrupt_id: required, as the thread waits at several: ${pending.join(", ")}`,
+    );
+  return wanted ?? only;
+}
+
+interface Interrupt {
+  readonly id: string;
+  readonly value: unknown;
+}
+
+function interruptsOf({ interrupts }: Thread): readonly Interrupt[] {
+  const all: readonly unknown[] = Object.values(interrupts).flat();
+  return all.flatMap((interrupt) =>
+    isJsonObject(interrupt) && typeof interrupt["id"] === "string"
+      ? [{ id: interrupt["id"], value: interrupt["value"] }]
+      : [],
+  );
+}
+
+function notWaiting(threadId: string): AppError {
+  return new AppError("not_interrupted", `Thread '${threadId}' does not wait at an interrupt`);
+}
+
+/** A link that may be answered, and what it asks. */
+export interface OpenLink extends StoredLink {
+  readonly value: unknown;
+}
+
+/** @throws AppError `not_found`, `link_used`, `link_expired`, `link_void`, `thread_busy` */
+export async function findResumeLink(
+  deps: Look & Pick<ResumeLinkDeps, "links" | "linkSecrets" | "clock">,
+  sent: string,
+): Promise<OpenLink> {
+  const token = verifyToken(deps.linkSecrets, sent);
+  if (token === null) throw unknownLink();
+  const now = deps.clock.now();
+  if (token.expires_at <= now) throw expired();
+  const link = await storedLink(deps, token);
+  if (link.used_at !== null) throw used();
+  if (link.expires_at <= now) throw expired();
+  const question = await questionOf(deps, link);
+  if (question === null)
+    throw new AppError("link_void", "This has been answered in another way, or has been withdrawn");
+  if (question.isBusy) throw busy();
+  return { ...link, value: question.value };
+}
+
+async function storedLink({ links }: Pick<ResumeLinkDeps, "links">, token: ReadToken): Promise<StoredLink> {
+  const link = await links.find(token.link_id);
+  if (link === null || !isBoundTo(token, link)) throw unknownLink();
+  return link;
+}
+
+interface Question {
+  readonly value: unknown;
+  /** Whether the thread has an active run, which may answer it. */
+  readonly isBusy: boolean;
+}
+
+/** Null when nobody waits for the answer any more. */
+async function questionOf(look: Look, link: StoredLink): Promise<Question | null> {
+  const thread = await look.threads.get(link.thread_id, EVERYTHING);
+  if (thread === null || (thread.status !== "interrupted" && thread.status !== "busy")) return null;
+  const interrupt = interruptsOf(thread).find(({ id }) => id === link.interrupt_id);
+  if (interrupt === undefined || (await isAnsweredSince(look, link))) return null;
+  return { value: interrupt.value, isBusy: thread.status === "busy" };
+}
+
+const PAGE = 20;
+
+/**
+ * Whether a run has come since that had an answer for the interrupt: a node that asks several times, one question after
+ * the other, has the same id for all of them.
+ */
+async function isAnsweredSince({ runs }: Look, link: StoredLink): Promise<boolean> {
+  for (let offset = 0; ; offset += PAGE) {
+    const page = await runs.list(link.thread_id, EVERYTHING, { limit: PAGE, offset });
+    for (const run of page) {
+      if (run.run_id === link.run_id) return false;
+      if (hasBegun(run) && answers(run.kwargs["command"], link.interrupt_id)) return true;
+    }
+    if (page.length < PAGE) return true; // with the run that asked, the question is gone
+  }
+}
+
+function hasBegun({ status, attempt }: RunRecord): boolean {
+  return attempt > 0 || (status !== "pending" && status !== "interrupted");
+}
+
+/** An answer without ids is taken for one to this. */
+function answers(command: unknown, interruptId: string): boolean {
+  if (!isJsonObject(command) || !("resume" in command)) return false;
+  const { resume } = command;
+  const isById = isJsonObject(resume) && Object.keys(resume).every((key) => INTERRUPT_ID.test(key));
+  return !isById || interruptId in resume || Object.keys(resume).length === 0;
+}
+
+/** As LangGraph tells answers by id from others. */
+const INTERRUPT_ID = /^[0-9a-f]{32}$/;
+
+function unknownLink(): AppError {
+  return new AppError("not_found", "There is no such link, or what it was about does not exist any more");
+}
+
+function used(): AppError {
+  return new AppError("link_used", "This link has been used already");
+}
+
+function expired(): AppError {
+  return new AppError("link_expired", "This link has expired");
+}
+
+function busy(): AppError {
+  return new AppError("thread_busy", "This is being worked on just now; try again in a moment");
+}
+
+/** One of the link's choices, by its place; text; or any JSON. */
+export type LinkAnswer =
+  { readonly choice: number } | { readonly text: string } | { readonly response: unknown };
+
+/**
+ * Answers the interrupt of a link, by the rules of the protocol's `input.respond`. Of several that answer at once, one
+ * does; whoever is refused for another reason than that may try again. The answer is read when the link is known to be good.
+ * @throws AppError as `findResumeLink` does; `invalid_request` for what is none of its choices; as `createRun` does
+ */
+export async function answerResumeLink(
+  deps: ResumeLinkDeps,
+  token: string,
+  read: () => Promise<LinkAnswer>,
+): Promise<{ readonly run_id: string; readonly thread_id: string }> {
+  const link = await findResumeLink(deps, token);
+  const response = responseOf(link, await read());
+  const { thread_id, interrupt_id, kwargs } = link;
+  const after = await deps.log.newestSeq(thread_id, EVERYTHING);
+  const found = await findRunAssistant(deps, SYSTEM, link.assistant_id);
+  const { run_id } = await runAs(deps, found, async (assistant) =>
+    createRun(usingUp(deps, link, token), SYSTEM, {
+      graph: assistant.graph,
+      assistant,
+      input: { command: { resume: { [interrupt_id]: response } } },
+      config: withoutCheckpoint(kwargs.config),
+      metadata: { graph_id: assistant.graph.name, assistant_id: assistant.assistant_id },
+      threadId: thread_id,
+      createsThread: false,
+      streamModes: PROTOCOL_STREAM_MODES,
+      multitaskStrategy: "enqueue",
+      settings: {
+        subgraphs: true,
+        protocol: { after },
+        ...(kwargs.context === undefined ? {} : { context: kwargs.context }),
+      },
+    }),
+  );
+  return { run_id, thread_id };
+}
+
+/** The run is admitted if the link can be used up, in one. */
+function usingUp(deps: ResumeLinkDeps, link: StoredLink, token: string): ResumeLinkDeps {
+  const isAsked = async (look: Look): Promise<boolean> => (await questionOf(look, link))?.isBusy === false;
+  const admit: ResumeLinkDeps["runs"]["admit"] = async (run, now) => {
+    const asGoingOn = { ...run, kwargs: { ...keptKwargs(link), ...run.kwargs } };
+    const admission = await deps.links.answer(link, asGoingOn, now, isAsked);
+    if (admission !== null) return admission;
+    await findResumeLink(deps, token); // which says what has become of it since
+    throw busy();
+  };
+  return { ...deps, runs: { ...deps.runs, admit } };
+}
+
+type KeptKwargs = Omit<RunKwargs, "input" | "command" | "config" | "stream_mode">;
+
+/** What goes on as it was with the run that asked. What another user's request has left with it is not for this one. */
+function keptKwargs({ kwargs, principal }: StoredLink): KeptKwargs {
+  const { input: _, command: _answer, config: _config, stream_mode: _modes, ...asked } = kwargs;
+  const { interrupt_before: _before, interrupt_after: _after, keeps_output: _output, ...kept } = asked;
+  if (principal === null) return kept;
+  const { request_headers: _headers, made_context: _context, ...others } = kept;
+  const isSame = principal.user?.identity === kwargs.principal?.user?.identity;
+  return { ...(isSame ? kept : others), principal };
+}
+
+/** @throws AppError `invalid_request` */
+function responseOf({ choices }: StoredLink, answer: LinkAnswer): unknown {
+  if ("choice" in answer) {
+    const choice = choices?.[answer.choice];
+    if (choice === undefined) throw new AppError("invalid_request", "choice: the link has no such choice");
+    return choice.response;
+  }
+  if ("text" in answer) {
+    if (choices !== null) throw new AppError("invalid_request", "text: the link has choices; send choice");
+    return answer.text;
+  }
+  const { response } = answer;
+  if (choices !== null && !choices.some((choice) => isDeepStrictEqual(choice.response, response)))
+    throw new AppError("invalid_request", "response: must be the response of one of the link's choices");
+  return response;
+}
+
+/** The answer belongs to the newest state, wherever the run that asked began. */
+function withoutCheckpoint(config: GraphConfig = {}): GraphConfig {
+  const { metadata: _, configurable = {}, ...rest } = config;
+  const { checkpoint_id: _id, checkpoint_ns: _ns, checkpoint_map: _map, ...configured } = configurable;
+  return { ...rest, configurable: configured };
+}
