@@ -25,8 +25,9 @@ const Refusal = z.looseObject({
   id: z.null(),
 });
 
+/** The protocol's own, or what is refused before it is asked. */
 function refusal(description: string): AnswerDocs {
-  return { description, schema: Refusal };
+  return { description, schema: z.union([Refusal, z.object({ error: z.string(), detail: z.string() })]) };
 }
 
 /** A GET, for what the server says unasked, and a DELETE, for a session, are refused: there is neither. */

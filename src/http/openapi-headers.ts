@@ -36,6 +36,8 @@ export const ANSWER_HEADERS = {
     description: "Where to go on when the connection breaks, below the prefix of all paths.",
     schema: text,
   },
+  RateLimit: { description: "What is left of the limit, and until when.", schema: text },
+  "RateLimit-Policy": { description: "The limit.", schema: text },
   "Retry-After": { description: "Seconds.", schema: count },
   "WWW-Authenticate": { description: "Which credentials are wanted.", schema: text },
   "X-Pagination-Next": { description: "The offset of the next page, if there is one.", schema: count },

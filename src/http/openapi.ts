@@ -122,6 +122,8 @@ function impliedAnswers({
     ...(isGuarded
       ? { 401: "A key or a credential is missing or not valid", 403: "The caller may not do this" }
       : {}),
+    ...(docs.body === undefined ? {} : { 413: "A message is over its limit" }),
+    415: "The body is compressed",
     ...(isChecked ? { 422: "A field is not what was expected" } : {}),
     ...(isRateLimited ? { 429: "Too many requests; see Retry-After" } : {}),
     500: "The server failed",
@@ -132,7 +134,7 @@ function impliedAnswers({
 /** The headers that errors of a status may have. */
 const ERROR_HEADERS: Readonly<Record<string, readonly AnswerHeader[]>> = {
   401: ["WWW-Authenticate"],
-  429: ["Retry-After"],
+  429: ["RateLimit", "RateLimit-Policy", "Retry-After"],
   503: ["Retry-After"],
 };
 

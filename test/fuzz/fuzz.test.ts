@@ -19,7 +19,7 @@ const AT_ONCE = 16;
 const WARM_UP = REQUESTS / 4;
 const SAMPLES = 10;
 /** Of a leak, each request leaves something behind; of noise, none does. */
-const MAX_GROWTH_BYTES = 150;
+const MAX_GROWTH_BYTES = 200;
 
 test("no request breaks the server", { timeout: 900_000 }, async () => {
   await using server = await startFuzzedServer();
@@ -53,8 +53,9 @@ test("no request breaks the server", { timeout: 900_000 }, async () => {
   console.log(`${tally.sent} requests:`, Object.fromEntries(statuses), heaps);
   expect(server.errors).toEqual([]);
   await expectConsistent(server.database);
-  const never = operations.map(({ operationId }) => operationId).filter((id) => !successes.has(id));
-  expect(never).toEqual([]); // each has been done at least once
+  // Each has been done at least once, but for what needs the secret of a link.
+  const open = operations.filter(({ path }) => !/resume/.test(path)).map(({ operationId }) => operationId);
+  expect(open.filter((id) => !successes.has(id))).toEqual([]);
   expect(growth(heaps)).toBeLessThan(MAX_GROWTH_BYTES);
   const answer = await fetch(`${server.url}/graphs/echo/invoke`, {
     method: "POST",
