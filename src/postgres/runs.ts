@@ -10,7 +10,7 @@ import { onThreadWithin, within } from "./access.ts";
 import { cancel } from "./cancelling.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
-import { lifetime } from "./thread-lifetime.ts";
+import { lifetime, loggedSeq } from "./thread-lifetime.ts";
 
 export function runStore(db: Db): RunStore {
   return {
@@ -84,9 +84,9 @@ function enterThread(
   return sql`
     insert into langgraph.threads as t
       (thread_id, owner, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at)
+        ttl_minutes, ttl_strategy, expires_at, last_seq)
     select ${thread_id}, ${owner}, 'busy', ${metadata}::jsonb, 1, ${is_temporary}::boolean,
-      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
+      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}, ${loggedSeq(thread_id)}
     where ${hasItsVersion(run)} and ${hasRoom(run)} and ${hasNoStrangeState(scope, thread_id)}
     on conflict (thread_id) do update ${update} ${outcome}`;
 }

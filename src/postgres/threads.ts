@@ -22,7 +22,7 @@ import { makeOnce, remember } from "./idempotency.ts";
 import { NO_RUN, STATE_UPDATE } from "../core/thread-log.ts";
 import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
-import { expiry, lifetime } from "./thread-lifetime.ts";
+import { expiry, lifetime, loggedSeq } from "./thread-lifetime.ts";
 import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
@@ -133,9 +133,9 @@ async function insert(
     sql`
     with thread as (
       insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at, owner)
+        ttl_minutes, ttl_strategy, expires_at, owner, last_seq)
       select ${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
-        ${lifetime(ttl, now)}, ${owner}::text
+        ${lifetime(ttl, now)}, ${owner}::text, ${loggedSeq(thread_id)}
       where ${isFree(thread_id, scope)}
       on conflict (thread_id) do nothing returning ${columns}
     ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}

@@ -19,7 +19,7 @@ const FAULTS: Readonly<Record<string, string>> = {
     select run_id, assistant_id from langgraph.runs r where graph_id not in
     ('echo', 'counter', 'pausing', 'nested', 'checked', 'unstreamed')`,
   "events are beyond their thread's last": `
-    select e.thread_id, max(e.seq), t.last_seq, json_agg(e) as ev, (select json_agg(r) from langgraph.runs r where r.thread_id = e.thread_id) as runs, (select json_agg(x) from langgraph.threads x where x.thread_id = e.thread_id) as th from langgraph.events e join langgraph.threads t using (thread_id)
+    select e.thread_id, max(e.seq), t.last_seq from langgraph.events e join langgraph.threads t using (thread_id)
     group by e.thread_id, t.last_seq having max(e.seq) > t.last_seq`,
   "events of a run were written in another order than their numbers": `
     select * from (

@@ -283,3 +283,19 @@ test("an empty extract is no reason to fail, nor is a NUL in a search", async ()
   const cancel = await server.post("/runs/cancel", { thread_id: "\u0000", run_ids: [] });
   expect(cancel.status).toBe(422);
 });
+
+test.each([true, false])(
+  "a thread that takes the id of a run's former one keeps what its runs stream (made before: %s)",
+  async (isMade) => {
+    const first = await server.post("/runs/wait", { assistant_id: "echo", input: { text: "a" } });
+    const id = first.headers.get("content-location")?.split("/").at(-1) ?? "";
+    if (isMade) expect((await server.post("/threads", { thread_id: id })).status).toBe(200);
+    const asked = { assistant_id: "echo", input: { text: "b" }, if_not_exists: "create" };
+    const second = await server.post(`/threads/${id}/runs/stream`, asked);
+    const location = second.headers.get("location") ?? "";
+    expect(second.text).toContain('"text":"b"');
+    const again = await server.get(location);
+    expect(again.text).toContain('"text":"b"');
+    expect(again.text).not.toContain('"text":"a"');
+  },
+);
