@@ -14,6 +14,8 @@ const suites = {
   cli: ["test/cli/**/*.test.ts"],
   clients: ["test/{agents,sdk}/**/*.test.ts"],
   browser: ["test/browser/**/*.test.ts"],
+  fuzz: ["test/fuzz/**/*.test.ts"],
+  schemathesis: ["test/schemathesis/**/*.test.ts"],
 };
 const { SUITE: suite = "quick" } = process.env;
 const { quick, ...others } = suites;

@@ -23,6 +23,7 @@ import type { Command } from "../core/run-kwargs.ts";
 import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
+import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
@@ -59,13 +60,14 @@ export async function executeRun(
   const journal = new Journal(deps, run);
   deps.journals.set(run.run_id, journal);
   using time = watchTime(deps.clock, limits.deadline);
+  using whole = combineSignals([
+    journal.signal,
+    time.up,
+    deps.shutdown,
+    ...(limits.signal === undefined ? [] : [limits.signal]),
+  ]);
   const execution = new RunExecution(deps, journal, {
-    signal: AbortSignal.any([
-      journal.signal,
-      time.up,
-      deps.shutdown,
-      ...(limits.signal === undefined ? [] : [limits.signal]),
-    ]),
+    signal: whole.signal,
     drain: time.short,
     context: limits.context,
   });

@@ -26,6 +26,7 @@ import { agentCard } from "./a2a-card.ts";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
+import { StreamEvent } from "./event-docs.ts";
 import { lateJson } from "./late-json.ts";
 import { readQuery } from "./query.ts";
 import { json, publicError } from "./respond.ts";
@@ -64,7 +65,11 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
         tag: "a2a",
         body: RpcRequest,
         responses: {
-          200: { description: "The answer; an event stream of such for message/stream", schema: RpcAnswer },
+          200: {
+            description: "The answer; an event stream of such for message/stream",
+            schema: RpcAnswer,
+            others: { "text/event-stream": StreamEvent },
+          },
           ...errors,
         },
       },
@@ -85,6 +90,7 @@ export function a2aRoutes(deps: A2aDeps): readonly Route[] {
         operationId: "agent_card",
         summary: "Get the A2A agent card of the assistant that the query names",
         tag: "a2a",
+        query: CardQuery,
         responses: {
           200: { description: "The card", schema: z.looseObject({ name: z.string(), url: z.url() }) },
           ...errors,

@@ -20,6 +20,7 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
   return [
     route(`GET ${ONE}/graph`, "Draw an assistant's graph", {
       permission: "assistants:read",
+      query: GraphQuery,
       answer: { description: "Its nodes and edges; `xray` opens its subgraphs", schema: GraphAnswer },
       handle: async (call) => {
         const { xray } = await readQuery(call.request, GraphQuery);
@@ -38,11 +39,13 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
     }),
     route(`GET ${ONE}/subgraphs`, "Get the subgraphs of an assistant's graph", {
       permission: "assistants:read",
+      query: SubgraphsQuery,
       answer: subgraphsAnswer,
       handle: subgraphs(deps),
     }),
     route(`GET ${ONE}/subgraphs/{namespace}`, "Get a subgraph of an assistant's graph", {
       permission: "assistants:read",
+      query: SubgraphsQuery,
       answer: subgraphsAnswer,
       handle: subgraphs(deps),
     }),

@@ -13,7 +13,7 @@ import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";
-import type { AnswerDocs, Call, Route } from "./router.ts";
+import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
 
 export interface AssistantRouteDeps extends AssistantDeps {
   readonly inspector: GraphInspector;
@@ -24,9 +24,8 @@ export interface AssistantRouteDeps extends AssistantDeps {
 export type MakeRoute = (
   endpoint: `${Route["method"]} ${string}`,
   summary: string,
-  rest: {
+  rest: Pick<RouteDocs, "query" | "body" | "isBodyOptional"> & {
     readonly permission: AuthEvent;
-    readonly body?: z.ZodType;
     readonly answer: AnswerDocs;
     readonly handle: Route["handle"];
   },
@@ -45,7 +44,7 @@ const ERRORS = {
 } as const;
 
 export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
-  return (endpoint, summary, { permission, body, answer, handle }) => {
+  return (endpoint, summary, { permission, answer, handle, ...told }) => {
     const [method, path] = Endpoint.parse(endpoint.split(" "));
     return {
       method,
@@ -59,7 +58,7 @@ export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
         operationId: `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`,
         summary,
         tag: "assistants",
-        ...(body === undefined ? {} : { body }),
+        ...told,
         responses: { 200: answer, ...ERRORS },
       },
     };

@@ -36,7 +36,8 @@ const Name = z.string().max(1024);
 const Description = z.string().max(10_000);
 const Limit = withDefault(z.int().min(1).max(1000), 10);
 const Offset = withDefault(z.int().min(0), 0);
-const Version = z.int().min(1).max(2_147_483_647);
+const MAX_VERSION = 2_147_483_647;
+const Version = z.int().min(1).max(MAX_VERSION);
 
 export const AssistantCreate = z.strictObject({
   assistant_id: optional(z.uuid().toLowerCase()).meta({
@@ -82,12 +83,14 @@ export const AssistantCount = z.strictObject(filter);
 export const VersionsPage = z.strictObject({ metadata: optional(JsonObject), limit: Limit, offset: Offset });
 
 export const LatestVersion = z.strictObject({ version: Version });
-export const LatestQuery = z.strictObject({ version: z.coerce.number().pipe(Version).optional() });
+export const LatestQuery = z.strictObject({
+  version: z.coerce.number().int().min(1).max(MAX_VERSION).optional(),
+});
 
 export const DeleteQuery = z.strictObject({ delete_threads: QueryBoolean.default(false) });
 
 export const GraphQuery = z.strictObject({
-  xray: z.union([QueryBoolean, z.coerce.number().pipe(z.int().min(0).max(1000))]).default(false),
+  xray: z.union([QueryBoolean, z.coerce.number().int().min(0).max(1000)]).default(false),
 });
 
 export const SubgraphsQuery = z.strictObject({ recurse: QueryBoolean.default(false) });

@@ -47,11 +47,7 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     route("POST /assistants/search", "Search assistants", {
       permission: "assistants:search",
       body: AssistantSearch,
-      answer: {
-        description:
-          "A page of assistants, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
-        schema: z.array(AssistantAnswer.partial()),
-      },
+      answer: aPage,
       handle: search(deps),
     }),
     route("POST /assistants/count", "Count assistants", {
@@ -76,7 +72,8 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     }),
     route(`DELETE ${ONE}`, "Delete an assistant and its versions", {
       permission: "assistants:delete",
-      answer: { description: "The id of the assistant", schema: z.tuple([z.uuid()]) },
+      query: DeleteQuery,
+      answer: { description: "The id of the assistant", schema: z.array(z.uuid()).length(1) },
       handle: remove(deps),
     }),
     route(`POST ${ONE}/versions`, "List the versions of an assistant, the newest first", {
@@ -87,7 +84,9 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     }),
     route(`POST ${ONE}/latest`, "Put a version of an assistant in force", {
       permission: "assistants:update",
+      query: LatestQuery,
       body: LatestVersion,
+      isBodyOptional: true,
       answer: anAssistant,
       handle: setLatest(deps),
     }),
@@ -95,6 +94,11 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
   ];
 }
 
+const aPage: AnswerDocs = {
+  description: "A page of assistants, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
+  headers: ["X-Pagination-Total", "X-Pagination-Next"],
+  schema: z.array(AssistantAnswer.partial()),
+};
 const anAssistant: AnswerDocs = { description: "The assistant", schema: AssistantAnswer };
 
 function create(deps: AssistantRouteDeps): Route["handle"] {

@@ -33,7 +33,10 @@ export async function readObject(request: Request, limits: BodyLimits): Promise<
 /** An object within the limits, with messages as plain JSON. @throws AppError as `readObject` does, but for the reading */
 export function checkObject(sent: unknown, limits: BodyLimits): JsonObject {
   if (!isJsonObject(sent)) throw new AppError("invalid_request", "body: expected an object");
-  for (const part of Object.values(sent)) checkComplexity(part, limits);
+  for (const [key, part] of Object.entries(sent)) {
+    checkKey(key);
+    checkComplexity(part, limits);
+  }
   return withoutConstructors(sent);
 }
 
@@ -87,7 +90,7 @@ export async function parse<Schema extends z.ZodType>(
 
 /**
  * Walks a parsed JSON value without recursion.
- * @throws AppError `input_too_complex`; `invalid_request` for text that Postgres cannot store
+ * @throws AppError `input_too_complex`; `invalid_request` for text that Postgres cannot store, and for `__proto__`
  */
 export function checkComplexity(value: unknown, { maxDepth, maxNodes }: BodyLimits): void {
   const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 1 }];
@@ -101,10 +104,16 @@ export function checkComplexity(value: unknown, { maxDepth, maxNodes }: BodyLimi
       nodes += 1;
       if (nodes > maxNodes)
         throw new AppError("input_too_complex", `Input exceeds maximum node count of ${maxNodes}`);
-      checkText(key);
+      checkKey(key);
       waiting.push({ value: child, depth: item.depth + 1 });
     }
   }
+}
+
+/** Who copies an object with a `__proto__`, as LangGraph does when it reads a checkpoint, loses it or makes it the prototype. */
+function checkKey(key: string): void {
+  if (key === "__proto__") throw new AppError("invalid_request", "The body has a member named __proto__");
+  checkText(key);
 }
 
 function checkText(text: string): void {

@@ -59,6 +59,7 @@ const cron = {
   updated_at: z.iso.datetime(),
 };
 export const CronAnswer = z.object(cron);
+export const CronFound = CronAnswer.partial().extend({ now: z.iso.datetime().optional() });
 
 const filter = {
   assistant_id: z.string().nullish(),

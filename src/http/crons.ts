@@ -22,7 +22,7 @@ import type { RunRequest } from "../core/runs.ts";
 import { checkThreadId, createThread, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
-import { parse, readJson } from "./body.ts";
+import { parse, readJson, readObject } from "./body.ts";
 import * as schemas from "./crons-schemas.ts";
 import { checkRunBody } from "./native.ts";
 import { json } from "./respond.ts";
@@ -59,7 +59,7 @@ export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly 
     ),
     route("POST", "/runs/crons/search", searchDocs, search(deps)),
     route("POST", "/runs/crons/count", countDocs, async (call) => {
-      const body = await parse(schemas.CronCount, await readJson(call.request, deps.limits));
+      const body = await parse(schemas.CronCount, await readObject(call.request, deps.limits));
       return json(await countCrons(deps, call.caller, await filterOf(deps, call.caller, body)));
     }),
     route("GET", CRON, cronDocs("get", "Get a cron", "crons:read"), async (call) => {
@@ -167,7 +167,7 @@ function update(deps: CronRouteDeps): Route["handle"] {
 
 function search(deps: CronRouteDeps): Route["handle"] {
   return async ({ request, caller }) => {
-    const body = await parse(schemas.CronSearch, await readJson(request, deps.limits));
+    const body = await parse(schemas.CronSearch, await readObject(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
     const { crons, total, next } = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
@@ -258,7 +258,8 @@ const searchDocs: CronDocs = {
   responses: {
     200: {
       description: "A page of crons, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
-      schema: z.array(schemas.CronAnswer.partial()),
+      headers: ["X-Pagination-Total", "X-Pagination-Next"] as const,
+      schema: z.array(schemas.CronFound),
     },
     ...ERRORS,
     ...NOT_JSON,

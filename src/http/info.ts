@@ -16,7 +16,7 @@ const OkQuery = z.strictObject({
   check_db: z
     .stringbool({ truthy: ["1", "true"], falsy: ["0", "false"] })
     .default(false)
-    .meta({ description: "Whether the database is asked, too." }),
+    .meta({ enum: ["", "0", "1", "false", "true"], description: "Whether the database is asked, too." }),
 });
 
 /** Of what official clients look for here. */
@@ -38,6 +38,7 @@ export function infoRoutes({ pingDatabase }: InfoDeps): readonly Route[] {
         operationId: "ok",
         summary: "Whether the server answers",
         tag: "system",
+        query: OkQuery,
         responses: {
           200: { description: "It does", schema: z.object({ ok: z.literal(true) }) },
           503: "The database cannot be reached",

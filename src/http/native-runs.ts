@@ -41,8 +41,12 @@ export function backgroundRoutes(deps: NativeDeps, graph: Graph): readonly Route
       handle: create(deps, graph),
       docs: {
         ...docs("runs_create", "Run in the background"),
+        headers: ["Idempotency-Key"],
         body: documented(InvokeBody, graph),
-        responses: { 202: { description: "Accepted", schema: CreatedAnswer }, ...RUN_ERRORS },
+        responses: {
+          202: { description: "Accepted", schema: CreatedAnswer, headers: ["Idempotent-Replayed"] },
+          ...RUN_ERRORS,
+        },
       },
     },
     {

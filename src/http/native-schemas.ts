@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { Graph } from "../core/graphs.ts";
+import { eventsDocs } from "./event-docs.ts";
 import type { RouteDocs } from "./router.ts";
 
 export const JsonObject = z.record(z.string(), z.unknown());
@@ -108,12 +109,14 @@ export function invokeDocs(graph: Graph): RouteDocs {
     operationId: `graph_${graph.name}_invoke`,
     summary: `Invoke graph '${graph.name}'`,
     tag: graph.name,
+    headers: ["Idempotency-Key"],
     body: documented(InvokeBody, graph),
     responses: {
       200: {
         description:
           "The graph's full output state. At an interrupt, `__interrupt__` says what it waits for.",
         schema: InvokeAnswer(graph),
+        headers: ["Idempotent-Replayed"],
       },
       ...RUN_ERRORS,
     },
@@ -125,14 +128,12 @@ export function streamDocs(graph: Graph): RouteDocs {
     operationId: `graph_${graph.name}_stream`,
     summary: `Stream graph '${graph.name}'`,
     tag: graph.name,
+    headers: ["Idempotency-Key"],
     body: documented(StreamBody, graph),
     responses: {
-      200: {
-        description:
-          "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure, and always a last `end` with `{}`.",
-        contentType: "text/event-stream",
-        schema: z.string(),
-      },
+      200: eventsDocs(
+        "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure, and always a last `end` with `{}`.",
+      ),
       ...RUN_ERRORS,
       501: "The graph is registered as invoke-only",
     },

@@ -4,6 +4,8 @@
  */
 
 import { z } from "zod";
+import { ANSWER_HEADERS, type AnswerHeader } from "./openapi-headers.ts";
+import { parametersOf, pathNames } from "./openapi-parameters.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 
 export interface OpenApiInfo {
@@ -66,31 +68,10 @@ function security(
   return authLevel === "anonymous" ? [] : keys;
 }
 
-function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Schema {
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
-    in: "path",
-    required: true,
-    schema: { type: "string" },
-  }));
-  const pageToo = (status: string, { schema }: AnswerDocs): Schema => ({
-    "application/json": {
-      schema: schema === undefined ? error : schemas.add(`${operationId}_${status}`, schema, "output"),
-    },
-    "text/html": { schema: { type: "string" } },
-  });
-  const answer = (status: string, docs: string | AnswerDocs): Schema => {
-    if (typeof docs === "string")
-      return { description: docs, content: { "application/json": { schema: error } } };
-    if (docs.isPageToo === true) return { description: docs.description, content: pageToo(status, docs) };
-    if (docs.schema === undefined) return { description: docs.description };
-    const schema = schemas.add(`${operationId}_${status}`, docs.schema, "output");
-    return {
-      description: docs.description,
-      content: { [docs.contentType ?? "application/json"]: { schema } },
-    };
-  };
-  const { operationId, summary, tag, body, form, responses } = docs;
+function operation(route: Route, schemas: Schemas, error: Schema): Schema {
+  const { docs } = route;
+  const { operationId, summary, tag, body, form } = docs;
+  const parameters = parametersOf(route);
   return {
     operationId,
     summary,
@@ -100,7 +81,7 @@ function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Sche
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: docs.isBodyOptional !== true,
             content: {
               "application/json": { schema: schemas.add(`${operationId}_body`, body, "input") },
               ...(form === undefined
@@ -114,9 +95,87 @@ function operation({ path, docs }: Route, schemas: Schemas, error: Schema): Sche
           },
         }),
     responses: Object.fromEntries(
-      Object.entries(responses).map(([status, docs]) => [status, answer(status, docs)]),
+      Object.entries({ ...impliedAnswers(route), ...docs.responses }).map(([status, answer]) => [
+        status,
+        answerOf({ status, operationId, error }, answer, schemas),
+      ]),
     ),
   };
+}
+
+/** What any route of this kind may answer; its own words for it are better. */
+function impliedAnswers({
+  path,
+  authLevel,
+  permission,
+  docs,
+  isRateLimited,
+}: Route): Route["docs"]["responses"] {
+  const isGuarded = authLevel !== "anonymous" || permission !== "public"; // by the level of the graph, if not by its own
+  const names = pathNames(path);
+  const isChecked =
+    docs.body !== undefined || docs.query !== undefined || names.length > 0 || docs.headers !== undefined;
+  return {
+    ...(docs.body !== undefined || names.includes("thread_id")
+      ? { 400: "The body is not JSON or over a limit, or the thread id is not valid" }
+      : {}),
+    ...(isGuarded
+      ? { 401: "A key or a credential is missing or not valid", 403: "The caller may not do this" }
+      : {}),
+    ...(docs.body === undefined ? {} : { 413: "A message is over its limit" }),
+    415: "The body is compressed",
+    ...(isChecked ? { 422: "A field is not what was expected" } : {}),
+    ...(isRateLimited ? { 429: "Too many requests; see Retry-After" } : {}),
+    500: "The server failed",
+    503: "The database cannot be reached",
+  };
+}
+
+/** The headers that errors of a status may have. */
+const ERROR_HEADERS: Readonly<Record<string, readonly AnswerHeader[]>> = {
+  401: ["WWW-Authenticate"],
+  429: ["RateLimit", "RateLimit-Policy", "Retry-After"],
+  503: ["Retry-After"],
+};
+
+interface AnswerOf {
+  readonly status: string;
+  readonly operationId: string;
+  readonly error: Schema;
+}
+
+function answerOf(
+  { status, operationId, error }: AnswerOf,
+  docs: string | AnswerDocs,
+  schemas: Schemas,
+): Schema {
+  if (typeof docs === "string") {
+    const headers = ERROR_HEADERS[status];
+    return {
+      description: docs,
+      content: { "application/json": { schema: error } },
+      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+    };
+  }
+  const { description, contentType = "application/json", schema, others, headers, isPageToo } = docs;
+  const types = Object.entries({ ...(schema === undefined ? {} : { [contentType]: schema }), ...others });
+  const content = types.map(([type, one], index): [string, Schema] => {
+    const name = `${operationId}_${status}${index === 0 ? "" : `_${index + 1}`}`;
+    return [type, { schema: schemas.add(name, one, "output") }];
+  });
+  if (isPageToo === true) {
+    if (schema === undefined) content.push(["application/json", { schema: error }]);
+    content.push(["text/html", { schema: { type: "string" } }]);
+  }
+  return {
+    description,
+    ...(content.length === 0 ? {} : { content: Object.fromEntries(content) }),
+    ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+  };
+}
+
+function headersOf(names: readonly AnswerHeader[]): Schema {
+  return Object.fromEntries(names.map((name) => [name, ANSWER_HEADERS[name]]));
 }
 
 /** The document's schemas by name; users' own ids play no part, as two graphs may use the same. */

@@ -36,7 +36,7 @@ export function platformRoutes(deps: PlatformDeps): readonly Route[] {
     ...threadStorageRoutes(deps),
     ...threadStreamRoutes(deps),
     ...resumeLinkRoutes(deps),
-    ...cronRoutes(deps, authLevel), // before the runs, whose ids they would be taken for
+    ...cronRoutes(deps, authLevel),
     ...runRoutes(deps, authLevel),
     ...protocolRoutes(deps, authLevel),
     ...storeRoutes(deps),

@@ -81,6 +81,13 @@ export const ForkParams = z.strictObject({
   config: Config.nullish(),
 });
 
+const Refusal = z.object({
+  type: z.literal("error"),
+  id: z.int().nullable(),
+  error: z.string().meta({ description: "A word for programs." }),
+  message: z.string().meta({ description: "For a person." }),
+});
+
 export const CommandAnswer = z.union([
   z.object({
     type: z.literal("success"),
@@ -93,10 +100,11 @@ export const CommandAnswer = z.union([
         .meta({ description: "The thread's newest event before the command was carried out." }),
     }),
   }),
-  z.object({
-    type: z.literal("error"),
-    id: z.int().nullable(),
-    error: z.string().meta({ description: "A word for programs." }),
-    message: z.string().meta({ description: "For a person." }),
-  }),
+  Refusal,
+]);
+
+/** To what is no command, or has no thread. */
+export const NoCommand = z.union([
+  Refusal.extend({ detail: z.string() }),
+  z.object({ error: z.string(), detail: z.string() }),
 ]);

@@ -1,14 +1,14 @@
 /** The event streaming protocol, version 2, over HTTP and Server-Sent Events: its two routes, and the one that is not to be had. */
 
-import { z } from "zod";
 import { replayStart } from "../core/commands.ts";
 import type { Permission, Scope } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
 import { parse, readObject } from "./body.ts";
+import { eventsDocs } from "./event-docs.ts";
 import { COMMAND_PERMISSIONS, runCommand, scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
-import { CommandAnswer, CommandBody, EventStreamBody } from "./protocol-schemas.ts";
+import { CommandAnswer, CommandBody, EventStreamBody, NoCommand } from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
@@ -152,7 +152,7 @@ const commandsDocs: Omit<RouteDocs, "tag"> = {
   body: CommandBody,
   responses: {
     200: { description: "What the command came to, or why it was refused", schema: CommandAnswer },
-    400: { description: "No command of the protocol", schema: CommandAnswer },
+    400: { description: "No command of the protocol, or no thread id", schema: NoCommand },
     404: { description: "There is no such assistant", schema: CommandAnswer },
     ...ERRORS,
   },
@@ -162,7 +162,7 @@ const streamDocs: Omit<RouteDocs, "tag"> = {
   summary: "Follow a thread's runs as events of the protocol; the thread need not exist yet",
   body: EventStreamBody,
   responses: {
-    200: { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() },
+    200: eventsDocs("Server-Sent Events"),
     400: "The body is not JSON or over a limit, or the thread id is not valid",
     ...ERRORS,
   },

@@ -1,6 +1,7 @@
 /** Reads a request's query within a schema. */
 
 import { z } from "zod";
+import { AppError } from "../errors.ts";
 import { parse } from "./body.ts";
 
 export const QueryBoolean = z.enum(["true", "false"]).transform((text) => text === "true");
@@ -10,7 +11,7 @@ export async function readQuery<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const { searchParams } = new URL(request.url);
+  const searchParams = searchOf(request);
   const fields = [...new Set(searchParams.keys())].flatMap((name) => {
     const values = searchParams.getAll(name);
     return name === "code" ? [] : [[name, values.length === 1 ? values[0] : values] as const];
@@ -26,7 +27,7 @@ export function queryOf(
   request: Request,
   mayBeEmpty: readonly string[] = [],
 ): Readonly<Record<string, unknown>> {
-  const { searchParams } = new URL(request.url);
+  const searchParams = searchOf(request);
   const given = [...searchParams].filter(
     ([name, value]) => name !== "code" && (value !== "" || mayBeEmpty.includes(name)),
   );
@@ -39,6 +40,15 @@ export function queryOf(
       return [name, first.startsWith("[") ? parsedList(first) : first];
     }),
   );
+}
+
+/** @throws AppError `invalid_request` for text that Postgres cannot store */
+function searchOf(request: Request): URLSearchParams {
+  const { searchParams } = new URL(request.url);
+  for (const [name, value] of searchParams)
+    if (`${name}${value}`.includes("\u0000"))
+      throw new AppError("invalid_request", `query.${name}: has a NUL character`);
+  return searchParams;
 }
 
 function parsedList(text: string): unknown {

@@ -18,6 +18,7 @@ import {
   type CustomRoutes,
   type Guard,
 } from "./custom.ts";
+import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
 import { limitFailures, takeRequest } from "./rate-limits.ts";
 import { checkDeclared, watchCaller } from "./permission.ts";
 import { changeable, errorResponse } from "./respond.ts";
@@ -42,10 +43,16 @@ export interface RouteDocs {
   readonly operationId: string;
   readonly summary: string;
   readonly tag: string;
+  /** The parameters of the query. Those of the path are known by their names. */
+  readonly query?: z.ZodObject;
+  /** The headers that it reads. */
+  readonly headers?: readonly RequestHeader[];
   readonly body?: z.ZodType;
+  /** Whether all can be said without the body. */
+  readonly isBodyOptional?: boolean;
   /** What the body may be as well: the fields of a form. */
   readonly form?: z.ZodType;
-  /** By status; a string is the description of an answer whose schema is the error's. */
+  /** By status; a string is the description of an answer whose schema is the error's. What any route may answer is added. */
   readonly responses: Readonly<Record<number, string | AnswerDocs>>;
 }
 
@@ -54,8 +61,11 @@ export interface AnswerDocs {
   readonly contentType?: string;
   /** Absent for an answer without a body. */
   readonly schema?: z.ZodType;
+  /** The schemas of the same answer in other content types. */
+  readonly others?: Readonly<Record<string, z.ZodType>>;
   /** Whether browsers get it as a page; without a schema, others get the error's. */
   readonly isPageToo?: boolean;
+  readonly headers?: readonly AnswerHeader[];
 }
 
 export interface Route {
@@ -120,16 +130,18 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
     const others = guardOf(options, ofOthers(options.custom));
     addCustomRoutes(hono, options.custom, { of: (handler) => guards.get(handler), others });
   }
-  for (const route of routes) {
-    checkDeclared(route);
-    const guard = guardOf(options, route);
-    const handler = async (context: Context<Env>): Promise<Response> =>
-      serve({ ...options, guard }, route, context);
-    guards.set(handler, guard);
-    hono.on(route.method, honoPath(route.path), handler);
-  }
-  for (const path of new Set(routes.map((route) => route.path)))
+  // In this order `/runs/crons` comes before `/runs/{run_id}`, which would take it.
+  for (const path of [...new Set(routes.map((route) => route.path))].toSorted()) {
+    for (const route of routes.filter((route) => route.path === path)) {
+      checkDeclared(route);
+      const guard = guardOf(options, route);
+      const handler = async (context: Context<Env>): Promise<Response> =>
+        serve({ ...options, guard }, route, context);
+      guards.set(handler, guard);
+      hono.on(route.method, honoPath(path), handler);
+    }
     hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
+  }
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return hono;
 }
@@ -188,13 +200,21 @@ async function serve(
   const { pathname } = new URL(request.url);
   const path = prefix === "" ? pathname : pathname.slice(prefix.length + 1);
   const { hold, until } = heldAnswer(streamLimit, own);
-  const params = context.req.param();
+  const params = storable(context.req.param());
   const watched = watchCaller(caller, route);
   const call = { request, path, params, invocation, caller: watched.caller, identity: own, hold };
   const response = await until(async () => route.handle(call));
   if (response.ok) watched.checkAsked();
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
+}
+
+/** A thread's id has rules of its own. @throws AppError `invalid_request` for text that Postgres cannot store */
+function storable(params: Call["params"]): Call["params"] {
+  for (const [name, value] of Object.entries(params))
+    if (name !== "thread_id" && value.includes("\u0000"))
+      throw new AppError("invalid_request", `${name}: has a NUL character`);
+  return params;
 }
 
 function refuseMethod(

@@ -106,7 +106,10 @@ export const RunAnswer = z.object({
   multitask_strategy: z.enum(["reject", "enqueue", "interrupt", "rollback"]),
 });
 
-const Flag = z.stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] }).optional();
+const Flag = z
+  .stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] })
+  .meta({ enum: ["", "0", "1", "false", "true"] })
+  .optional();
 /** Repeated, or as newer and older SDKs send it: JSON. */
 const List = <Item extends z.ZodType<string>>(item: Item) =>
   z.union([item.transform((one) => [one]), z.array(item)]).optional();

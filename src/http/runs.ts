@@ -20,7 +20,7 @@ import { shownKwargs } from "../core/run-kwargs.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
-import { parse, readJson } from "./body.ts";
+import { parse, readObject } from "./body.ts";
 import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route, RouteDocs } from "./router.ts";
@@ -32,6 +32,17 @@ import {
   type RunsDeps,
 } from "./runs-create.ts";
 import { awaitEnd, awaitRun, streamRun } from "./runs-response.ts";
+import {
+  batchDocs,
+  cancelDocs,
+  cancelManyDocs,
+  createDocs,
+  deleteDocs,
+  getDocs,
+  joinDocs,
+  listDocs,
+  streamDocs,
+} from "./runs-docs.ts";
 import * as schemas from "./runs-schemas.ts";
 
 const THREAD = "/threads/{thread_id}/runs";
@@ -74,24 +85,14 @@ export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[
     route(CREATE, ["POST", "/runs/batch"], batchDocs, createBatch(deps)),
     route(UPDATE, ["POST", "/runs/cancel"], cancelManyDocs, stopMany(deps)),
     route("threads:search", ["GET", THREAD], listDocs, list(deps)),
-    route(READ, ["GET", RUN], runDocs("get", "Get a run", RunDocs), async (call) =>
+    route(READ, ["GET", RUN], getDocs, async (call) =>
       json(shown((await find(deps, call, { to: "read" })).run)),
     ),
-    route(
-      "threads:delete",
-      ["DELETE", RUN],
-      runDocs("delete", "Delete a run that is over", NOTHING),
-      remove(deps),
-    ),
-    route(UPDATE, ["POST", `${RUN}/cancel`], runDocs("cancel", "Stop a run", NOTHING), cancel(deps)),
-    route(READ, ["GET", `${RUN}/join`], runDocs("join", "Wait for a run", ValuesDocs), join(deps)),
-    route(READ, ["GET", `${RUN}/stream`], runDocs("stream_join", "Stream a run", STREAM), joinStream(deps)),
-    route(
-      READ,
-      ["GET", "/runs/{run_id}/stream"],
-      runDocs("stream_join_stateless", "Stream a run", STREAM),
-      joinStream(deps),
-    ),
+    route("threads:delete", ["DELETE", RUN], deleteDocs, remove(deps)),
+    route(UPDATE, ["POST", `${RUN}/cancel`], cancelDocs, cancel(deps)),
+    route(READ, ["GET", `${RUN}/join`], joinDocs, join(deps)),
+    route(READ, ["GET", `${RUN}/stream`], streamDocs("stream_join"), joinStream(deps)),
+    route(READ, ["GET", "/runs/{run_id}/stream"], streamDocs("stream_join_stateless"), joinStream(deps)),
   ];
 }
 
@@ -131,7 +132,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
 function stopMany(deps: RunsDeps): Route["handle"] {
   return async ({ request, caller }) => {
     const { action } = await parse(schemas.CancelManyQuery, queryOf(request));
-    const sent = await parse(schemas.CancelMany, await readJson(request, deps.limits));
+    const sent = await parse(schemas.CancelMany, await readObject(request, deps.limits));
     const { thread_id, run_ids, status } = sent;
     await cancelMany(
       deps,
@@ -269,61 +270,3 @@ function shown(run: RunRecord): ShownRun {
 function pick(run: ShownRun, fields: readonly string[]): object {
   return Object.fromEntries(fields.map((field) => [field, run[field]]));
 }
-
-const ERRORS = {
-  401: "A function key is missing, or the caller has not signed in",
-  403: "The function key does not open this endpoint, or the caller may not do it",
-  404: "There is no such thread, run or assistant",
-  422: "A field is not what was expected",
-  429: "Too many requests; see Retry-After",
-  500: "The server failed",
-  503: "The database cannot be reached",
-} as const;
-const RunDocs = { description: "The run", schema: schemas.RunAnswer };
-const ValuesDocs = { description: "The final values, or `__error__`", schema: z.unknown() };
-const NOTHING = "Done";
-const STREAM = { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() };
-
-function createDocs(path: string, verb: "" | "wait" | "stream", summary: string): Omit<RouteDocs, "tag"> {
-  const isStateless = path === "/runs";
-  const answers = { "": RunDocs, wait: ValuesDocs, stream: STREAM };
-  return {
-    operationId: `${isStateless ? "runs_stateless" : "runs"}_create${verb === "" ? "" : `_${verb}`}`,
-    summary: isStateless ? `${summary}, on a temporary thread` : summary,
-    body: isStateless ? schemas.StatelessRunCreate : schemas.RunCreate,
-    responses: {
-      200: answers[verb],
-      ...ERRORS,
-      400: "The body is not JSON or over a limit",
-      409: "The thread is busy",
-    },
-  };
-}
-
-function runDocs(
-  verb: string,
-  summary: string,
-  answer: RouteDocs["responses"][number],
-): Omit<RouteDocs, "tag"> {
-  const status = answer === NOTHING ? 204 : 200;
-  const described = answer === NOTHING ? { description: NOTHING, schema: z.unknown() } : answer;
-  return { operationId: `runs_${verb}`, summary, responses: { [status]: described, ...ERRORS } };
-}
-
-const batchDocs = {
-  operationId: "runs_batch",
-  summary: "Run many in the background, each on a temporary thread",
-  body: schemas.RunBatch,
-  responses: { 200: { description: "The runs", schema: z.array(schemas.RunAnswer) }, ...ERRORS },
-};
-const cancelManyDocs = {
-  operationId: "runs_cancel_many",
-  summary: "Stop runs",
-  body: schemas.CancelMany,
-  responses: { 204: { description: "They are asked to stop", schema: z.unknown() }, ...ERRORS },
-};
-const listDocs = {
-  operationId: "runs_list",
-  summary: "List the runs of a thread, the newest first",
-  responses: { 200: { description: "The runs", schema: z.array(schemas.RunAnswer) }, ...ERRORS },
-};

@@ -70,6 +70,7 @@ interface StoreDocs {
   readonly permission: AuthEvent;
   readonly operationId: string;
   readonly summary: string;
+  readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly status?: number;
   readonly answer: AnswerDocs;
@@ -87,6 +88,7 @@ const getDocs: StoreDocs = {
   permission: "store:get",
   operationId: "get_store_item",
   summary: "Get an item; its namespace and key are in the query",
+  query: ItemQuery,
   answer: { description: "The item, or null", schema: ItemAnswer },
 };
 const deleteDocs: StoreDocs = {

@@ -109,7 +109,10 @@ function docsRoutes({ authLevel, publicDocs, openApi, title }: SystemDeps): read
         operationId: "docs_file",
         summary: "A file of the page",
         tag: "system",
-        responses: { 200: text("A script or style sheet", "text/javascript"), 404: "There is no such file" },
+        responses: {
+          200: { ...text("A script or style sheet", "text/javascript"), others: { "text/css": z.string() } },
+          404: "There is no such file",
+        },
       },
       handle: async ({ request, params }) => {
         const { docsAsset } = await import("./docs.ts");

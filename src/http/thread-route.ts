@@ -6,18 +6,19 @@ import type { AuthLevel } from "../core/model.ts";
 import type { ThreadStateDeps } from "../core/thread-states.ts";
 import { checkThreadId } from "../core/threads.ts";
 import type { BodyLimits } from "./body.ts";
-import type { AnswerDocs, Call, Route } from "./router.ts";
+import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
 
 export interface ThreadRouteDeps extends ThreadStateDeps {
   readonly limits: BodyLimits;
   readonly authLevel: AuthLevel;
 }
 
-export interface ThreadRoute {
+export interface ThreadRoute extends Pick<RouteDocs, "query" | "headers" | "body" | "isBodyOptional"> {
   readonly permission: Permission;
-  readonly body?: z.ZodType;
   readonly answer: AnswerDocs;
   readonly status?: number;
+  /** Answers besides, by their status. */
+  readonly others?: RouteDocs["responses"];
   readonly handle: Route["handle"];
 }
 
@@ -41,7 +42,7 @@ const ERRORS = {
 } as const;
 
 export function threadRoute({ authLevel }: ThreadRouteDeps): MakeRoute {
-  return (endpoint, summary, { permission, body, answer, status = 200, handle }) => {
+  return (endpoint, summary, { permission, answer, status = 200, handle, others, ...told }) => {
     const [method, path] = splitEndpoint(endpoint);
     const operationId = `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`;
     return {
@@ -56,8 +57,8 @@ export function threadRoute({ authLevel }: ThreadRouteDeps): MakeRoute {
         operationId,
         summary,
         tag: "threads",
-        ...(body === undefined ? {} : { body }),
-        responses: { [status]: answer, ...ERRORS },
+        ...told,
+        responses: { [status]: answer, ...others, ...ERRORS },
       },
     };
   };

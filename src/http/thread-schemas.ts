@@ -35,10 +35,13 @@ const Ttl = z
       "The minutes until the thread is deleted, or (`keep_latest`) all that led to its newest state.",
   });
 
-const ThreadId = z.unknown().optional().meta({
-  type: "string",
-  description: "1 to 256 printable ASCII characters; made up if absent.",
-});
+const ThreadId = z
+  .unknown()
+  .optional()
+  .meta({
+    type: ["string", "null"],
+    description: "1 to 256 printable ASCII characters; made up if absent.",
+  });
 
 /** Not `resume`: an edit answers no interrupt. */
 const StateCommand = z
@@ -202,7 +205,7 @@ export const HistoryBody = z.strictObject({
 
 export const HistoryParams = z.strictObject({
   select: StateQuery.shape.select,
-  limit: z.coerce.number().pipe(z.int().min(1).max(1000)).default(10),
+  limit: z.coerce.number().int().min(1).max(1000).default(10),
   before: CheckpointId.optional(),
 });
 

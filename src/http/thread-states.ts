@@ -30,14 +30,21 @@ import {
 import { threadId, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
 
 const PATH = "/threads/{thread_id}";
-const aState: AnswerDocs = { description: "The state", schema: StateAnswer };
-const states: AnswerDocs = { description: "The states, newest first", schema: z.array(StateAnswer) };
+const aState: AnswerDocs = {
+  description: "The state, with the fields asked for",
+  schema: StateAnswer.partial(),
+};
+const states: AnswerDocs = {
+  description: "The states, newest first",
+  schema: z.array(StateAnswer.partial()),
+};
 
 export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
   return [
     route(`GET ${PATH}/state`, "Get a thread's newest state", {
       permission: "threads:read",
-      answer: aState,
+      query: StateQuery,
+      answer: { ...aState, headers: ["ETag"] },
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
         const state = await getState(deps, call.caller, { threadId: threadId(call), at: {} }, options);
@@ -47,6 +54,7 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
     route(`POST ${PATH}/state`, "Edit a thread's state", {
       permission: "threads:update",
       body: StateUpdate,
+      headers: ["If-Match"],
       answer: { description: "The checkpoint that was made", schema: StateUpdateAnswer },
       handle: edit(deps),
     }),
@@ -72,6 +80,7 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
     }),
     route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
       permission: "threads:read",
+      query: StateQuery,
       answer: aState,
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
@@ -88,6 +97,7 @@ function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[
   return [
     route(`GET ${PATH}/history`, "Look back at a thread's states", {
       permission: "threads:read",
+      query: HistoryParams,
       answer: states,
       handle: async (call) => {
         const { limit, before, select } = await readQuery(call.request, HistoryParams);

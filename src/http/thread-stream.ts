@@ -14,6 +14,7 @@ import {
 import { reachThread } from "../core/threads.ts";
 import { parse } from "./body.ts";
 import { cutSignal } from "./cut.ts";
+import { eventsDocs } from "./event-docs.ts";
 import { scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
 import { queryOf } from "./query.ts";
 import type { Call, Route } from "./router.ts";
@@ -42,7 +43,12 @@ export function threadStreamRoutes(deps: ThreadStreamRouteDeps): readonly Route[
   return [
     route("GET /threads/{thread_id}/stream", "Follow all runs of a thread, those that start later too", {
       permission: "threads:read",
-      answer: { description: "Server-Sent Events", contentType: "text/event-stream", schema: z.string() },
+      query: Query,
+      headers: ["Last-Event-ID"],
+      answer: {
+        ...eventsDocs("Server-Sent Events"),
+        headers: ["Location"],
+      },
       handle: async (call) => joinStream(deps, call),
     }),
   ];

@@ -37,6 +37,7 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
     route("POST /threads", "Create a thread", {
       permission: "threads:create",
       body: ThreadCreate,
+      headers: ["Idempotency-Key"],
       answer: aThread,
       handle: create(deps),
     }),
@@ -53,11 +54,7 @@ function manyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     route("POST /threads/search", "Search threads", {
       permission: "threads:search",
       body: ThreadSearch,
-      answer: {
-        description:
-          "A page of threads, with the fields asked for; X-Pagination-Next tells where the next one starts, and -Total how many there are, as far as a thousand beyond this page.",
-        schema: z.array(ThreadAnswer.partial()),
-      },
+      answer: aPage,
       handle: search(deps),
     }),
     route("POST /threads/count", "Count threads", {
@@ -85,6 +82,7 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
   return [
     route("GET /threads/{thread_id}", "Get a thread", {
       permission: "threads:read",
+      query: ThreadQuery,
       answer: aThread,
       handle: async (call) => {
         const { include } = await readQuery(call.request, ThreadQuery);
@@ -95,6 +93,8 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     route("PATCH /threads/{thread_id}", "Add to a thread's metadata", {
       permission: "threads:update",
       body: ThreadPatch,
+      headers: ["Prefer"],
+      others: { 204: { description: "Added; the client prefers to hear no more" } },
       answer: aThread,
       handle: update(deps),
     }),
@@ -114,6 +114,13 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     }),
   ];
 }
+
+const aPage: AnswerDocs = {
+  description:
+    "A page of threads, with the fields asked for; X-Pagination-Next tells where the next one starts, and -Total how many there are, as far as a thousand beyond this page.",
+  headers: ["X-Pagination-Total", "X-Pagination-Next"],
+  schema: z.array(ThreadAnswer.partial()),
+};
 
 function create(deps: ThreadRouteDeps): Route["handle"] {
   return async (call) => {

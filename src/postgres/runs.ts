@@ -12,7 +12,7 @@ import type { SealingDb } from "./encryption.ts";
 import { makeOnce, remember } from "./idempotency.ts";
 import { openRecord, sealKwargs } from "./sealed.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
-import { lifetime } from "./thread-lifetime.ts";
+import { lifetime, loggedSeq } from "./thread-lifetime.ts";
 
 export function runStore(db: SealingDb): RunStore {
   return {
@@ -86,9 +86,9 @@ function enterThread(
   return sql`
     insert into langgraph.threads as t
       (thread_id, owner, status, metadata, active_runs, is_temporary, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at)
+        ttl_minutes, ttl_strategy, expires_at, last_seq)
     select ${thread_id}, ${owner}, 'busy', ${metadata}::jsonb, 1, ${is_temporary}::boolean,
-      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}
+      ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz, ${lifetime(ttl, now)}, ${loggedSeq(thread_id)}
     where ${hasItsVersion(run)} and ${hasRoom(run)} and ${hasNoStrangeState(scope, thread_id)}
     on conflict (thread_id) do update ${update} ${outcome}`;
 }

@@ -25,7 +25,7 @@ import type { Database } from "./pool.ts";
 import { openThread, placeOf, sealEvents } from "./sealed.ts";
 import { findSealed } from "./sealed-threads.ts";
 import { rows, type Db } from "./sql.ts";
-import { expiry, lifetime } from "./thread-lifetime.ts";
+import { expiry, lifetime, loggedSeq } from "./thread-lifetime.ts";
 import { expireIdle, pruneIdle, remove } from "./thread-removal.ts";
 import { transaction } from "./transaction.ts";
 
@@ -141,9 +141,9 @@ async function insert(
     sql`
     with thread as (
       insert into langgraph.threads (thread_id, status, metadata, created_at, updated_at, state_updated_at,
-        ttl_minutes, ttl_strategy, expires_at, owner)
+        ttl_minutes, ttl_strategy, expires_at, owner, last_seq)
       select ${thread_id}, 'idle', ${JSON.stringify(metadata)}::jsonb, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
-        ${lifetime(ttl, now)}, ${owner}::text
+        ${lifetime(ttl, now)}, ${owner}::text, ${loggedSeq(thread_id)}
       where ${isFree(thread_id, scope)}
       on conflict (thread_id) do nothing returning ${columns}
     ) ${remember(idempotency, now, { part: sql`thread`, thread_id, run_id: null })}
@@ -189,7 +189,7 @@ function extracted(extract: Readonly<Record<string, ThreadPath>>): Sql {
   const pairs = Object.entries(extract).map(
     ([alias, { field, path }]) => sql`${alias}::text, ${COLUMNS[field]} #> ${path}::text[]`,
   );
-  return sql`jsonb_build_object(${join(pairs)}) as extracted`;
+  return sql`jsonb_build_object(${pairs.length === 0 ? empty : join(pairs)}) as extracted`;
 }
 
 function matches({ metadata, values, status, ids }: ThreadFilter, scope: Scope): Sql {

@@ -1,4 +1,5 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { createParser } from "eventsource-parser";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { asking, counter, shout } from "../support/graphs.ts";
@@ -52,6 +53,12 @@ async function readDocument(server: TestServer) {
 
 type OpenApi = Awaited<ReturnType<typeof readDocument>>;
 
+function eventsIn(text: string): readonly object[] {
+  const events: object[] = [];
+  createParser({ onEvent: ({ event, data }) => void events.push({ event, data }) }).feed(text);
+  return events;
+}
+
 /** The answer is one that the document promises. */
 function expectConforming(
   document: OpenApi,
@@ -61,7 +68,10 @@ function expectConforming(
   const content = document.paths[path]?.[method]?.responses[String(answer.status)]?.content;
   const schema = content?.[answer.headers.get("content-type")?.split(";")[0] ?? ""]?.schema;
   expect(schema, `${method} ${path} ${answer.status}`).toBeDefined();
-  const result = z.fromJSONSchema(Object(schema)).safeParse(answer.body ?? answer.text);
+  const isStream = answer.headers.get("content-type") === "text/event-stream";
+  const parser = z.fromJSONSchema(Object(schema));
+  const shape = isStream ? z.array(parser).min(1) : parser; // of a stream, each event is described
+  const result = shape.safeParse(isStream ? eventsIn(answer.text) : (answer.body ?? answer.text));
   expect([method, path, answer.status, result.error?.issues]).toEqual([
     method,
     path,

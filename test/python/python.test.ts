@@ -1,9 +1,6 @@
 /** The official Python client, of PyPI, against ours: its tests are beside this file, for pytest. */
 
 import { execFile } from "node:child_process";
-import { access, readFile, writeFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -11,6 +8,7 @@ import { promisify } from "node:util";
 import { Annotation, START, StateGraph } from "@langchain/langgraph";
 import { expect, test } from "vitest";
 import { abortable, asking, counter, failing, reporting, shout, typed } from "../support/graphs.ts";
+import { installPackages } from "../support/python.ts";
 import { startServer } from "../support/server.ts";
 import { nested, talking } from "../support/streaming-graphs.ts";
 
@@ -35,7 +33,7 @@ const graphs = Object.entries({
 }).map(([name, graph]) => ({ name, graph }));
 
 test("the official Python client does all that it can", { timeout: 600_000 }, async () => {
-  const python = await installPackages();
+  const python = join(await installPackages(join(here, "requirements.txt")), "python");
   await using server = await startServer({ graphs, webhooks: { allowPrivateAddresses: true } });
   await using guarded = await startServer({
     graphs: [{ name: "guarded", graph: shout, authLevel: "admin" }],
@@ -55,24 +53,4 @@ async function pytest(python: string, servers: NodeJS.ProcessEnv): Promise<{ rea
     const output = error instanceof Error && "stdout" in error ? String(error.stdout) : "";
     throw new Error(`pytest failed:\n${output}`, { cause: error });
   }
-}
-
-/** Into the system's folder for temporary files, so that the next run finds them again. @returns the interpreter */
-async function installPackages(): Promise<string> {
-  const requirements = join(here, "requirements.txt");
-  const version = createHash("sha256")
-    .update(await readFile(requirements))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = join(tmpdir(), `langgraph-functions-python-${version}`);
-  const python = join(folder, "venv/bin/python");
-  const isThere = await access(join(folder, "complete")).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return python;
-  await run("python3", ["-m", "venv", "--clear", join(folder, "venv")]);
-  await run(python, ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
-  await writeFile(join(folder, "complete"), "");
-  return python;
 }

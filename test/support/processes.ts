@@ -22,11 +22,15 @@ export interface WorkerProgram extends AsyncDisposable {
  * With `lossy`, the program's run queue loses one message in five, and delivers each of the others twice. With `former`,
  * it is of the release before the newest migration.
  */
-export async function buildWorker({ lossy = false, former = false } = {}): Promise<WorkerProgram> {
+export async function buildWorker({
+  lossy = false,
+  former = false,
+  source = here("worker.ts"),
+} = {}): Promise<WorkerProgram> {
   const folder = await mkdtemp(join(tmpdir(), "langgraph-functions-worker-"));
   const entry = join(folder, "worker.mjs");
   await build({
-    entryPoints: [here("worker.ts")],
+    entryPoints: [source],
     outfile: entry,
     bundle: true,
     platform: "node",

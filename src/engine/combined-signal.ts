@@ -1,0 +1,21 @@
+/** A signal that aborts with the first of others. */
+export interface CombinedSignal extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * As `AbortSignal.any`, for a graph: LangGraph leaves its listeners behind, and Node keeps whatever `any` has made, and
+ * all that it leads to, for as long as it has a listener. Disposing of it lets go of the others.
+ */
+export function combineSignals(signals: readonly AbortSignal[]): CombinedSignal {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signals.find(({ aborted }) => aborted)?.reason);
+  if (signals.some(({ aborted }) => aborted)) abort();
+  for (const signal of signals) signal.addEventListener("abort", abort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of signals) signal.removeEventListener("abort", abort);
+    },
+  };
+}
