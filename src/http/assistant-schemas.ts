@@ -89,8 +89,14 @@ export const LatestQuery = z.strictObject({
 
 export const DeleteQuery = z.strictObject({ delete_threads: QueryBoolean.default(false) });
 
+const Levels = z
+  .string()
+  .regex(/^\d{1,4}$/, "must be true, false or a number of levels")
+  .transform(Number)
+  .pipe(z.int().max(1000));
+
 export const GraphQuery = z.strictObject({
-  xray: z.union([QueryBoolean, z.coerce.number().int().min(0).max(1000)]).default(false),
+  xray: z.union([QueryBoolean, Levels]).default(false),
 });
 
 export const SubgraphsQuery = z.strictObject({ recurse: QueryBoolean.default(false) });
