@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Policy } from "../../src/core/auth.ts";
 import { AppError } from "../../src/errors.ts";
 import { gated, repeating } from "../support/graphs.ts";
-import { startApp, type CalledApp, type Person } from "../support/people.ts";
+import { appWithUsers, type AppWithUsers, type Person } from "../support/users.ts";
 
 const graphs = [{ name: "repeating", graph: repeating }];
 
@@ -44,7 +44,7 @@ const told = (frames: readonly Frame[]): readonly string[] =>
   frames.flatMap(({ event, data }) => (event === "custom" ? [data] : []));
 
 test("another user's thread cannot be followed", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await repeat(app.as("ada"), 1);
   const adas = await app.as("bob").ask("GET", "/threads/t/stream");
   const none = await app.as("bob").ask("GET", "/threads/none/stream");
@@ -55,9 +55,9 @@ test("another user's thread cannot be followed", async () => {
 test.each(["here", "elsewhere"])(
   "who follows a thread that is deleted and made anew by others sees nothing of theirs: %s",
   async (place) => {
-    await using app = await startApp({ graphs });
-    await using other = await startApp({ graphs, database: app.database });
-    const readers: CalledApp = place === "here" ? app : other;
+    await using app = await appWithUsers({ graphs });
+    await using other = await appWithUsers({ graphs, database: app.database });
+    const readers: AppWithUsers = place === "here" ? app : other;
     const [ada, bob] = [app.as("ada"), app.as("bob")];
     await repeat(ada, 2);
     const frames = follow(readers.as("ada"));
@@ -76,7 +76,7 @@ test.each(["here", "elsewhere"])(
 test("a stale execution of a deleted thread is not told to who has made it anew", async () => {
   const gate = gated();
   const all = [...graphs, { name: "gated", graph: gate.graph }];
-  await using app = await startApp({ graphs: all });
+  await using app = await appWithUsers({ graphs: all });
   const [ada, bob] = [app.as("ada"), app.as("bob")];
   const run = { assistant_id: "gated", input: { text: "adas" }, if_not_exists: "create" };
   await ada.ask("POST", "/threads/t/runs", run);
@@ -99,7 +99,7 @@ test("a thread is followed by who may read it", async () => {
     if (identity === "bob" && event === "threads:read") throw new AppError("forbidden", "Not this one");
     return null;
   };
-  await using app = await startApp({ graphs, policy: { decide } });
+  await using app = await appWithUsers({ graphs, policy: { decide } });
   await repeat(app.as("ada"), 1);
   expect((await app.as("bob").ask("GET", "/threads/t/stream")).status).toBe(403);
   const frames = follow(app.as("ada"));
