@@ -34,7 +34,7 @@ async function linkOf(person: Person): Promise<string> {
 }
 
 async function toldAfter(app: AppWithUsers, path: string): Promise<unknown> {
-  const nobody = app.system;
+  const nobody = app.as(undefined);
   expect((await nobody.ask("GET", path)).status).toBe(200);
   expect((await nobody.ask("POST", path, { response: "yes" })).status).toBe(202);
   const told = async () => {
@@ -59,7 +59,7 @@ test("a link to another user's thread is refused as one to a thread that there i
 test("where people sign in, a link is made by one of them, and answered by whoever has it", async () => {
   await using app = await appWithUsers({ graphs, policy: {} });
   await waitOnAdas(app);
-  expect((await make(app.system)).status).toBe(401);
+  expect((await make(app.as(undefined))).status).toBe(401);
   const told = await toldAfter(app, await linkOf(app.as("ada")));
   expect(told).toEqual({ answer: "yes", user: "ada", team: "blue", tone: "kind" });
 });

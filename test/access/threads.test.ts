@@ -185,7 +185,7 @@ test("with an assistant, those of its threads are deleted that the caller may de
     sort_by: "thread_id",
     select: ["thread_id"],
   });
-  expect(left.body).toEqual([{ thread_id: "undefineds" }, { thread_id: "bobs" }]);
+  expect(left.body).toEqual([{ thread_id: "nobodys" }, { thread_id: "bobs" }]);
 });
 
 test("whom a thread belongs to does not show, and cannot be changed", async () => {
