@@ -1,6 +1,5 @@
 /** One of each kind of what keeps others out; all of it is in test/access, which has a command of its own. */
 
-import { SignJWT } from "jose";
 import { afterEach, expect, test, vi } from "vitest";
 import { apiKeys, jwt } from "langgraph-functions";
 import { openKeyRing } from "../../src/api-keys.ts";
@@ -9,9 +8,9 @@ import { columnsWith, FIRST, SECRET as TOLD, serve } from "../support/encryption
 import { shout } from "../support/graphs.ts";
 import { ask, makeLink, respond, runCount, settled, startAsking } from "../support/resume-links.ts";
 import { startServer } from "../support/server.ts";
+import { TOKEN_SECRET, tokenOf } from "../support/tokens.ts";
 import { appWithUsers } from "../support/users.ts";
 
-const SECRET = "a-secret-of-more-than-thirty-two-bytes";
 const graphs = [{ name: "shout", graph: shout }];
 const body = { input: { text: "a" } };
 afterEach(() => void vi.unstubAllEnvs());
@@ -42,16 +41,13 @@ test("two users do not see each other's threads, runs and items", async () => {
 });
 
 test("a token lets in, and one that another has signed does not", async () => {
-  await using server = await startServer({ auth: jwt({ secret: SECRET }), graphs });
+  await using server = await startServer({ auth: jwt({ secret: TOKEN_SECRET }), graphs });
   const invoke = async (secret: string) => {
-    const token = new SignJWT({ sub: "ada" })
-      .setProtectedHeader({ alg: "HS256" })
-      .setExpirationTime("1 minute");
-    const authorization = `Bearer ${await token.sign(new TextEncoder().encode(secret))}`;
+    const authorization = `Bearer ${await tokenOf("ada", secret)}`;
     return (await server.post("/graphs/shout/invoke", body, { headers: { ...json, authorization } })).status;
   };
-  expect(await invoke(SECRET)).toBe(200);
-  expect(await invoke(SECRET.toUpperCase())).toBe(401);
+  expect(await invoke(TOKEN_SECRET)).toBe(200);
+  expect(await invoke(TOKEN_SECRET.toUpperCase())).toBe(401);
   expect((await server.post("/graphs/shout/invoke", body)).status).toBe(401);
 });
 
@@ -98,7 +94,7 @@ test("with a key for it, the database has nothing to read of what is said", asyn
 });
 
 test("a link answers its interrupt once", async () => {
-  vi.stubEnv("RESUME_LINK_SECRETS", SECRET);
+  vi.stubEnv("RESUME_LINK_SECRETS", TOKEN_SECRET);
   await using server = await startAsking();
   await ask(server);
   const link = await makeLink(server);
