@@ -218,7 +218,7 @@ test("no request breaks the server", async () => {
   await using server = await startServer({ graphs });
   await fc.assert(
     fc.asyncProperty(request.map(onOwnThreads), async (one) => check(server, one)),
-    { numRuns: 400, seed: SEED, interruptAfterTimeLimit: 50_000, markInterruptAsFailure: true },
+    { numRuns: 1_000, seed: SEED, interruptAfterTimeLimit: 50_000, markInterruptAsFailure: true },
   );
   expect(server.errors).toEqual([]);
   expect(await server.database.query("select run_id from langgraph.runs where status = 'running'")).toEqual(
