@@ -6,6 +6,7 @@ const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.met
 /** `npm test` is the quick one, which needs nothing but Node; the others have commands of their own. */
 const suites = {
   quick: ["test/**/*.test.ts"],
+  access: ["test/access/**/*.test.ts"],
   queues: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
   pgvector: ["test/pgvector/**/*.test.ts"],

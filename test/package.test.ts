@@ -38,6 +38,8 @@ test("langgraph-functions exports the app", async () => {
   expect(await namesOf(".")).toMatchInlineSnapshot(`
     [
       "LangGraphApp",
+      "apiKeys",
+      "jwt",
     ]
   `);
 });
@@ -46,6 +48,22 @@ test("langgraph-functions/azure exports the adapter", async () => {
   expect(await namesOf("./azure")).toMatchInlineSnapshot(`
     [
       "serveOnAzure",
+    ]
+  `);
+});
+
+test("langgraph-functions/aws exports the adapter", async () => {
+  expect(await namesOf("./aws")).toMatchInlineSnapshot(`
+    [
+      "serveOnLambda",
+    ]
+  `);
+});
+
+test("langgraph-functions/node exports what mounts the app in a server of the user's own", async () => {
+  expect(await namesOf("./node")).toMatchInlineSnapshot(`
+    [
+      "nodeHandler",
     ]
   `);
 });

@@ -3,7 +3,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Client } from "@langchain/langgraph-sdk";
-import { SignJWT } from "jose";
 import { afterEach, expect, test } from "vitest";
 import { jwt, type GraphOptions } from "langgraph-functions";
 import { embeddedServer } from "../../docs/examples/embedded.ts";
@@ -11,18 +10,14 @@ import { serverWithSidecar } from "../../docs/examples/sidecar.ts";
 import { testDatabase } from "../support/database.ts";
 import { counter, gated, shout } from "../support/graphs.ts";
 import { startServer } from "../support/server.ts";
+import { TOKEN_SECRET, tokenOf } from "../support/tokens.ts";
 
-const SECRET = "a secret of more than thirty-two bytes";
-const key = new TextEncoder().encode(SECRET);
+const key = new TextEncoder().encode(TOKEN_SECRET);
 
 const opened: AsyncDisposable[] = [];
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
-
-async function tokenOf(sub: string): Promise<string> {
-  return new SignJWT({ sub }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1 minute").sign(key);
-}
 
 async function clientAs(sub: string, origin: string): Promise<Client> {
   const defaultHeaders = { authorization: `Bearer ${await tokenOf(sub)}` };
@@ -54,7 +49,7 @@ const SET_UPS: readonly (readonly [name: string, start: SetUp])[] = [
   [
     "sidecar",
     async (graphs) => {
-      const agents = await startServer({ auth: jwt({ secret: SECRET }), graphs });
+      const agents = await startServer({ auth: jwt({ secret: TOKEN_SECRET }), graphs });
       const server = serverWithSidecar(new URL(agents.url).origin);
       server.listen(0, "127.0.0.1");
       await once(server, "listening");

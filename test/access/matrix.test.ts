@@ -3,29 +3,23 @@
  * the OpenAPI document: one that is added there is asked for here.
  */
 
-import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { jwt } from "langgraph-functions";
 import { asking } from "../support/graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { TOKEN_SECRET, tokenOf } from "../support/tokens.ts";
 
-const SECRET = "a secret of more than thirty-two bytes";
 /** In all that ada has, and nowhere else. */
 const MARK = "adas-secret";
 
 let server: TestServer;
 let tokens: Readonly<Record<"ada" | "bob", string>>;
 
-async function tokenOf(sub: string): Promise<string> {
-  const key = new TextEncoder().encode(SECRET);
-  return new SignJWT({ sub }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("10 minutes").sign(key);
-}
-
 async function start(): Promise<TestServer> {
   vi.stubEnv("RESUME_LINK_SECRETS", "a-secret-of-more-than-thirty-two-bytes");
   return startServer({
-    auth: jwt({ secret: SECRET }),
+    auth: jwt({ secret: TOKEN_SECRET }),
     graphs: [{ name: "asking", graph: asking }],
   });
 }

@@ -4,7 +4,7 @@ import { Auth } from "@langchain/langgraph-sdk/auth";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { isJsonObject } from "../../src/core/model.ts";
-import { appWithUsers, textOf, type AppWithUsers, type AppWithUsersOptions } from "../support/callers.ts";
+import { appWithUsers, textOf, type AppWithUsers, type AppWithUsersOptions } from "../support/users.ts";
 import { asking, counter, gated, reporting, shout } from "../support/graphs.ts";
 
 const graphs = [

@@ -140,11 +140,11 @@ test("a run stops when its client goes away", async () => {
 
 test("a call waits for its run, also when another invocation goes on with it", async () => {
   const { graph, attempts } = twoSteps();
-  await using host = await startHost([{ name: "steps", graph }], 10_000);
+  await using host = await startHost([{ name: "steps", graph }], 20_000); // of which a tenth is for the other one
   await using mcp = await connect(host);
   expect((await mcp.call("steps", { text: "a" })).structuredContent).toEqual({ text: "a first second" });
   expect(attempts()).toBe(2);
-}, 30_000);
+}, 60_000);
 
 test("a run that outlives its call is told of, and goes on", async () => {
   const { graph, open } = gated();

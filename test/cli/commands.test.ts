@@ -79,7 +79,8 @@ describe("a langgraph.json that cannot be served is refused, and what is wrong i
     [{ graphs: { agent: "./agent.py:graph" } }, "./agent.py: code in Python cannot be served here"],
     [{ graphs, grahps: 1, http: { crs: {} } }, "grahps is not known"],
     [{ graphs, http: { crs: {} } }, "http.crs is not known"],
-    [{ graphs, auth: { path: "./auth.ts:auth" } }, "auth.path: custom authentication is not supported yet"],
+    [{ graphs, auth: { path: "./auth.py:auth" } }, "./auth.py: code in Python cannot be served here"],
+    [{ graphs, auth: { path: "./auth.ts:auth", cache: { ttl_seconds: 1 } } }, "auth.cache: is not supported"],
     [{ graphs, encryption: { path: "./e.ts:e" } }, "encryption: is not supported"],
     [
       { graphs, http: { middleware_order: "middleware_first" } },

@@ -1,94 +1,106 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+/** One of each kind of what keeps others out; all of it is in test/access, which has a command of its own. */
+
+import { afterEach, expect, test, vi } from "vitest";
+import { apiKeys, jwt } from "langgraph-functions";
+import { openKeyRing } from "../../src/api-keys.ts";
+import { readSettings } from "../../src/settings.ts";
+import { columnsWith, FIRST, SECRET as TOLD, serve } from "../support/encryption.ts";
 import { shout } from "../support/graphs.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { ask, makeLink, respond, runCount, settled, startAsking } from "../support/resume-links.ts";
+import { startServer } from "../support/server.ts";
+import { TOKEN_SECRET, tokenOf } from "../support/tokens.ts";
+import { appWithUsers } from "../support/users.ts";
 
-let server: TestServer;
+const graphs = [{ name: "shout", graph: shout }];
+const body = { input: { text: "a" } };
+afterEach(() => void vi.unstubAllEnvs());
 
-beforeAll(async () => {
-  const graphs = (["anonymous", "function", "admin"] as const).map((authLevel) => ({
-    name: authLevel,
-    graph: shout,
-    authLevel,
-  }));
-  const local = { keys: { function: "function-key", admin: "admin-key" } };
-  server = await startServer({ graphs: [...graphs, { name: "unspecified", graph: shout }], local });
+const json = { "content-type": "application/json" };
+
+test("two users do not see each other's threads, runs and items", async () => {
+  await using app = await appWithUsers({ graphs });
+  const [ada, bob, nobody] = [app.as("ada"), app.as("bob"), app.as(undefined)];
+  const run = { assistant_id: "shout", ...body, if_not_exists: "create" };
+  expect((await ada.ask("POST", "/threads/t/runs/wait", run)).body).toEqual({ text: "a!" });
+  await ada.ask("PUT", "/store/items", { namespace: ["n"], key: "k", value: { of: "ada" } });
+  for (const [path, mine] of [
+    ["/threads/t", { thread_id: "t" }],
+    ["/threads/t/state", { values: { text: "a!" } }],
+    ["/threads/t/runs", [{ status: "success" }]],
+  ] as const) {
+    expect((await ada.ask("GET", path)).body).toMatchObject(mine);
+    expect((await nobody.ask("GET", path)).status).toBe(401);
+  }
+  expect((await bob.ask("GET", "/threads/t")).status).toBe(404);
+  expect((await bob.ask("GET", "/threads/t/state")).status).toBe(404);
+  expect((await bob.ask("GET", "/threads/t/runs")).body).toEqual([]);
+  expect((await bob.ask("POST", "/threads/search", {})).body).toEqual([]);
+  expect((await bob.ask("POST", "/store/items/search", {})).body).toEqual({ items: [] });
+  expect((await bob.ask("DELETE", "/threads/t")).status).toBe(404);
+  expect((await ada.ask("DELETE", "/threads/t")).status).toBe(204);
 });
 
-afterAll(async () => server[Symbol.asyncDispose]());
-
-const input = { input: { text: "a" } };
-const unauthorized = {
-  error: "unauthorized",
-  detail: "A valid function key is required, as the header x-functions-key or the query parameter code",
-};
-const forbidden = { error: "forbidden", detail: "This function key does not open this endpoint" };
-
-/** What each key opens, by the level of the graph. */
-const OPENS = [
-  { key: undefined, anonymous: 200, function: 401, admin: 401, unspecified: 401 },
-  { key: "wrong", anonymous: 200, function: 401, admin: 401, unspecified: 401 },
-  { key: "", anonymous: 200, function: 401, admin: 401, unspecified: 401 },
-  { key: "function-key", anonymous: 200, function: 200, admin: 403, unspecified: 200 },
-  { key: "admin-key", anonymous: 200, function: 200, admin: 200, unspecified: 200 },
-] as const;
-
-test.each(OPENS)(
-  "the key $key opens what its level opens, as a header and in the query",
-  async ({ key, ...levels }) => {
-    for (const [graph, status] of Object.entries(levels)) {
-      const headers = {
-        "content-type": "application/json",
-        ...(key === undefined ? {} : { "x-functions-key": key }),
-      };
-      const query = key === undefined ? "" : `?code=${key}`;
-      const answers = [
-        await server.post(`/graphs/${graph}/invoke`, input, { headers }),
-        await server.post(`/graphs/${graph}/stream`, input, { headers }),
-        await server.post(`/graphs/${graph}/invoke${query}`, input),
-        await server.post(`/graphs/${graph}/stream${query}`, input),
-      ];
-      expect([graph, ...answers.map((answer) => answer.status)]).toEqual([
-        graph,
-        status,
-        status,
-        status,
-        status,
-      ]);
-      for (const { body } of answers) {
-        if (status === 401) expect(body).toEqual(unauthorized);
-        if (status === 403) expect(body).toEqual(forbidden);
-      }
-      const state = await server.get(`/graphs/${graph}/threads/t/state`, { headers });
-      expect([graph, state.status]).toEqual([graph, status === 200 ? 404 : status]);
-    }
-  },
-);
-
-test("a caller without the key learns nothing of the body's faults", async () => {
-  expect((await server.post("/graphs/function/invoke", "{")).body).toEqual(unauthorized);
+test("a token lets in, and one that another has signed does not", async () => {
+  await using server = await startServer({ auth: jwt({ secret: TOKEN_SECRET }), graphs });
+  const invoke = async (secret: string) => {
+    const authorization = `Bearer ${await tokenOf("ada", secret)}`;
+    return (await server.post("/graphs/shout/invoke", body, { headers: { ...json, authorization } })).status;
+  };
+  expect(await invoke(TOKEN_SECRET)).toBe(200);
+  expect(await invoke(TOKEN_SECRET.toUpperCase())).toBe(401);
+  expect((await server.post("/graphs/shout/invoke", body)).status).toBe(401);
 });
 
-test.each([
-  ["/openapi.json", 401],
-  ["/health/details", 401],
-  ["/health", 200],
-])("%s without a key answers %i", async (path, status) => {
-  expect((await server.get(path)).status).toBe(status);
-  expect((await server.get(path, { headers: { "x-functions-key": "function-key" } })).status).toBe(200);
+test("a key lets in, and one that is almost the same does not", async () => {
+  await using server = await startServer({ auth: apiKeys(), graphs });
+  await using ring = openKeyRing(readSettings({ DATABASE_URL: server.database.url }));
+  const { key } = await ring.create({ identity: "ada" });
+  const invoke = async (shown: string) =>
+    (await server.post("/graphs/shout/invoke", body, { headers: { ...json, "x-api-key": shown } })).status;
+  expect(await invoke(key)).toBe(200);
+  expect(await invoke(`${key}x`)).toBe(401);
 });
 
-test("an app may ask for the admin key everywhere", async () => {
-  await using strict = await startServer({
-    graphs: [{ name: "shout", graph: shout }],
-    authLevel: "admin",
-    local: { keys: { function: "function-key", admin: "admin-key" } },
-  });
-  expect((await strict.post("/graphs/shout/invoke?code=function-key", input)).body).toEqual(forbidden);
-  expect((await strict.get("/openapi.json?code=function-key")).body).toEqual(forbidden);
-  expect((await strict.post("/graphs/shout/invoke?code=admin-key", input)).status).toBe(200);
+test("requests over the limit are refused", async () => {
+  await using server = await startServer({ graphs, rateLimit: { requests: 2, perSeconds: 3_600 } });
+  const statuses = [];
+  for (let request = 0; request < 3; request += 1)
+    statuses.push((await server.post("/graphs/shout/invoke", body)).status);
+  expect(statuses).toEqual([200, 200, 429]);
 });
 
-test("without configured keys everything is open", async () => {
-  await using open = await startServer({ graphs: [{ name: "shout", graph: shout, authLevel: "admin" }] });
-  expect((await open.post("/graphs/shout/invoke", input)).status).toBe(200);
+test("what is nested too deep, compressed or of LangChain's own format is refused, and every answer has its headers", async () => {
+  await using server = await startServer({ graphs });
+  const deep = `{"input":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+  const constructor = { input: { text: { lc: 1, type: "secret", id: ["DATABASE_URL"] } } };
+  const answers = [
+    await server.post("/graphs/shout/invoke", deep),
+    await server.post("/graphs/shout/invoke", body, { headers: { ...json, "content-encoding": "gzip" } }),
+    await server.post("/graphs/shout/invoke", constructor),
+    await server.post("/graphs/shout/invoke", body),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([400, 415, 422, 200]);
+  for (const { headers } of answers) {
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("x-request-id")).toMatch(/./);
+  }
+});
+
+test("with a key for it, the database has nothing to read of what is said", async () => {
+  await using server = await serve(FIRST);
+  const run = { assistant_id: "shout", input: { text: TOLD }, if_not_exists: "create" };
+  expect((await server.post("/threads/t/runs/wait", run)).body).toEqual({ text: `${TOLD}!` });
+  expect(await columnsWith(server.database, TOLD)).toEqual([]);
+});
+
+test("a link answers its interrupt once", async () => {
+  vi.stubEnv("RESUME_LINK_SECRETS", TOKEN_SECRET);
+  await using server = await startAsking();
+  await ask(server);
+  const link = await makeLink(server);
+  expect((await respond({ url: `${link.url.slice(0, -1)}_` }, "forged")).status).toBe(404);
+  expect((await respond(link, "first")).status).toBe(202);
+  expect(await settled(server)).toMatchObject({ text: "first" });
+  expect((await respond(link, "second")).status).toBe(410);
+  expect(await runCount(server)).toBe(2);
 });

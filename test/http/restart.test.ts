@@ -19,12 +19,12 @@ test("what a server was doing when it stopped, and what waited for that, is begu
   expect(await database.query(unfinished)).toHaveLength(2);
   await using _ = await startServer({ graphs: [{ name: "work", graph: shout }], local });
   // Their messages were in the first server's queue; the patience for one that is late is half a minute.
-  await vi.waitFor(async () => expect(await database.query(unfinished)).toEqual([]), { timeout: 15_000 });
+  await vi.waitFor(async () => expect(await database.query(unfinished)).toEqual([]), { timeout: 25_000 });
   await vi.waitFor(
     async () =>
       expect(await database.query("select distinct status from langgraph.runs")).toEqual([
         { status: "success" },
       ]),
-    { timeout: 10_000 },
+    { timeout: 25_000 },
   );
 });

@@ -10,7 +10,7 @@ import { writeItems } from "../../src/core/store.ts";
 import { storeOf as ownStoreOf } from "../../src/core/store-access.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { clientOf } from "../support/sdk.ts";
-import { signedInApp } from "../support/signed-in.ts";
+import { appWithUsers } from "../support/users.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const TOPICS = ["warm", "cold", "sweet", "sour"];
@@ -253,7 +253,7 @@ test("a database user who may not install pgvector is told so", async () => {
 });
 
 test("what is nearest is searched for among the items of who asks, however many are nearer in other stores", async () => {
-  await using app = await signedInApp({ store: { index } });
+  await using app = await appWithUsers({ store: { index } });
   await withoutVectors(app.database);
   const write = async (identity: string, texts: readonly string[]) => {
     const store = ownStoreOf(app.parts.store, identity);
@@ -270,7 +270,7 @@ test("what is nearest is searched for among the items of who asks, however many 
   await write("ada", ["cold", "sweet", "warm and cold", "sour"]);
   await app.database.query(`analyze langgraph.store_vectors_${index.dims}`);
   const search = async (who: string, body: object) => {
-    const { body: found } = await app.as(who)("POST", "/store/items/search", { query: "warm", ...body });
+    const { body: found } = await app.as(who).ask("POST", "/store/items/search", { query: "warm", ...body });
     return Found.parse(found).items.map(({ namespace, value }) => [...namespace, value.text].join("/"));
   };
   expect(await search("ada", { limit: 1 })).toEqual(["n/warm and cold"]);
@@ -288,18 +288,18 @@ test("where a handler's filter says who reaches what, the nearest are those that
       scope: { metadata: [{ field: "owner", is: identity }] },
     }),
   };
-  await using app = await signedInApp({ store: { index }, policy });
+  await using app = await appWithUsers({ store: { index }, policy });
   await withoutVectors(app.database);
   const put = async (owner: string, key: string, text: string) => {
     const item = { namespace: ["n"], key, value: { owner, text } };
-    return (await app.as(owner)("PUT", "/store/items", item)).status;
+    return (await app.as(owner).ask("PUT", "/store/items", item)).status;
   };
   for (let number = 0; number < 50; number += 1) expect(await put("bob", `${number}`, "warm")).toBe(204);
   expect(await put("ada", "own", "warm and cold")).toBe(204);
   expect(await put("ada", "7", "cold")).toBe(404);
   const search = async (who: string, limit: number) => {
     const body = { query: "warm", limit };
-    return Found.parse((await app.as(who)("POST", "/store/items/search", body)).body).items;
+    return Found.parse((await app.as(who).ask("POST", "/store/items/search", body)).body).items;
   };
   expect(await search("ada", 1)).toMatchObject([{ value: { text: "warm and cold" } }]);
   expect(await search("ada", 10)).toHaveLength(1);

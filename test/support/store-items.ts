@@ -1,7 +1,7 @@
 /** The store's endpoints, in a few words. */
 
 import { z } from "zod";
-import type { Ask } from "./signed-in.ts";
+import type { Ask } from "./users.ts";
 
 export const put = async (ask: Ask, namespace: readonly string[], key: string, value: object) =>
   (await ask("PUT", "/store/items", { namespace, key, value })).status;

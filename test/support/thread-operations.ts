@@ -1,9 +1,9 @@
 /** What can be asked of a thread. */
 
-import type { CalledApp, Person } from "./people.ts";
+import type { AppWithUsers, Person } from "./users.ts";
 
 /** A thread of ada's with a state; the id of its newest checkpoint. */
-export async function adasThread(app: CalledApp, thread_id: string): Promise<string> {
+export async function adasThread(app: AppWithUsers, thread_id: string): Promise<string> {
   const ada = app.as("ada");
   await ada.ask("POST", "/threads", { thread_id, metadata: { topic: "adas" } });
   const run = { assistant_id: "shout", input: { text: "a" } };

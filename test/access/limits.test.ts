@@ -4,7 +4,7 @@ import { LangGraphApp } from "langgraph-functions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { reporting, shout } from "../support/graphs.ts";
 import { type Answer, startServer, type TestServer } from "../support/server.ts";
-import { allRoutes } from "./all-routes.ts";
+import { allRoutes } from "../http/all-routes.ts";
 
 const graphs = [
   { name: "shout", graph: shout },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { appWithUsers, textOf, type AppWithUsers } from "../support/callers.ts";
+import { appWithUsers, textOf, type AppWithUsers } from "../support/users.ts";
 import { allEvents } from "../support/events.ts";
 import { gated, shout } from "../support/graphs.ts";
 
@@ -199,7 +199,8 @@ describe("the log of a stateless run", () => {
     const [, id = ""] = /([0-9a-f-]{36})\/stream$/.exec(location) ?? [];
     expect(await statusOf(id)).toBeUndefined();
     for (const path of [location, `/runs/${id}/stream`]) {
-      const mine = await app.open("ada", `GET ${path}`);
+      const ada = app.as("ada");
+      const mine = await ada.fetch(new Request(`${ada.url}${path}`));
       expect((await allEvents(mine)).map(({ data }) => data)).toContainEqual({ text: "secret!" });
       const theirs = await app.ask("bob", `GET ${path}`);
       const missing = await app.ask("bob", `GET ${path.replaceAll(id, GONE)}`);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EVERYTHING, type Grant, type Policy } from "../../src/core/auth.ts";
 import { AppError } from "../../src/errors.ts";
 import { shout } from "../support/graphs.ts";
-import { startApp } from "../support/people.ts";
+import { appWithUsers } from "../support/users.ts";
 import { adasThread, answers, operations, type Operation } from "../support/thread-operations.ts";
 
 const graphs = [{ name: "shout", graph: shout }];
@@ -20,7 +20,7 @@ const byMetadata: Partial<Policy> = {
 };
 
 test("a handler's metadata is written, and its filter decides", async () => {
-  await using app = await startApp({ graphs, policy: byMetadata });
+  await using app = await appWithUsers({ graphs, policy: byMetadata });
   const all = operations(await adasThread(app, "adas"));
   expect((await app.as("ada").ask("GET", "/threads/adas")).body).toMatchObject({
     metadata: { owner: "ada", topic: "adas" },
@@ -48,7 +48,7 @@ test("what a handler changes of what was asked for is what is done", async () =>
     }
     return { value: { ...value, ...changed }, scope: EVERYTHING } satisfies Grant<typeof value>;
   };
-  await using app = await startApp({ graphs, policy: { decide } });
+  await using app = await appWithUsers({ graphs, policy: { decide } });
   const ada = app.as("ada");
   await ada.ask("POST", "/threads", { thread_id: "a", metadata: { shared: true, secret: 1 } });
   await ada.ask("POST", "/threads", { thread_id: "b", metadata: { shared: true } });
@@ -72,7 +72,7 @@ test("what a handler refuses is not done, of several threads none of it", async 
     if (event === "threads:update") throw new AppError("forbidden", "Nothing is changed");
     return null;
   };
-  await using app = await startApp({ graphs, policy: { decide } });
+  await using app = await appWithUsers({ graphs, policy: { decide } });
   const ada = app.as("ada");
   for (const thread_id of ["kept", "other"]) await ada.ask("POST", "/threads", { thread_id });
   const refused: readonly Operation[] = [

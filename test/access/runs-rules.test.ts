@@ -4,7 +4,7 @@ import { Auth } from "@langchain/langgraph-sdk/auth";
 import { Annotation, START, StateGraph, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { appWithUsers, textOf, type AppWithUsers } from "../support/callers.ts";
+import { appWithUsers, textOf, type AppWithUsers } from "../support/users.ts";
 import { reporting, shout } from "../support/graphs.ts";
 
 const graphs = [

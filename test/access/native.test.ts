@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { appWithUsers, makeUser, textOf, type AppWithUsers } from "../support/callers.ts";
+import { appWithUsers, makeUser, textOf, type AppWithUsers } from "../support/users.ts";
 import { counter, gated, reporting, shout } from "../support/graphs.ts";
 
 let app: AppWithUsers;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { shout } from "../support/graphs.ts";
-import { startApp, type Person } from "../support/people.ts";
+import { appWithUsers, type Person } from "../support/users.ts";
 import { adasThread, answers, operations } from "../support/thread-operations.ts";
 
 const graphs = [{ name: "shout", graph: shout }];
@@ -8,7 +8,7 @@ const input = { text: "a" };
 const run = { assistant_id: "shout", input };
 
 test("another user's thread is answered as one that there is not, and stays as it is", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const all = operations(await adasThread(app, "adas"));
   const before = await app.as("ada").ask("GET", "/threads/adas");
   const history = await app.as("ada").ask("GET", "/threads/adas/history");
@@ -22,25 +22,25 @@ test("another user's thread is answered as one that there is not, and stays as i
 });
 
 test("those who have not signed in, where others do, reach no thread", async () => {
-  await using app = await startApp({ graphs, policy: {} });
+  await using app = await appWithUsers({ graphs, policy: {} });
   const all = operations(await adasThread(app, "adas"));
-  const found = await answers(app.as(), all, "adas");
+  const found = await answers(app.as(undefined), all, "adas");
   expect(found.map((one) => [one].flat()[2])).toEqual(all.map(() => 401));
 });
 
 test("where nobody signs in, everything is everybody's, and what users have made is, too", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const all = operations(await adasThread(app, "adas"));
-  const found = await answers(app.as(), all, "adas");
+  const found = await answers(app.system, all, "adas");
   expect(found.map((one) => [one].flat()[2])).toEqual(
     all.map(([method]) => (method === "DELETE" ? 204 : 200)),
   );
 });
 
 test("an id that somebody else has cannot be had, nor their thread", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await adasThread(app, "adas");
-  await app.as().ask("POST", "/threads", { thread_id: "nobodys", metadata: { graph_id: "shout" } });
+  await app.system.ask("POST", "/threads", { thread_id: "nobodys", metadata: { graph_id: "shout" } });
   const supersteps = [{ updates: [{ values: { text: "bobs" }, as_node: "shout" }] }];
   for (const thread_id of ["adas", "nobodys"])
     for (const more of [{}, { if_exists: "do_nothing" }, { if_exists: "do_nothing", supersteps }]) {
@@ -59,7 +59,7 @@ test("an id that somebody else has cannot be had, nor their thread", async () =>
 });
 
 test("of two users who want the same id at once, one gets it", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const people = ["ada", "bob"].map((identity) => app.as(identity));
   for (let round = 0; round < 10; round += 1) {
     const asked = { thread_id: `t${round}`, if_exists: "do_nothing" };
@@ -71,7 +71,7 @@ test("of two users who want the same id at once, one gets it", async () => {
 });
 
 test("who deletes a thread again and again takes nothing from who makes it anew meanwhile", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const [ada, bob] = [app.as("ada"), app.as("bob")];
   const supersteps = [{ updates: [{ values: input, as_node: "shout" }] }];
   for (let round = 0; round < 5; round += 1) {
@@ -99,7 +99,7 @@ test.each(["/threads/t/state", "/threads/t/history", "/graphs/shout/threads/t/st
       await opened;
       return shout;
     };
-    await using app = await startApp({ graphs: [{ name: "shout", graph: slow }] });
+    await using app = await appWithUsers({ graphs: [{ name: "shout", graph: slow }] });
     await adasThread(app, "t");
     const entered = new Promise<void>((resolve) => (enter = resolve));
     opened = new Promise<void>((resolve) => (open = resolve));
@@ -116,17 +116,15 @@ test.each(["/threads/t/state", "/threads/t/history", "/graphs/shout/threads/t/st
 );
 
 test("a search and a count find one's own, and their pages tell of no others", async () => {
-  await using app = await startApp({ graphs });
-  for (const [identity, count] of [
-    ["ada", 5],
-    ["bob", 2],
-    [undefined, 1],
+  await using app = await appWithUsers({ graphs });
+  for (const [name, person, count] of [
+    ["ada", app.as("ada"), 5],
+    ["bob", app.as("bob"), 2],
+    ["nobody", app.system, 1],
   ] as const)
     for (let index = 0; index < count; index += 1)
-      await app
-        .as(identity)
-        .ask("POST", "/threads", { thread_id: `${identity}-${index}`, metadata: { index } });
-  const ids = ["ada-0", "bob-0", "undefined-0"];
+      await person.ask("POST", "/threads", { thread_id: `${name}-${index}`, metadata: { index } });
+  const ids = ["ada-0", "bob-0", "nobody-0"];
   const asks = [{}, { ids }, { metadata: { index: 0 } }, { status: "idle" }, { metadata: { index: 3 } }];
   const counted = async (person: Person, filter: object): Promise<unknown> => {
     const { headers, body } = await person.ask("POST", "/threads/search", { ...filter, limit: 2 });
@@ -134,28 +132,27 @@ test("a search and a count find one's own, and their pages tell of no others", a
     const length = Array.isArray(body) ? body.length : undefined;
     return [length, headers.get("x-pagination-total"), headers.get("x-pagination-next"), count];
   };
-  const found = async (identity?: string) =>
-    Promise.all(asks.map(async (filter) => counted(app.as(identity), filter)));
-  expect(await found("ada")).toEqual([
+  const found = async (person: Person) => Promise.all(asks.map(async (filter) => counted(person, filter)));
+  expect(await found(app.as("ada"))).toEqual([
     [2, "5", "2", 5],
     [1, "1", null, 5],
     [1, "1", null, 1],
     [2, "5", "2", 5],
     [1, "1", null, 1],
   ]);
-  expect(await found("bob")).toEqual([
+  expect(await found(app.as("bob"))).toEqual([
     [2, "2", null, 2],
     [1, "1", null, 2],
     [1, "1", null, 1],
     [2, "2", null, 2],
     [0, "0", null, 0],
   ]);
-  expect((await found("eve")).flat()).toEqual(asks.flatMap(() => [0, "0", null, 0]));
-  expect((await found())[0]).toEqual([2, "8", "2", 8]);
+  expect((await found(app.as("eve"))).flat()).toEqual(asks.flatMap(() => [0, "0", null, 0]));
+  expect((await found(app.system))[0]).toEqual([2, "8", "2", 8]);
 });
 
 test("of many threads that are pruned, the caller's own are", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await adasThread(app, "adas");
   await app.as("bob").ask("POST", "/threads", { thread_id: "bobs" });
   const ids = { thread_ids: ["adas", "bobs", "none"] };
@@ -173,19 +170,26 @@ test("of many threads that are pruned, the caller's own are", async () => {
 });
 
 test("with an assistant, those of its threads are deleted that the caller may delete", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const { body } = await app.as("ada").ask("POST", "/assistants", { graph_id: "shout" });
   const assistant_id: unknown = Reflect.get(Object(body), "assistant_id");
-  for (const identity of ["ada", "bob", undefined])
-    await app.as(identity).ask("POST", "/threads", { thread_id: `${identity}s`, metadata: { assistant_id } });
+  for (const [name, person] of [
+    ["ada", app.as("ada")],
+    ["bob", app.as("bob")],
+    ["nobody", app.system],
+  ] as const)
+    await person.ask("POST", "/threads", { thread_id: `${name}s`, metadata: { assistant_id } });
   const path = `/assistants/${String(assistant_id)}?delete_threads=true`;
   expect((await app.as("ada").ask("DELETE", path)).status).toBe(200);
-  const left = await app.as().ask("POST", "/threads/search", { sort_by: "thread_id", select: ["thread_id"] });
-  expect(left.body).toEqual([{ thread_id: "undefineds" }, { thread_id: "bobs" }]);
+  const left = await app.system.ask("POST", "/threads/search", {
+    sort_by: "thread_id",
+    select: ["thread_id"],
+  });
+  expect(left.body).toEqual([{ thread_id: "nobodys" }, { thread_id: "bobs" }]);
 });
 
 test("whom a thread belongs to does not show, and cannot be changed", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await adasThread(app, "adas");
   const given = { owner: "bob", user_id: "bob", langgraph_auth_user_id: "bob" };
   for (const path of ["", "/state", "/state?subgraphs=true", "/history", "/runs"]) {
@@ -204,7 +208,7 @@ test("whom a thread belongs to does not show, and cannot be changed", async () =
 });
 
 test("a copy is its maker's", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await adasThread(app, "adas");
   const { body } = await app.as("ada").ask("POST", "/threads/adas/copy");
   const path = `/threads/${String(Reflect.get(Object(body), "thread_id"))}`;
@@ -214,7 +218,7 @@ test("a copy is its maker's", async () => {
 });
 
 test("a key of a request is the caller's own", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const create = async (identity?: string) =>
     (await app.as(identity).ask("POST", "/threads", { metadata: {} }, { "idempotency-key": "1" })).body;
   const made = [await create("ada"), await create("bob"), await create()];
@@ -223,9 +227,9 @@ test("a key of a request is the caller's own", async () => {
 });
 
 test("checkpoints without a thread are for those who reach everything", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const config = { configurable: { thread_id: "old" } };
-  await app.as().ask("POST", "/graphs/shout/invoke", { input, config });
+  await app.system.ask("POST", "/graphs/shout/invoke", { input, config });
   await app.database.query("delete from langgraph.threads");
   await app.database.query("delete from langgraph.events");
   const state = "/graphs/shout/threads/old/state";
@@ -238,12 +242,12 @@ test("checkpoints without a thread are for those who reach everything", async ()
   expect(invoked.status).toBe(404);
   const created = await app.as("ada").ask("POST", "/threads/old/runs", { ...run, if_not_exists: "create" });
   expect(created.status).toBe(404);
-  expect(await app.as().ask("GET", state)).toMatchObject({ status: 200, body: { values: { text: "a!" } } });
-  expect((await app.as().ask("POST", "/threads", { thread_id: "old" })).status).toBe(200);
+  expect(await app.system.ask("GET", state)).toMatchObject({ status: 200, body: { values: { text: "a!" } } });
+  expect((await app.system.ask("POST", "/threads", { thread_id: "old" })).status).toBe(200);
 });
 
 test("what a run without a thread has streamed is nobody's under its name", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const { headers } = await app.as("ada").ask("POST", "/runs/wait", run);
   const run_id = headers.get("content-location")?.split("/").at(-1) ?? "";
   const [{ events } = {}] = await app.database.query(

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EVERYTHING, type Policy } from "../../src/core/auth.ts";
 import { AppError } from "../../src/errors.ts";
 import { asking, gated, repeating, shout } from "../support/graphs.ts";
-import { startApp, type CalledApp, type Person } from "../support/people.ts";
+import { appWithUsers, type AppWithUsers, type Person } from "../support/users.ts";
 import {
   command,
   dataOf,
@@ -26,13 +26,16 @@ const input = { text: "a" };
 const stateOf = async (person: Person, thread: string): Promise<unknown> =>
   (await person.ask("GET", `/threads/${thread}/state`)).body;
 
+/** Nothing else in a stream looks like it. */
+const telling = (times: number): string => `told ${times} times`;
+
 const repeat = async (person: Person, thread: string, times: number): Promise<unknown> =>
-  runToEnd(person, thread, { assistant_id: "repeating", input: { text: String(times), times } });
+  runToEnd(person, thread, { assistant_id: "repeating", input: { text: telling(times), times } });
 
 /** Two instances on one database. */
-async function twoInstances(): Promise<CalledApp & { readonly other: CalledApp }> {
-  const app = await startApp({ graphs });
-  const other = await startApp({ graphs, database: app.database });
+async function twoInstances(): Promise<AppWithUsers & { readonly other: AppWithUsers }> {
+  const app = await appWithUsers({ graphs });
+  const other = await appWithUsers({ graphs, database: app.database });
   return {
     ...app,
     other,
@@ -44,7 +47,7 @@ async function twoInstances(): Promise<CalledApp & { readonly other: CalledApp }
 }
 
 test("a command on another user's thread is answered as on one that there is not", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   const [ada, bob] = [app.as("ada"), app.as("bob")];
   const events = await runToEnd(ada, "adas", { assistant_id: "asking", input });
   const [interrupt_id] = requestedOf(events);
@@ -84,7 +87,7 @@ test("a command on another user's thread is answered as on one that there is not
 });
 
 test("whether another user's thread waits for an answer does not show in how an input is taken", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await runToEnd(app.as("ada"), "waiting", { assistant_id: "asking", input });
   await runToEnd(app.as("ada"), "done", { assistant_id: "shout", input });
   const answers = await Promise.all(
@@ -117,7 +120,7 @@ test.each(["app", "other"] as const)(
         { payload: { text: "bobs", time: 2 } },
       ]);
       expect(outline(events)[0]).toBe("lifecycle running");
-      expect(JSON.stringify(events)).not.toContain('"30"');
+      expect(JSON.stringify(events)).not.toContain(telling(30));
     }
   },
 );
@@ -137,8 +140,8 @@ test.each(["app", "other"] as const)(
     await repeat(ada, "t", 60);
     const events = await stream.until(isEndOf(1));
     const told = dataOf(events, "custom").map((data) => JSON.stringify(data));
-    expect(told.filter((data) => data.includes('"40"'))).toEqual([]);
-    expect(told.at(-1)).toBe(JSON.stringify({ payload: { text: "60", time: 60 } }));
+    expect(told.filter((data) => data.includes(telling(40)))).toEqual([]);
+    expect(told.at(-1)).toBe(JSON.stringify({ payload: { text: telling(60), time: 60 } }));
   },
 );
 
@@ -173,8 +176,8 @@ test("a command is its sender's: of another user, the same one is another", asyn
   const gate = gated();
   const decide: Policy["decide"] = async (_user, _event, value) => ({ value, scope: EVERYTHING });
   const own = [{ name: "gated", graph: gate.graph }];
-  await using app = await startApp({ graphs: own });
-  await using shared = await startApp({ graphs: own, policy: { decide } });
+  await using app = await appWithUsers({ graphs: own });
+  await using shared = await appWithUsers({ graphs: own, policy: { decide } });
   const sent = { id: 1, method: "run.start", params: { assistant_id: "gated", input } };
   const runOf = async (person: Person) => {
     const { body } = await sendCommand(person, "t", sent);
@@ -203,7 +206,7 @@ test("each command and stream asks for what it does, and nothing is done that is
     if (refused.has(event)) throw new AppError("forbidden", `Not ${event}`);
     return null;
   };
-  await using app = await startApp({ graphs, policy: { decide } });
+  await using app = await appWithUsers({ graphs, policy: { decide } });
   const ada = app.as("ada");
   const [interrupt_id] = requestedOf(await runToEnd(ada, "t", { assistant_id: "asking", input }));
   const state = Object(await stateOf(ada, "t"));
@@ -242,7 +245,7 @@ test("a run's handler sees who starts it, and its metadata is the thread's", asy
     const scope = { metadata: [{ field: "owner", is: owner }] };
     return { value: isMade ? { ...value, metadata } : value, scope };
   };
-  await using app = await startApp({ graphs, policy: { decide } });
+  await using app = await appWithUsers({ graphs, policy: { decide } });
   await runToEnd(app.as("ada"), "t", { assistant_id: "shout", input });
   expect((await app.as("ada").ask("GET", "/threads/t")).body).toMatchObject({ metadata: { owner: "ada" } });
   expect((await app.as("bob").ask("GET", "/threads/t")).status).toBe(404);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { appWithUsers, type AppWithUsers } from "../support/callers.ts";
+import { appWithUsers, type AppWithUsers } from "../support/users.ts";
 import { reporting, shout } from "../support/graphs.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { talking } from "../support/streaming-graphs.ts";

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { EVERYTHING, type AuthEvent, type Policy } from "../../src/core/auth.ts";
 import { AppError } from "../../src/errors.ts";
-import { startApp, type CalledApp, type Person } from "../support/people.ts";
+import { appWithUsers, type AppWithUsers, type Person } from "../support/users.ts";
 
 /** Asks, and then tells what it knows of whoever it runs for. */
 const telling = new StateGraph(Annotation.Root({ told: Annotation<unknown> }))
@@ -16,7 +16,7 @@ const telling = new StateGraph(Annotation.Root({ told: Annotation<unknown> }))
   .compile();
 const graphs = [{ name: "telling", graph: telling }];
 
-async function waitOnAdas(app: CalledApp): Promise<void> {
+async function waitOnAdas(app: AppWithUsers): Promise<void> {
   const config = { configurable: { tone: "kind" } };
   const body = { assistant_id: "telling", input: {}, if_not_exists: "create", config };
   const { status } = await app.as("ada").ask("POST", "/threads/adas/runs/wait", body, { "x-team": "blue" });
@@ -33,8 +33,8 @@ async function linkOf(person: Person): Promise<string> {
   return z.object({ url: z.string() }).parse(body).url.replace(person.url, "");
 }
 
-async function toldAfter(app: CalledApp, path: string): Promise<unknown> {
-  const nobody = app.as();
+async function toldAfter(app: AppWithUsers, path: string): Promise<unknown> {
+  const nobody = app.as(undefined);
   expect((await nobody.ask("GET", path)).status).toBe(200);
   expect((await nobody.ask("POST", path, { response: "yes" })).status).toBe(202);
   const told = async () => {
@@ -48,7 +48,7 @@ async function toldAfter(app: CalledApp, path: string): Promise<unknown> {
 const all: Policy["decide"] = async (_, __, value) => ({ value, scope: EVERYTHING });
 
 test("a link to another user's thread is refused as one to a thread that there is not", async () => {
-  await using app = await startApp({ graphs });
+  await using app = await appWithUsers({ graphs });
   await waitOnAdas(app);
   const [onAdas, onNone] = [await make(app.as("bob")), await make(app.as("bob"), "none")];
   expect(onAdas.status).toBe(404);
@@ -57,15 +57,15 @@ test("a link to another user's thread is refused as one to a thread that there i
 });
 
 test("where people sign in, a link is made by one of them, and answered by whoever has it", async () => {
-  await using app = await startApp({ graphs, policy: {} });
+  await using app = await appWithUsers({ graphs, policy: {} });
   await waitOnAdas(app);
-  expect((await make(app.as())).status).toBe(401);
+  expect((await make(app.as(undefined))).status).toBe(401);
   const told = await toldAfter(app, await linkOf(app.as("ada")));
   expect(told).toEqual({ answer: "yes", user: "ada", team: "blue", tone: "kind" });
 });
 
 test("the run of an answer is on behalf of who made the link, without what another one's request has left", async () => {
-  await using app = await startApp({ graphs, policy: { decide: all } });
+  await using app = await appWithUsers({ graphs, policy: { decide: all } });
   await waitOnAdas(app);
   const told = await toldAfter(app, await linkOf(app.as("bob")));
   expect(told).toEqual({ answer: "yes", user: "bob", tone: "kind" });
@@ -78,7 +78,7 @@ test.each<AuthEvent>(["threads:update", "threads:create_run"])(
       if (user.identity === "bob" && event === refused) throw new AppError("forbidden", "Not you");
       return all(user, event, value);
     };
-    await using app = await startApp({ graphs, policy: { decide } });
+    await using app = await appWithUsers({ graphs, policy: { decide } });
     await waitOnAdas(app);
     expect((await make(app.as("bob"))).status).toBe(403);
     expect(await app.database.query("select from langgraph.resume_links")).toEqual([]);

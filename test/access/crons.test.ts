@@ -6,8 +6,7 @@ import { z } from "zod";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
 import { AppError } from "../../src/errors.ts";
-import { makeUser } from "../support/callers.ts";
-import { signedInApp, type Ask, type SignedInApp } from "../support/signed-in.ts";
+import { type AppWithUsers, appWithUsers, type Ask, makeUser } from "../support/users.ts";
 
 const Told = Annotation.Root({ text: Annotation<string>, told: Annotation<unknown> });
 /** Tells for whom it runs, and leaves a note in the store. */
@@ -24,8 +23,8 @@ const graphs = [{ name: "telling", graph: telling }];
 const YEARLY = "0 0 1 1 *";
 const wanted = { assistant_id: "telling", schedule: YEARLY, input: { text: "note" } };
 
-let app: SignedInApp;
-beforeAll(async () => void (app = await signedInApp({ graphs })));
+let app: AppWithUsers;
+beforeAll(async () => void (app = await appWithUsers({ graphs })));
 afterAll(async () => app[Symbol.asyncDispose]());
 beforeEach(
   async () => void (await app.database.query("truncate langgraph.crons, langgraph.threads cascade")),
@@ -36,15 +35,15 @@ const made = async (ask: Ask, fields: object = {}, path = "/runs/crons") =>
   Made.parse((await ask("POST", path, { ...wanted, ...fields })).body).cron_id;
 
 test("a cron shows whom it belongs to, and nothing of what it may do", async () => {
-  const cron_id = await made(app.as("ada"));
-  const { body } = await app.as("ada")("GET", `/runs/crons/${cron_id}`);
+  const cron_id = await made(app.as("ada").ask);
+  const { body } = await app.as("ada").ask("GET", `/runs/crons/${cron_id}`);
   expect(body).toMatchObject({ cron_id, user_id: "ada", enabled: true });
   expect(body).not.toHaveProperty("principal");
   expect(body).not.toHaveProperty("scope");
   for (const field of ["principal", "scope", "scopes"])
-    expect((await app.as("ada")("POST", "/runs/crons/search", { select: [field] })).status).toBe(422);
-  const own = await made(app.as());
-  expect((await app.as()("GET", `/runs/crons/${own}`)).body).toMatchObject({ user_id: null });
+    expect((await app.as("ada").ask("POST", "/runs/crons/search", { select: [field] })).status).toBe(422);
+  const own = await made(app.system.ask);
+  expect((await app.system.ask("GET", `/runs/crons/${own}`)).body).toMatchObject({ user_id: null });
 });
 
 test.each([
@@ -53,10 +52,10 @@ test.each([
   { method: "PATCH", body: { input: { text: "stolen" } } },
   { method: "DELETE" },
 ])("to $method another's cron is to ask for one that there is not", async ({ method, body }) => {
-  const cron_id = await made(app.as("ada"));
+  const cron_id = await made(app.as("ada").ask);
   const none = "11111111-1111-4111-8111-111111111111";
   const before = await app.database.query("select * from langgraph.crons");
-  for (const ask of [app.as("bob"), app.as("eve")]) {
+  for (const ask of [app.as("bob").ask, app.as("eve").ask]) {
     const answer = await ask(method, `/runs/crons/${cron_id}`, body);
     const absent = await ask(method, `/runs/crons/${none}`, body);
     expect([answer.status, answer.text.replaceAll(cron_id, "ID")]).toEqual([
@@ -65,11 +64,11 @@ test.each([
     ]);
   }
   expect(await app.database.query("select * from langgraph.crons")).toEqual(before);
-  expect((await app.as("ada")(method, `/runs/crons/${cron_id}`, body)).status).toBeLessThan(300);
+  expect((await app.as("ada").ask(method, `/runs/crons/${cron_id}`, body)).status).toBeLessThan(300);
 });
 
 test("what is searched and counted is one's own", async () => {
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   const [a1, a2, b1] = [
     await made(ada),
     await made(ada, { metadata: { team: "x" } }),
@@ -84,12 +83,12 @@ test("what is searched and counted is one's own", async () => {
   expect(await ids(ada)).toEqual(["2", 2, [a2, a1]]);
   expect(await ids(bob)).toEqual(["1", 1, [b1]]);
   expect(await ids(bob, { metadata: { team: "x" } })).toEqual(["1", 1, [b1]]);
-  expect(await ids(app.as("eve"))).toEqual(["0", 0, []]);
-  expect(await ids(app.as())).toEqual(["3", 3, [b1, a2, a1]]);
+  expect(await ids(app.as("eve").ask)).toEqual(["0", 0, []]);
+  expect(await ids(app.system.ask)).toEqual(["3", 3, [b1, a2, a1]]);
 });
 
 test("a cron can only be on a thread that its maker may run on", async () => {
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   await ada("POST", "/threads", { thread_id: "of-ada" });
   const refused = await bob("POST", "/threads/of-ada/runs/crons", wanted);
   const absent = await bob("POST", "/threads/none/runs/crons", wanted);
@@ -98,10 +97,10 @@ test("a cron can only be on a thread that its maker may run on", async () => {
   expect(await app.database.query("select user_id from langgraph.crons")).toEqual([{ user_id: "ada" }]);
 });
 
-const due = async (from: SignedInApp) =>
+const due = async (from: AppWithUsers) =>
   from.database.query("update langgraph.crons set next_run_date = now() - interval '1 minute'");
 /** The newest state of each thread, when all its runs are over. */
-async function results(from: SignedInApp): Promise<Record<string, unknown>[]> {
+async function results(from: AppWithUsers): Promise<Record<string, unknown>[]> {
   await expect
     .poll(
       async () =>
@@ -115,9 +114,9 @@ async function results(from: SignedInApp): Promise<Record<string, unknown>[]> {
 }
 
 test("a cron's runs are its maker's, on whichever instance they are made", async () => {
-  await using other = await signedInApp({ graphs, database: app.database });
-  await made(app.as("ada"), { on_run_completed: "keep" });
-  await made(app.as(), { on_run_completed: "keep", input: { text: "shared" } });
+  await using other = await appWithUsers({ graphs, database: app.database });
+  await made(app.as("ada").ask, { on_run_completed: "keep" });
+  await made(app.system.ask, { on_run_completed: "keep", input: { text: "shared" } });
   await due(app);
   const fired = await Promise.all([app.tick(), other.tick()]);
   expect(fired.reduce((sum, report) => sum + report.fired, 0)).toBe(2);
@@ -132,17 +131,17 @@ test("a cron's runs are its maker's, on whichever instance they are made", async
   );
   // The graph has written into the store of whom it ran for.
   const notes = async (ask: Ask) => (await ask("GET", "/store/items?namespace=notes&key=note")).body;
-  expect(await notes(app.as("ada"))).toMatchObject({ value: { text: "note" } });
-  expect(await notes(app.as("bob"))).toBeNull();
-  expect(await notes(app.as())).toBeNull();
-  const { body } = await app.as("ada")("POST", "/threads/search", {});
+  expect(await notes(app.as("ada").ask)).toMatchObject({ value: { text: "note" } });
+  expect(await notes(app.as("bob").ask)).toBeNull();
+  expect(await notes(app.system.ask)).toBeNull();
+  const { body } = await app.as("ada").ask("POST", "/threads/search", {});
   expect(z.array(z.unknown()).parse(body)).toHaveLength(1);
-  expect((await app.as("bob")("POST", "/threads/search", {})).body).toEqual([]);
+  expect((await app.as("bob").ask("POST", "/threads/search", {})).body).toEqual([]);
 });
 
 test("a cron does not reach the thread that somebody else has made in the place of its own", async () => {
-  await app.as("ada")("POST", "/threads", { thread_id: "t" });
-  await made(app.as("ada"), {}, "/threads/t/runs/crons");
+  await app.as("ada").ask("POST", "/threads", { thread_id: "t" });
+  await made(app.as("ada").ask, {}, "/threads/t/runs/crons");
   // As when the thread is deleted and made anew while the cron is being stored.
   await app.database.query("update langgraph.threads set owner = 'bob' where thread_id = 't'");
   await due(app);
@@ -154,9 +153,9 @@ test("a cron does not reach the thread that somebody else has made in the place 
 });
 
 test("a cron does not run the assistant that somebody else has made in the place of its own", async () => {
-  const { body } = await app.as("ada")("POST", "/assistants", { graph_id: "telling" });
+  const { body } = await app.as("ada").ask("POST", "/assistants", { graph_id: "telling" });
   const { assistant_id } = z.object({ assistant_id: z.string() }).parse(body);
-  await made(app.as("ada"), { assistant_id });
+  await made(app.as("ada").ask, { assistant_id });
   await app.database.query("update langgraph.assistants set owner = 'bob' where assistant_id = $1", [
     assistant_id,
   ]);
@@ -166,10 +165,10 @@ test("a cron does not run the assistant that somebody else has made in the place
 });
 
 test("who changes a cron does not become the one whom it runs for", async () => {
-  const cron_id = await made(app.as("ada"), { on_run_completed: "keep" });
-  expect((await app.as()("PATCH", `/runs/crons/${cron_id}`, { input: { text: "changed" } })).status).toBe(
-    200,
-  );
+  const cron_id = await made(app.as("ada").ask, { on_run_completed: "keep" });
+  expect(
+    (await app.system.ask("PATCH", `/runs/crons/${cron_id}`, { input: { text: "changed" } })).status,
+  ).toBe(200);
   await due(app);
   expect((await app.tick()).fired).toBe(1);
   expect(await results(app)).toMatchObject([{ owner: "ada", told: [{ identity: "ada" }, "ada"] }]);
@@ -203,8 +202,8 @@ test("a handler is asked with what the official one is, and its filter and what 
     const changes = /create|update/.test(event) ? { metadata } : {};
     return [changes, { metadata: [{ field: "owner", is: identity }] }];
   });
-  await using own = await signedInApp({ graphs, policy });
-  const [ada, bob] = [own.as("ada"), own.as("bob")];
+  await using own = await appWithUsers({ graphs, policy });
+  const [ada, bob] = [own.as("ada").ask, own.as("bob").ask];
   const cron_id = await made(ada, { metadata: { owner: "bob", n: 1 }, on_run_completed: "keep" });
   expect(asked.map(([event]) => event)).toEqual(["threads:create_run", "crons:create"]);
   expect(asked.at(-1)?.[1]).toMatchObject({
@@ -245,8 +244,8 @@ test("a cron fires within the filters of the day when it was made, each on what 
       ? [{}, { metadata: [{ field: "for", contains: [identity] }] }]
       : null;
   });
-  await using own = await signedInApp({ graphs, policy });
-  const ada = own.as("ada");
+  await using own = await appWithUsers({ graphs, policy });
+  const ada = own.as("ada").ask;
   const assistant = { graph_id: "telling", metadata: { for: ["ada", "eve"] } };
   const { assistant_id } = z
     .object({ assistant_id: z.string() })
@@ -278,8 +277,8 @@ test.each(["crons:create", "threads:create_run"])(
         return null;
       },
     };
-    await using own = await signedInApp({ graphs, policy });
-    const answer = await own.as("ada")("POST", "/runs/crons", wanted);
+    await using own = await appWithUsers({ graphs, policy });
+    const answer = await own.as("ada").ask("POST", "/runs/crons", wanted);
     expect([answer.status, answer.text]).toEqual([403, expect.stringContaining(forbidden)]);
     expect(await own.database.query("select cron_id from langgraph.crons")).toEqual([]);
   },

@@ -8,7 +8,7 @@ import { assistantIdOf } from "../../src/core/assistants.ts";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
 import { shout } from "../support/graphs.ts";
-import { signedInApp, type Ask, type SignedInApp } from "../support/signed-in.ts";
+import { appWithUsers, type Ask, type AppWithUsers } from "../support/users.ts";
 
 const graphs = [
   { name: "shout", graph: shout },
@@ -16,8 +16,8 @@ const graphs = [
 ];
 const DEFAULT = assistantIdOf("shout");
 
-let app: SignedInApp;
-beforeAll(async () => void (app = await signedInApp({ graphs })));
+let app: AppWithUsers;
+beforeAll(async () => void (app = await appWithUsers({ graphs })));
 afterAll(async () => app[Symbol.asyncDispose]());
 beforeEach(
   async () => void (await app.database.query("delete from langgraph.assistants where not is_default")),
@@ -51,10 +51,10 @@ const OPERATIONS: readonly { readonly method: string; readonly path: string; rea
 test.each(OPERATIONS)(
   "to $method another's assistant$path is to ask for one that there is not",
   async ({ method, path, body }) => {
-    const id = await made(app.as("ada"), { name: "Ada's", context: { secret: "of ada" } });
+    const id = await made(app.as("ada").ask, { name: "Ada's", context: { secret: "of ada" } });
     const none = "11111111-1111-4111-8111-111111111111";
     const before = await app.database.query("select * from langgraph.assistants where not is_default");
-    for (const ask of [app.as("bob"), app.as("eve")]) {
+    for (const ask of [app.as("bob").ask, app.as("eve").ask]) {
       const answer = await ask(method, `/assistants/${id}${path}`, body);
       const absent = await ask(method, `/assistants/${none}${path}`, body);
       expect([answer.status, answer.text.replaceAll(id, "ID")]).toEqual([
@@ -65,13 +65,13 @@ test.each(OPERATIONS)(
     expect(await app.database.query("select * from langgraph.assistants where not is_default")).toEqual(
       before,
     );
-    const own = await app.as("ada")(method, `/assistants/${id}${path}`, body);
+    const own = await app.as("ada").ask(method, `/assistants/${id}${path}`, body);
     expect([own.status, method]).toEqual([path === "/subgraphs/none" ? own.status : 200, method]);
   },
 );
 
 test("what is searched and counted is one's own, and the default ones", async () => {
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   await made(ada, { name: "a1", metadata: { team: "x" } });
   await made(ada, { name: "a2" });
   await made(bob, { name: "b1", metadata: { team: "x" } });
@@ -81,22 +81,22 @@ test("what is searched and counted is one's own, and the default ones", async ()
     [{ name: "shout" }, { name: "other" }, { name: "a2" }, { name: "a1" }],
   ]);
   expect(await names(bob, { sort_order: "asc" })).toEqual(["3", [{ name: "b1" }, ...defaults]]);
-  expect(await names(app.as("eve"), { sort_order: "asc" })).toEqual(["2", defaults]);
+  expect(await names(app.as("eve").ask, { sort_order: "asc" })).toEqual(["2", defaults]);
   expect(await names(bob, { metadata: { team: "x" } })).toEqual(["1", [{ name: "b1" }]]);
   expect(await names(bob, { name: "a" })).toEqual(["0", []]);
   expect(await names(bob, { limit: 1, offset: 3 })).toEqual(["3", []]);
   const counts = ["ada", "bob", "eve"].map(
-    async (who) => (await app.as(who)("POST", "/assistants/count", {})).body,
+    async (who) => (await app.as(who).ask("POST", "/assistants/count", {})).body,
   );
   expect(await Promise.all(counts)).toEqual([4, 3, 2]);
   expect((await bob("POST", "/assistants/count", { metadata: { team: "x" } })).body).toBe(1);
-  expect((await app.as()("POST", "/assistants/count", {})).body).toBe(5); // where nobody signs in, all is everybody's
+  expect((await app.system.ask("POST", "/assistants/count", {})).body).toBe(5); // where nobody signs in, all is everybody's
 });
 
 test("an id that another has is taken, and nothing is told of who has it", async () => {
-  const id = await made(app.as("ada"), { name: "Ada's", context: { secret: "of ada" } });
+  const id = await made(app.as("ada").ask, { name: "Ada's", context: { secret: "of ada" } });
   for (const if_exists of ["raise", "do_nothing"]) {
-    const answer = await app.as("bob")("POST", "/assistants", {
+    const answer = await app.as("bob").ask("POST", "/assistants", {
       graph_id: "shout",
       assistant_id: id,
       if_exists,
@@ -105,7 +105,7 @@ test("an id that another has is taken, and nothing is told of who has it", async
     expect(answer.text).not.toContain("secret");
   }
   const again = { graph_id: "shout", assistant_id: id, if_exists: "do_nothing" };
-  expect((await app.as("ada")("POST", "/assistants", again)).body).toMatchObject({ name: "Ada's" });
+  expect((await app.as("ada").ask("POST", "/assistants", again)).body).toMatchObject({ name: "Ada's" });
 });
 
 test("of many who make an assistant of one id at the same time, each gets their own or is told that it is taken", async () => {
@@ -113,7 +113,7 @@ test("of many who make an assistant of one id at the same time, each gets their 
     const assistant_id = crypto.randomUUID();
     const answers = await Promise.all(
       ["ada", "bob", "eve", "ada"].map(async (who) =>
-        app.as(who)("POST", "/assistants", {
+        app.as(who).ask("POST", "/assistants", {
           graph_id: "shout",
           assistant_id,
           if_exists: "do_nothing",
@@ -131,7 +131,7 @@ test.each(OPERATIONS)(
   "a default assistant is for all to look at, and not to change: $method $path",
   async ({ method, path, body }) => {
     for (const id of [DEFAULT, "shout", DEFAULT.toUpperCase()]) {
-      const answer = await app.as("ada")(method, `/assistants/${id}${path}`, body);
+      const answer = await app.as("ada").ask(method, `/assistants/${id}${path}`, body);
       const changes = path.startsWith("/latest") || method === "PATCH" || method === "DELETE";
       if (changes) {
         expect([answer.status, answer.text]).toEqual([403, expect.stringContaining("for everybody")]);
@@ -148,20 +148,20 @@ test.each(OPERATIONS)(
 );
 
 test("default assistants change for all by the hand of callers who are not told apart", async () => {
-  await using own = await signedInApp({ graphs });
-  expect((await own.as()("PATCH", "/assistants/shout", { name: "Renamed" })).status).toBe(200);
-  expect((await own.as("ada")("GET", "/assistants/shout")).body).toMatchObject({
+  await using own = await appWithUsers({ graphs });
+  expect((await own.system.ask("PATCH", "/assistants/shout", { name: "Renamed" })).status).toBe(200);
+  expect((await own.as("ada").ask("GET", "/assistants/shout")).body).toMatchObject({
     name: "Renamed",
     version: 2,
   });
   const run = { assistant_id: "shout", input: { text: "a" } };
-  expect((await own.as("ada")("POST", "/runs/wait", run)).body).toMatchObject({ text: "a!" });
+  expect((await own.as("ada").ask("POST", "/runs/wait", run)).body).toMatchObject({ text: "a!" });
 });
 
 test("an assistant runs for whom it belongs to, and for nobody else", async () => {
-  const id = await made(app.as("ada"), { config: { configurable: { secret: "of ada" } } });
+  const id = await made(app.as("ada").ask, { config: { configurable: { secret: "of ada" } } });
   const body = { assistant_id: id, input: { text: "a" } };
-  expect((await app.as("ada")("POST", "/runs/wait", body)).body).toMatchObject({ text: "a!" });
+  expect((await app.as("ada").ask("POST", "/runs/wait", body)).body).toMatchObject({ text: "a!" });
   const before = await app.database.query("select count(*) from langgraph.runs");
   for (const [path, asked] of [
     ["/runs", body],
@@ -171,7 +171,7 @@ test("an assistant runs for whom it belongs to, and for nobody else", async () =
     ["/runs/crons", { ...body, schedule: "0 0 1 1 *" }],
     ["/threads/t/runs", { ...body, if_not_exists: "create" }],
   ] as const) {
-    const answer = await app.as("bob")("POST", path, asked);
+    const answer = await app.as("bob").ask("POST", path, asked);
     expect([path, answer.status, answer.body]).toMatchObject([
       path,
       404,
@@ -207,8 +207,8 @@ test("who may not read an assistant may not run it either, also where only readi
     if (event === "assistants:create") return [{ metadata: { owner: identity } }, {}];
     return event === "assistants:read" ? [{}, only(identity)] : null;
   });
-  await using own = await signedInApp({ graphs, policy });
-  const id = await made(own.as("ada"), { context: { secret: "of ada" } });
+  await using own = await appWithUsers({ graphs, policy });
+  const id = await made(own.as("ada").ask, { context: { secret: "of ada" } });
   asked.length = 0;
   const body = {
     assistant_id: id,
@@ -217,14 +217,14 @@ test("who may not read an assistant may not run it either, also where only readi
     if_not_exists: "create",
   };
   for (const path of ["/threads/t/runs", "/threads/t/runs/wait", "/threads/t/runs/stream"]) {
-    const answer = await own.as("bob")("POST", path, body);
+    const answer = await own.as("bob").ask("POST", path, body);
     expect([path, answer.status, answer.text.includes("secret")]).toEqual([path, 404, false]);
   }
   expect(new Set(asked)).toEqual(new Set([`assistants:read {"assistant_id":"${id}"}`])); // without the run's metadata
   const { if_not_exists: _, ...stateless } = body;
-  const cron = await own.as("bob")("POST", "/runs/crons", { ...stateless, schedule: "0 0 1 1 *" });
+  const cron = await own.as("bob").ask("POST", "/runs/crons", { ...stateless, schedule: "0 0 1 1 *" });
   expect([cron.status, cron.text.includes("secret")]).toEqual([404, false]);
-  expect((await own.as("ada")("POST", "/threads/u/runs/wait", body)).body).toMatchObject({ text: "a!" });
+  expect((await own.as("ada").ask("POST", "/threads/u/runs/wait", body)).body).toMatchObject({ text: "a!" });
 });
 
 test("where a handler decides, its filter alone says who reaches what, with what it has made of the metadata", async () => {
@@ -239,8 +239,8 @@ test("where a handler decides, its filter alone says who reaches what, with what
       only(identity),
     ];
   });
-  await using own = await signedInApp({ graphs, policy });
-  const [ada, bob] = [own.as("ada"), own.as("bob")];
+  await using own = await appWithUsers({ graphs, policy });
+  const [ada, bob] = [own.as("ada").ask, own.as("bob").ask];
   const id = await made(ada, { name: "Ada's", metadata: { owner: "bob", n: 1 } });
   expect((await ada("GET", `/assistants/${id}`)).body).toMatchObject({ metadata: { owner: "ada", n: 1 } });
   for (const { method, path, body } of OPERATIONS)
@@ -269,16 +269,17 @@ test("a version whose metadata was another's is not shown with the newer ones", 
   const policy = policyOf((event, _, identity) =>
     event.startsWith("assistants:") ? [{}, identity === "admin" ? {} : only(identity)] : null,
   );
-  await using own = await signedInApp({ graphs, policy });
-  const id = await made(own.as("ada"), { metadata: { owner: "ada" }, context: { secret: "of ada" } });
+  await using own = await appWithUsers({ graphs, policy });
+  const id = await made(own.as("ada").ask, { metadata: { owner: "ada" }, context: { secret: "of ada" } });
   expect(
-    (await own.as("admin")("PATCH", `/assistants/${id}`, { metadata: { owner: "bob" }, context: {} })).status,
+    (await own.as("admin").ask("PATCH", `/assistants/${id}`, { metadata: { owner: "bob" }, context: {} }))
+      .status,
   ).toBe(200);
-  expect((await own.as("bob")("POST", `/assistants/${id}/versions`, {})).body).toMatchObject([
+  expect((await own.as("bob").ask("POST", `/assistants/${id}/versions`, {})).body).toMatchObject([
     { version: 2 },
   ]);
-  expect((await own.as("ada")("POST", `/assistants/${id}/versions`, {})).status).toBe(404);
-  expect((await own.as("admin")("PATCH", "/assistants/shout", { name: "Renamed" })).status).toBe(200); // not refused by us
+  expect((await own.as("ada").ask("POST", `/assistants/${id}/versions`, {})).status).toBe(404);
+  expect((await own.as("admin").ask("PATCH", "/assistants/shout", { name: "Renamed" })).status).toBe(200); // not refused by us
 });
 
 test("what a handler forbids is not done", async () => {
@@ -289,8 +290,8 @@ test("what a handler forbids is not done", async () => {
       return null;
     },
   };
-  await using own = await signedInApp({ graphs, policy });
-  const ada = own.as("ada");
+  await using own = await appWithUsers({ graphs, policy });
+  const ada = own.as("ada").ask;
   for (const { method, path, body } of OPERATIONS)
     expect([method, path, (await ada(method, `/assistants/shout${path}`, body)).status]).toEqual([
       method,
@@ -310,14 +311,14 @@ const telling = new StateGraph(Told)
   .compile();
 
 test("threads that go with an assistant are those that its caller may delete", async () => {
-  await using own = await signedInApp({ graphs: [{ name: "telling", graph: telling }] });
-  const id = await made(own.as("ada"), { graph_id: "telling" });
+  await using own = await appWithUsers({ graphs: [{ name: "telling", graph: telling }] });
+  const id = await made(own.as("ada").ask, { graph_id: "telling" });
   for (const [who, metadata] of [
     ["ada", { assistant_id: id }],
     ["bob", { assistant_id: id, note: "of bob" }],
   ] as const)
-    expect((await own.as(who)("POST", "/threads", { thread_id: who, metadata })).status).toBe(200);
-  expect((await own.as("ada")("DELETE", `/assistants/${id}?delete_threads=true`)).status).toBe(200);
+    expect((await own.as(who).ask("POST", "/threads", { thread_id: who, metadata })).status).toBe(200);
+  expect((await own.as("ada").ask("DELETE", `/assistants/${id}?delete_threads=true`)).status).toBe(200);
   expect(await own.database.query("select thread_id from langgraph.threads order by 1")).toEqual([
     { thread_id: "bob" },
   ]);

@@ -1,4 +1,4 @@
-/** An app with users: without an authentication of its own, who calls is what the header `x-user` says. */
+/** An app with users, called by any of them: without an authentication of its own, who calls is what the header `x-user` says. */
 
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
@@ -7,21 +7,34 @@ import { GraphRegistry, type GraphOptions } from "../../src/core/graphs.ts";
 import { tick } from "../../src/core/tick.ts";
 import { parseOptions, type AppOptions } from "../../src/options.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
+import type { Reached } from "./protocol.ts";
 import type { Answer, LogEntry } from "./server.ts";
+
+/** Sends a body as JSON. */
+export type Ask = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
+
+/** One who calls; `fetch` and `url` are for what speaks a protocol of its own. */
+export interface Person extends Required<Reached> {
+  readonly ask: Ask;
+}
 
 export interface AskOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A request, `POST /threads`, of a user; of somebody who has not signed in, without one. */
-export type AskAs = (user: string | undefined, endpoint: string, rest?: AskOptions) => Promise<Answer>;
-
 export interface AppWithUsers extends AsyncDisposable {
-  readonly ask: AskAs;
-  /** The answer as it comes. */
-  readonly open: (...asked: [...Parameters<AskAs>, (AbortSignal | undefined)?]) => Promise<Response>;
+  /** A user; somebody who has not signed in, without one. */
+  readonly as: (user: string | undefined) => Person;
   /** As the server itself, or where nobody signs in. */
+  readonly system: Person;
+  /** A request, `POST /threads`, of a user, for tables of them. */
+  readonly ask: (user: string | undefined, endpoint: string, rest?: AskOptions) => Promise<Answer>;
   readonly askAsSystem: (endpoint: string, rest?: AskOptions) => Promise<Answer>;
   readonly database: TestDatabase;
   readonly warnings: readonly LogEntry[];
@@ -30,13 +43,14 @@ export interface AppWithUsers extends AsyncDisposable {
 }
 
 export interface AppWithUsersOptions extends AppOptions {
-  readonly graphs: readonly GraphOptions[];
+  /** Default: none. */
+  readonly graphs?: readonly GraphOptions[];
   /** Another way to the database. */
   readonly via?: (url: string) => Promise<{ readonly url: string }>;
   /** Of another instance, to share it. */
   readonly database?: TestDatabase;
   /** Decides in place of ownership. */
-  readonly policy?: Policy;
+  readonly policy?: Partial<Policy>;
 }
 
 export function makeUser(identity: string): User {
@@ -44,12 +58,12 @@ export function makeUser(identity: string): User {
 }
 
 export async function appWithUsers({
-  graphs,
+  graphs = [],
   via,
   policy,
   database: shared,
   ...given
-}: AppWithUsersOptions): Promise<AppWithUsers> {
+}: AppWithUsersOptions = {}): Promise<AppWithUsers> {
   const database = shared ?? (await testDatabase());
   const shutdown = new AbortController();
   const warnings: LogEntry[] = [];
@@ -62,37 +76,42 @@ export async function appWithUsers({
   const registry = new GraphRegistry();
   for (const graph of graphs) registry.add(graph, { authLevel: options.authLevel });
   const { url } = (await via?.(database.url)) ?? database;
-  const settings = {
-    database: { url, poolSize: 4, migrate: false },
-    logLevel: "silent",
-  } as const;
-  const parts = openParts(options, registry, { settings }, shutdown.signal);
+  const parts = openParts(
+    options,
+    registry,
+    { settings: { ...SETTINGS, database: { url, ...POOL } } },
+    shutdown.signal,
+  );
   const routes = makeRoutes(options, registry, parts);
-  const authenticate = async ({ headers }: Request): Promise<User | undefined> => {
-    const name = headers.get("x-user");
-    return name === null ? undefined : makeUser(name);
-  };
   const rest = { logger, limiter: parts.limiter };
   const signedIn = openFetch(options, routes, {
     ...rest,
     authenticator: async () =>
       (await parts.authenticator()) ?? {
         authenticate,
-        ...(policy === undefined ? {} : { policy }),
+        ...(policy === undefined
+          ? {}
+          : { policy: { decide: async () => null, decidesStore: false, ...policy } }),
       },
   });
-  const system = openFetch(options, routes, { ...rest, authenticator: async () => undefined });
-  const invocation = { signal: shutdown.signal, authLevel: "admin" } as const;
-  const open: AppWithUsers["open"] = async (user, endpoint, asked, signal) =>
-    signedIn(requestOf(endpoint, asked, user), { ...invocation, signal: signal ?? invocation.signal });
+  const anyone = openFetch(options, routes, { ...rest, authenticator: async () => undefined });
+  const invocation = (signal: AbortSignal) =>
+    ({ signal: AbortSignal.any([signal, shutdown.signal]), authLevel: "admin" }) as const;
+  const system = person(async (request) => anyone(request, invocation(request.signal)));
+  const as = (user: string | undefined): Person =>
+    person(async (request) => {
+      if (user !== undefined) request.headers.set("x-user", user);
+      return signedIn(request, invocation(request.signal));
+    });
   return {
-    ask: async (...asked) => read(await open(...asked)),
-    open,
-    askAsSystem: async (endpoint, asked) => read(await system(requestOf(endpoint, asked), invocation)),
+    as,
+    system,
+    ask: async (user, endpoint, asked) => askEndpoint(as(user), endpoint, asked),
+    askAsSystem: async (endpoint, asked) => askEndpoint(system, endpoint, asked),
     database,
     warnings,
     parts,
-    tick: async () => tick(parts, invocation),
+    tick: async () => tick(parts, invocation(shutdown.signal)),
     [Symbol.asyncDispose]: async () => {
       shutdown.abort();
       await Promise.allSettled(parts.running);
@@ -102,17 +121,39 @@ export async function appWithUsers({
   };
 }
 
-function requestOf(endpoint: string, { body, headers }: AskOptions = {}, user?: string): Request {
-  const [method = "", path = ""] = endpoint.split(" ");
-  return new Request(`http://app.example/api${path}`, {
-    method,
-    headers: {
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
-      ...(user === undefined ? {} : { "x-user": user }),
-      ...headers,
+const POOL = { poolSize: 4, migrate: false } as const;
+const SETTINGS = {
+  logLevel: "silent",
+  resumeLinkSecrets: ["a-secret-of-the-tests-of-32-bytes-or-more"],
+} as const;
+
+async function authenticate({ headers }: Request): Promise<User | undefined> {
+  const name = headers.get("x-user");
+  return name === null ? undefined : makeUser(name);
+}
+
+function person(send: (request: Request) => Promise<Response>): Person {
+  const url = "http://app.example/api";
+  return {
+    url,
+    fetch: send,
+    ask: async (method, path, body, headers) => {
+      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+      const type = body === undefined ? {} : { "content-type": "application/json" };
+      return read(
+        await send(new Request(`${url}${path}`, { method, headers: { ...type, ...headers }, ...sent })),
+      );
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+  };
+}
+
+async function askEndpoint(
+  { ask }: Person,
+  endpoint: string,
+  { body, headers }: AskOptions = {},
+): Promise<Answer> {
+  const [method = "", path = ""] = endpoint.split(" ");
+  return ask(method, path, body, headers);
 }
 
 async function read(response: Response): Promise<Answer> {

@@ -3,12 +3,12 @@
 import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { signedInApp, type Ask } from "../support/signed-in.ts";
+import { appWithUsers, type Ask } from "../support/users.ts";
 import { get, namespaces, put, remove, search } from "../support/store-items.ts";
 
 test("two users who write the same name each have an item of their own, and nobody else has one", async () => {
-  await using app = await signedInApp();
-  const [ada, bob, nobody] = [app.as("ada"), app.as("bob"), app.as()];
+  await using app = await appWithUsers();
+  const [ada, bob, nobody] = [app.as("ada").ask, app.as("bob").ask, app.system.ask];
   expect(await put(ada, ["notes", "a"], "k", { of: "ada" })).toBe(204);
   expect(await get(bob, "notes.a", "k")).toBeNull();
   expect(await search(bob)).toEqual({ items: [] });
@@ -37,8 +37,8 @@ test("two users who write the same name each have an item of their own, and nobo
 });
 
 test("prefixes, suffixes and depths are those of the owner's own namespaces", async () => {
-  await using app = await signedInApp();
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  await using app = await appWithUsers();
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   for (const namespace of [["a"], ["a", "x"], ["a", "x", "deep"], ["b", "x"], ["b", "y"]]) {
     await put(ada, namespace, "k", {});
     await put(bob, ["only", "bob", ...namespace], "k", {});
@@ -76,8 +76,8 @@ test("prefixes, suffixes and depths are those of the owner's own namespaces", as
 });
 
 test("no label leads out of an owner's store, nor shows where it is", async () => {
-  await using app = await signedInApp();
-  const [ada, bob, nobody] = [app.as("ada"), app.as("bob"), app.as()];
+  await using app = await appWithUsers();
+  const [ada, bob, nobody] = [app.as("ada").ask, app.as("bob").ask, app.system.ask];
   await put(ada, ["secret"], "k", { of: "ada" });
   const [row] = await app.database.query("select namespace from langgraph.store_items");
   const { namespace: stored } = z.object({ namespace: z.array(z.string()) }).parse(row);
@@ -122,8 +122,8 @@ const remembering = new StateGraph(Found)
   .compile();
 
 test("a graph has the store of the user whom it runs for", async () => {
-  await using app = await signedInApp({ graphs: [{ name: "remembering", graph: remembering }] });
-  const [ada, bob, nobody] = [app.as("ada"), app.as("bob"), app.as()];
+  await using app = await appWithUsers({ graphs: [{ name: "remembering", graph: remembering }] });
+  const [ada, bob, nobody] = [app.as("ada").ask, app.as("bob").ask, app.system.ask];
   const run = async (ask: Ask, text: string) =>
     (await ask("POST", "/runs/wait", { assistant_id: "remembering", input: { text } })).body;
   await put(ada, ["memories"], "by-hand", { of: "ada" });
@@ -150,14 +150,14 @@ test("a graph has the store of the user whom it runs for", async () => {
 
 test("strangers have a store of their own, where a graph is open to them", async () => {
   const open = { name: "remembering", graph: remembering, authLevel: "anonymous" } as const;
-  await using app = await signedInApp({ graphs: [open] });
-  await put(app.as("ada"), ["memories"], "of-ada", {});
-  await put(app.as(), ["memories"], "of-the-server", {});
+  await using app = await appWithUsers({ graphs: [open] });
+  await put(app.as("ada").ask, ["memories"], "of-ada", {});
+  await put(app.system.ask, ["memories"], "of-the-server", {});
   const run = async (text: string) =>
     (await app.ask(undefined, "POST /graphs/remembering/invoke", { body: { input: { text } } })).body;
   expect(await run("first")).toMatchObject({ output: { found: [] } });
   expect(await run("second")).toMatchObject({ output: { found: [["memories", "first"]] } });
-  expect(await search(app.as("ada"))).toMatchObject({ items: [{ key: "of-ada" }] });
+  expect(await search(app.as("ada").ask)).toMatchObject({ items: [{ key: "of-ada" }] });
   for (const endpoint of ["POST /store/items/search", "POST /store/namespaces"])
     expect((await app.ask(undefined, endpoint, { body: {} })).status).toBe(401);
 });
@@ -174,22 +174,22 @@ const choosing = new StateGraph(Found)
   .compile();
 
 test("an edit of a state asks the store of the user who makes it", async () => {
-  await using app = await signedInApp({ graphs: [{ name: "choosing", graph: choosing }] });
-  await put(app.as("ada"), ["memories"], "word", {});
+  await using app = await appWithUsers({ graphs: [{ name: "choosing", graph: choosing }] });
+  await put(app.as("ada").ask, ["memories"], "word", {});
   for (const [who, next] of [
     ["ada", "known"],
     ["bob", "unknown"],
   ] as const) {
-    await app.as(who)("POST", "/threads", { thread_id: who, metadata: { graph_id: "choosing" } });
+    await app.as(who).ask("POST", "/threads", { thread_id: who, metadata: { graph_id: "choosing" } });
     const edit = { values: { text: "a" }, as_node: "choose" };
-    expect((await app.as(who)("POST", `/threads/${who}/state`, edit)).status).toBe(200);
-    expect((await app.as(who)("GET", `/threads/${who}/state`)).body).toMatchObject({ next: [next] });
+    expect((await app.as(who).ask("POST", `/threads/${who}/state`, edit)).status).toBe(200);
+    expect((await app.as(who).ask("GET", `/threads/${who}/state`)).body).toMatchObject({ next: [next] });
   }
 });
 
 test("where nobody signs in, all share one store", async () => {
-  await using app = await signedInApp({ graphs: [{ name: "remembering", graph: remembering }] });
-  const nobody = app.as();
+  await using app = await appWithUsers({ graphs: [{ name: "remembering", graph: remembering }] });
+  const nobody = app.system.ask;
   await put(nobody, ["memories"], "first", {});
   const run = { assistant_id: "remembering", input: { text: "second" } };
   expect((await nobody("POST", "/runs/wait", run)).body).toMatchObject({ found: [["memories", "first"]] });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { appWithUsers } from "../support/callers.ts";
+import { appWithUsers } from "../support/users.ts";
 import { shout } from "../support/graphs.ts";
 import type { Answer } from "../support/server.ts";
 import { watchStatements, type Watched } from "../support/statements.ts";

@@ -4,7 +4,7 @@ import { Auth } from "@langchain/langgraph-sdk/auth";
 import { expect, test } from "vitest";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
-import { signedInApp } from "../support/signed-in.ts";
+import { appWithUsers } from "../support/users.ts";
 import { get, namespaces, put, remove, search } from "../support/store-items.ts";
 
 /** One store for all, of which a handler decides. */
@@ -33,8 +33,8 @@ const labelsOf = (value: JsonObject): unknown[] => {
 test("a handler that puts the user's name before the namespace keeps users apart, whatever they ask for", async () => {
   // GHSA-4hm6-w6qq-w73v: the official server dropped what JavaScript handlers had changed of it.
   const policy = sharing((_, value, identity) => [{ namespace: [identity, ...labelsOf(value)] }, {}]);
-  await using app = await signedInApp({ policy });
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  await using app = await appWithUsers({ policy });
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   expect(await put(ada, ["notes"], "k", { of: "ada" })).toBe(204); // store:put
   expect(await app.database.query("select namespace from langgraph.store_items")).toEqual([
     { namespace: ["ada", "notes"] },
@@ -62,8 +62,8 @@ test("the handlers of an Auth object that rewrite namespaces are obeyed by all o
     .on("store", ({ value, user }) => {
       value.namespace = [user.identity, ...(value.namespace ?? [])];
     });
-  await using app = await signedInApp({ auth });
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  await using app = await appWithUsers({ auth });
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   expect(await put(ada, ["notes"], "k", { of: "ada" })).toBe(204);
   expect([await get(bob, "notes", "k"), await get(bob, "ada.notes", "k")]).toEqual([null, null]);
   expect([await search(bob), await namespaces(bob)]).toEqual([{ items: [] }, []]);
@@ -83,8 +83,8 @@ test("what a handler changes of a key, a value, a filter or a page is what is do
     }[event];
     return [change ?? {}, {}];
   });
-  await using app = await signedInApp({ policy });
-  const ada = app.as("ada");
+  await using app = await appWithUsers({ policy });
+  const ada = app.as("ada").ask;
   await put(ada, ["a", "b"], "asked", { n: 1 });
   await put(ada, ["a", "c"], "asked", { n: 2 });
   expect(await get(ada, "a.b", "asked")).toMatchObject({ key: "changed", value: { stamped: true } });
@@ -97,16 +97,16 @@ test("what a handler changes of a key, a value, a filter or a page is what is do
 });
 
 test("a handler that names no namespace gets an answer that says so", async () => {
-  await using app = await signedInApp({ policy: sharing(() => [{ namespace: null }, {}]) });
-  const answer = await app.as("ada")("PUT", "/store/items", { namespace: ["a"], key: "k", value: {} });
+  await using app = await appWithUsers({ policy: sharing(() => [{ namespace: null }, {}]) });
+  const answer = await app.as("ada").ask("PUT", "/store/items", { namespace: ["a"], key: "k", value: {} });
   expect([answer.status, answer.text]).toEqual([422, expect.stringContaining("namespace")]);
 });
 
 const ownersOnly = sharing((_, __, identity) => [{}, { metadata: [{ field: "owner", is: identity }] }]);
 
 test("a handler's filter is a part of what is read, listed, stored and deleted", async () => {
-  await using app = await signedInApp({ policy: ownersOnly });
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  await using app = await appWithUsers({ policy: ownersOnly });
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   for (const key of ["a", "b", "c"]) expect(await put(ada, ["notes"], key, { owner: "ada", key })).toBe(204);
   expect(await put(bob, ["notes"], "d", { owner: "bob" })).toBe(204);
   expect(await put(bob, ["notes"], "e", { owner: ["bob"] })).toBe(403);
@@ -137,8 +137,8 @@ test("a filter may be on the namespace and the key, over members of the value of
       ],
     },
   ]);
-  await using app = await signedInApp({ policy });
-  const [ada, bob] = [app.as("ada"), app.as("bob")];
+  await using app = await appWithUsers({ policy });
+  const [ada, bob] = [app.as("ada").ask, app.as("bob").ask];
   expect(await put(ada, ["of", "ada"], "k", { namespace: ["bob"], key: "other" })).toBe(204);
   expect(await put(ada, ["of", "ada"], "other", { key: "k" })).toBe(403);
   expect(await put(bob, ["of", "ada"], "k", { namespace: ["bob"] })).toBe(404);
@@ -152,32 +152,32 @@ test("a filter may be on the namespace and the key, over members of the value of
 });
 
 test("of two users who write a name at the same time, one has it and the other is told", async () => {
-  await using app = await signedInApp({ policy: ownersOnly });
+  await using app = await appWithUsers({ policy: ownersOnly });
   for (let round = 0; round < 10; round += 1) {
     const key = `k${round}`;
     const answers = await Promise.all(
-      ["ada", "bob"].map(async (owner) => put(app.as(owner), ["n"], key, { owner })),
+      ["ada", "bob"].map(async (owner) => put(app.as(owner).ask, ["n"], key, { owner })),
     );
     const winner = answers[0] === 204 ? "ada" : "bob";
     expect(answers.toSorted((a, b) => a - b)).toEqual([204, 404]);
-    expect(await get(app.as(winner), "n", key)).toMatchObject({ value: { owner: winner } });
+    expect(await get(app.as(winner).ask, "n", key)).toMatchObject({ value: { owner: winner } });
   }
 });
 
 test("a store that all come to share shows nothing of those that its users had before", async () => {
-  await using before = await signedInApp();
-  await put(before.as("ada"), ["private"], "k", { owner: "ada" });
-  await using after = await signedInApp({ policy: sharing(() => [{}, {}]), database: before.database });
-  expect(await search(after.as("ada"))).toEqual({ items: [] });
-  expect(await namespaces(after.as("ada"))).toEqual([]);
-  await put(after.as("ada"), ["private"], "k", { shared: true });
-  expect(await search(after.as("bob"))).toMatchObject({ items: [{ value: { shared: true } }] });
-  expect(await get(before.as("ada"), "private", "k")).toMatchObject({ value: { owner: "ada" } });
+  await using before = await appWithUsers();
+  await put(before.as("ada").ask, ["private"], "k", { owner: "ada" });
+  await using after = await appWithUsers({ policy: sharing(() => [{}, {}]), database: before.database });
+  expect(await search(after.as("ada").ask)).toEqual({ items: [] });
+  expect(await namespaces(after.as("ada").ask)).toEqual([]);
+  await put(after.as("ada").ask, ["private"], "k", { shared: true });
+  expect(await search(after.as("bob").ask)).toMatchObject({ items: [{ value: { shared: true } }] });
+  expect(await get(before.as("ada").ask, "private", "k")).toMatchObject({ value: { owner: "ada" } });
 });
 
 test("where a policy decides about the store, it decides about all of it", async () => {
   const policy: Policy = { decidesStore: true, decide: async () => null };
-  await using app = await signedInApp({ policy });
-  const answer = await app.as("ada")("POST", "/store/items/search", {});
+  await using app = await appWithUsers({ policy });
+  const answer = await app.as("ada").ask("POST", "/store/items/search", {});
   expect(answer).toMatchObject({ status: 403, body: { detail: "There is no rule for store:search" } });
 });
