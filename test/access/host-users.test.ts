@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { LangGraphApp } from "../../src/index.ts";
 import { shout } from "../support/graphs.ts";
 import { testDatabase } from "../support/database.ts";
@@ -16,7 +17,7 @@ function userOf(identity: string) {
 
 /** As code without types hands it over. */
 function untyped(value: unknown): object {
-  return JSON.parse(JSON.stringify({ user: value })) as object;
+  return { user: value };
 }
 
 test.each([
@@ -46,7 +47,7 @@ test.each([
 
 test("an authenticator's null is nobody", async () => {
   await using database = await testDatabase();
-  const authenticate = async () => (untyped(null) as { user: undefined }).user;
+  const authenticate = async () => z.custom<undefined>().parse(null);
   await using app = new LangGraphApp({ auth: { open: () => ({ authenticate }) }, logger: SILENT });
   app.register({ name: "shout", graph: shout });
   app.doors({
