@@ -223,8 +223,9 @@ export function mandated(caller: Caller): { readonly caller: Caller; readonly ma
 
 /** The one who was given a mandate; of what was not asked about then, they reach what belongs to them. */
 export function callerAs({ owner, principal, scopes }: Mandate): Caller {
-  if (principal === null) return SYSTEM;
-  const { user, store_owner } = principal;
+  if (principal === null && owner === null) return SYSTEM;
+  // One that was nobody's, and was given to somebody since, reaches what is theirs.
+  const { user, store_owner } = principal ?? { user: null, store_owner: owner };
   return {
     user: user ?? undefined,
     owner,
