@@ -3,7 +3,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import type { User } from "./auth.ts";
+import { isIdentity, type User } from "./auth.ts";
 
 /** A key as its record shows it. */
 export interface ApiKey {
@@ -54,7 +54,8 @@ export async function createApiKey(
   { apiKeys, clock }: ApiKeyDeps,
   { identity, displayName = identity, permissions = [], expiresInDays }: NewApiKey,
 ): Promise<{ readonly key: string; readonly record: ApiKey }> {
-  if (identity === "") throw new AppError("invalid_request", "identity: must not be empty");
+  if (!isIdentity(identity))
+    throw new AppError("invalid_request", "identity: must be a text of 1 to 512 characters, without NUL");
   const key_id = randomBytes(8).toString("hex");
   const key = `lgf_${key_id}_${randomBytes(32).toString("base64url")}`;
   const now = clock.now();

@@ -193,7 +193,9 @@ export async function createAssistant(
   deps.graphs.get(content.graph_id);
   const asked = { assistant_id, if_exists, ...content };
   const { value, scope } = await caller.authorize("assistants:create", asked);
-  const assistant = { ...content, assistant_id, metadata: value.metadata, owner: caller.owner };
+  const { if_exists: _, ...allowed } = value;
+  deps.graphs.get(allowed.graph_id);
+  const assistant = { ...allowed, assistant_id, owner: caller.owner };
   const created = await deps.assistants.create(assistant, deps.clock.now());
   if (created !== null) return shown(deps, created);
   const existing =
@@ -253,8 +255,8 @@ export async function updateAssistant(
   const asked = { assistant_id: idOf(deps, target.id), ...patch };
   const { value, scope } = await caller.authorize("assistants:update", asked);
   const assistant_id = await findOwn(deps, scope, target);
-  if (patch.graph_id !== undefined) deps.graphs.get(patch.graph_id);
-  const allowed = { ...patch, metadata: value.metadata };
+  const { assistant_id: _, ...allowed } = value;
+  if (allowed.graph_id !== undefined) deps.graphs.get(allowed.graph_id);
   const updated = await deps.assistants.update(assistant_id, scope, allowed, deps.clock.now());
   if (updated === null) throw missing(assistant_id);
   return shown(deps, updated);
@@ -339,11 +341,12 @@ export async function setLatestVersion(
   version: number,
 ): Promise<Assistant> {
   const asked = { assistant_id: idOf(deps, target.id), version };
-  const { scope } = await caller.authorize("assistants:update", asked);
+  const { value, scope } = await caller.authorize("assistants:update", asked);
   const assistant_id = await findOwn(deps, scope, target);
-  const activated = await deps.assistantVersions.activate(assistant_id, scope, version, deps.clock.now());
+  const now = deps.clock.now();
+  const activated = await deps.assistantVersions.activate(assistant_id, scope, value.version, now);
   if (activated === null)
-    throw new AppError("not_found", `Assistant '${assistant_id}' has no version ${version}`);
+    throw new AppError("not_found", `Assistant '${assistant_id}' has no version ${value.version}`);
   return shown(deps, activated);
 }
 

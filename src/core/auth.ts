@@ -138,8 +138,23 @@ export function allowedTo(caller: Caller, scope: Scope): Caller {
 /** Of what callers make who need not sign in, where others do. No user has this identity. */
 const NOBODY = "";
 
-/** A caller where callers are told apart; without a user, one of an endpoint that is open to all. */
+const LONGEST_IDENTITY = 512;
+
+/** Whether it tells somebody apart from everybody else, also once it has been stored: Postgres keeps no half characters. */
+export function isIdentity(value: unknown): value is string {
+  if (typeof value !== "string" || value === NOBODY || value.length > LONGEST_IDENTITY) return false;
+  return value.isWellFormed() && !value.includes("\0");
+}
+
+/**
+ * A caller where callers are told apart; without a user, one of an endpoint that is open to all.
+ * @throws TypeError for a user who is not told apart from others
+ */
 export function callerOf(user: User | undefined, policy?: Policy): Caller {
+  if (user !== undefined && !isIdentity(user.identity))
+    throw new TypeError(
+      `auth: the identity of a user must be a text of 1 to ${LONGEST_IDENTITY} characters, without NUL`,
+    );
   const owner = user?.identity ?? NOBODY;
   const decides = user === undefined ? undefined : policy;
   return {
@@ -208,8 +223,9 @@ export function mandated(caller: Caller): { readonly caller: Caller; readonly ma
 
 /** The one who was given a mandate; of what was not asked about then, they reach what belongs to them. */
 export function callerAs({ owner, principal, scopes }: Mandate): Caller {
-  if (principal === null) return SYSTEM;
-  const { user, store_owner } = principal;
+  if (principal === null && owner === null) return SYSTEM;
+  // One that was nobody's, and was given to somebody since, reaches what is theirs.
+  const { user, store_owner } = principal ?? { user: null, store_owner: owner };
   return {
     user: user ?? undefined,
     owner,

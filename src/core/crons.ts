@@ -1,5 +1,6 @@
 /** The rules of crons: runs that are asked for again and again, at the times of a schedule. */
 
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { callerAs, mandated, type Caller, type Mandate, type Scope } from "./auth.ts";
@@ -140,27 +141,29 @@ export async function createCron(
     assistant_id: assistant.assistant_id,
   };
   const runs = await grantRuns(asking, cron);
-  const { thread_id, schedule, payload, user_id, end_time } = cron;
+  const { thread_id, schedule, user_id, end_time } = cron;
   const { value } = await asking.authorize("crons:create", {
     cron_id: cron.cron_id,
     thread_id,
     schedule,
-    payload,
+    payload: runs.payload,
     user_id,
     end_time: end_time?.toISOString() ?? null,
     metadata: { ...runs.metadata },
   });
-  const stored = { ...cron, metadata: value.metadata, next_run_date, created_at: now, updated_at: now };
+  const { payload, metadata } = value;
+  if (!isDeepStrictEqual(payload, cron.payload)) await check({ ...wanted, payload }, asking);
+  const stored = { ...cron, payload, metadata, next_run_date, created_at: now, updated_at: now };
   if (next_run_date !== null) await wakeAt(deps, next_run_date);
   await deps.crons.create(stored, runs.scope, mandate);
   return stored;
 }
 
-/** Which threads its runs may be on, and the metadata that they may have. @throws AppError `forbidden` */
+/** Which threads its runs may be on, and what they may be asked with. @throws AppError `forbidden` */
 async function grantRuns(
   caller: Caller,
   { thread_id, assistant_id, metadata, payload }: Pick<Cron, keyof NewCron>,
-): Promise<{ readonly scope: Scope; readonly metadata: JsonObject }> {
+): Promise<{ readonly scope: Scope; readonly metadata: JsonObject; readonly payload: JsonObject }> {
   const { value, scope } = await caller.authorize("threads:create_run", {
     thread_id,
     assistant_id,
@@ -168,7 +171,7 @@ async function grantRuns(
     metadata: { ...metadata },
     kwargs: { ...payload },
   });
-  return { scope, metadata: value.metadata };
+  return { scope, metadata: value.metadata, payload: value.kwargs };
 }
 
 /** @throws AppError `not_found`, `forbidden` */
@@ -209,7 +212,7 @@ export async function updateCron(
   const { payload, schedule, metadata } = asked;
   const change = { cron_id: cronId, payload, schedule, metadata: { ...metadata } };
   const { value, scope } = await caller.authorize("crons:update", change);
-  const patch = { ...asked, metadata: value.metadata };
+  const patch = { ...asked, payload: value.payload, metadata: value.metadata };
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const now = deps.clock.now();
     const cron = await findCron(deps.crons, cronId, scope);
@@ -230,8 +233,9 @@ async function withRuns(caller: Caller, cron: Cron, patch: CronPatch, check: Che
   );
   if (hasPayload === true) await check(cron, caller);
   if (hasPayload !== true && hasMetadata !== true) return cron;
-  const { metadata } = await grantRuns(caller, cron);
-  return { ...cron, metadata };
+  const { metadata, payload } = await grantRuns(caller, cron);
+  if (!isDeepStrictEqual(payload, cron.payload)) await check({ ...cron, payload }, caller);
+  return { ...cron, metadata, payload };
 }
 
 /** Another change, or the deletion, may come between reading and writing. */

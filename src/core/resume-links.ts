@@ -101,6 +101,8 @@ export interface LinkMaker {
   readonly caller: Caller;
   /** Which threads it may update. */
   readonly scope: Scope;
+  /** Throws when it may not run the graph of the run that asked. */
+  readonly checkGraph?: (graphId: string) => void;
 }
 
 export interface ResumeLink extends Pick<NewLink, "link_id" | "interrupt_id" | "expires_at"> {
@@ -118,7 +120,7 @@ export async function makeResumeLink(
   deps: ResumeLinkDeps,
   { threadId: thread_id, interruptId, expiresIn = LINK_LIFE_SECONDS, choices, message }: LinkRequest,
   baseUrl: string,
-  { caller, scope }: LinkMaker = { caller: SYSTEM, scope: EVERYTHING },
+  { caller, scope, checkGraph }: LinkMaker = { caller: SYSTEM, scope: EVERYTHING },
 ): Promise<ResumeLink> {
   const [secret] = deps.linkSecrets;
   if (secret === undefined)
@@ -131,6 +133,7 @@ export async function makeResumeLink(
   const interrupt_id = chosenInterrupt(await reachThread(deps, scope, thread_id), interruptId);
   if (asking === undefined)
     throw new AppError("not_interrupted", `The run that asked is gone from thread '${thread_id}'`);
+  checkGraph?.(asking.graph_id);
   await checkMayRun(deps, caller, asking);
   const created_at = deps.clock.now();
   const link: NewLink = {

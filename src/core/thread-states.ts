@@ -8,6 +8,7 @@ import {
   withCheckpointer,
   withStore,
   type CompiledGraph,
+  type Graph,
   type GraphStores,
   type StateSnapshot,
 } from "./graphs.ts";
@@ -139,7 +140,11 @@ export interface StateEdit extends StateUpdate {
   readonly checkpoint: CheckpointRef;
   /** The checkpoint that the thread must still be at. */
   readonly ifNewest?: string | undefined;
+  readonly checkGraph: CheckGraph;
 }
+
+/** Throws when a caller may not have the graph's code run, as an edit does. */
+export type CheckGraph = (graph: Graph) => void;
 
 /**
  * Saves a new checkpoint, made of the one it names and the update.
@@ -149,11 +154,11 @@ export async function updateState(
   deps: ThreadStateDeps,
   caller: Caller,
   threadId: string,
-  { checkpoint, ifNewest, ...update }: StateEdit,
+  { checkpoint, ifNewest, checkGraph, ...update }: StateEdit,
 ): Promise<{ readonly checkpoint: JsonObject }> {
   const { scope } = await caller.authorize("threads:update", { thread_id: threadId });
   const thread = await reachThread(deps, scope, threadId);
-  const compiled = await loadEditable(deps, caller, thread);
+  const compiled = await loadEditable(deps, caller, thread, checkGraph);
   // A subgraph has nodes and fields of its own.
   if ((checkpoint.checkpoint_ns ?? "") === "") checkUpdate(compiled, update);
   let saved: StateSnapshot["config"] = {};
@@ -169,6 +174,10 @@ export async function updateState(
   return { checkpoint: checkpointIds(saved) };
 }
 
+export interface ThreadContent extends Pick<StateEdit, "checkGraph"> {
+  readonly supersteps: readonly Superstep[];
+}
+
 /**
  * Makes a thread whose state is what the supersteps lead to, for callers who may edit it, too.
  * @throws AppError `thread_exists`, `invalid_request`, `forbidden`
@@ -177,12 +186,12 @@ export async function createThreadWith(
   deps: ThreadStateDeps,
   caller: Caller,
   asked: NewThread,
-  supersteps: readonly Superstep[],
+  { supersteps, checkGraph }: ThreadContent,
 ): Promise<Thread> {
   const granted = await grantThread(deps, caller, asked);
   const { thread_id } = granted.thread;
   await caller.authorize("threads:update", { thread_id });
-  const compiled = await loadEditable(deps, caller, granted.thread);
+  const compiled = await loadEditable(deps, caller, granted.thread, checkGraph);
   for (const [step, { updates }] of supersteps.entries())
     for (const [index, update] of updates.entries())
       checkUpdate(compiled, update, `supersteps.${step}.updates.${index}.`);
@@ -215,17 +224,24 @@ async function load(
   { graphs, graphStore }: ThreadStateDeps,
   caller: Caller,
   thread: Owned,
+  checkGraph?: CheckGraph,
 ): Promise<CompiledGraph | null> {
   const name = thread.metadata["graph_id"];
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
+  checkGraph?.(graph);
   const known = authFields(principalOf(caller));
   const configurable = { ...graph.config?.configurable, ...known, thread_id: thread.thread_id };
   return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(caller.storeOwner));
 }
 
-async function loadEditable(deps: ThreadStateDeps, caller: Caller, thread: Owned): Promise<CompiledGraph> {
-  const compiled = await load(deps, caller, thread);
+async function loadEditable(
+  deps: ThreadStateDeps,
+  caller: Caller,
+  thread: Owned,
+  checkGraph: CheckGraph,
+): Promise<CompiledGraph> {
+  const compiled = await load(deps, caller, thread, checkGraph);
   if (compiled === null) {
     const advice = "run one on it, or name one as graph_id in its metadata";
     throw new AppError("invalid_request", `Thread '${thread.thread_id}' has no graph: ${advice}`);

@@ -213,7 +213,8 @@ export async function copyThread(deps: ThreadDeps, caller: Caller, threadId: str
   });
   await refuseOwnCheckpointer(deps, thread, "copy");
   const metadata = differences(value.metadata, thread.metadata);
-  const copy = { thread_id, metadata, owner: caller.owner, ttl: threadTtl };
+  const without = Object.keys(thread.metadata).filter((name) => !(name in value.metadata));
+  const copy = { thread_id, metadata, without, owner: caller.owner, ttl: threadTtl };
   return existing(await threadStates.copy(threadId, scope, copy, clock.now()), threadId);
 }
 
@@ -343,6 +344,11 @@ export interface ThreadStore {
   readonly count: (filter: ThreadFilter, scope: Scope, most?: number) => Promise<number>;
 }
 
+export interface ThreadCopy extends Omit<StoredThread, "idempotency"> {
+  /** What it does not take over of the metadata. */
+  readonly without: readonly string[];
+}
+
 /** What a thread is left with when its state was edited. */
 export interface EditedState {
   readonly values: unknown;
@@ -373,12 +379,7 @@ export interface ThreadStateStore {
     work: EditState,
   ) => Promise<Thread | null>;
   /** A new thread with all that has been saved of another, and this metadata over that one's; null when that does not exist. */
-  readonly copy: (
-    from: string,
-    scope: Scope,
-    to: Omit<StoredThread, "idempotency">,
-    now: Date,
-  ) => Promise<Thread | null>;
+  readonly copy: (from: string, scope: Scope, to: ThreadCopy, now: Date) => Promise<Thread | null>;
   /** Keeps of each thread without an active run only its newest checkpoint, and those of its subgraphs. @returns how many there were */
   readonly prune: (thread_ids: readonly string[], scope: Scope) => Promise<number>;
   /** Deletes threads whose time has come, or prunes them. */

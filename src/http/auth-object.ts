@@ -1,7 +1,15 @@
 /** The `Auth` object of the official SDK: its callbacks, asked as the official server asks them. */
 
 import { z } from "zod";
-import type { Authenticator, AuthEvent, Grant, MetadataCondition, Policy, User } from "../core/auth.ts";
+import {
+  isIdentity,
+  type Authenticator,
+  type AuthEvent,
+  type Grant,
+  type MetadataCondition,
+  type Policy,
+  type User,
+} from "../core/auth.ts";
 import type { JsonObject } from "../core/model.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
 
@@ -53,7 +61,7 @@ export function authObject(
 }
 
 const Identified = z.looseObject({
-  identity: z.string().min(1),
+  identity: z.string().refine(isIdentity),
   display_name: z.string().optional(),
   is_authenticated: z.boolean().default(true),
   permissions: z.array(z.string()).catch([]),

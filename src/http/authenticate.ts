@@ -1,7 +1,7 @@
 /** Who may call a route: the key level that the host has verified, and who has signed in, against what the route asks for. */
 
 import { createHash } from "node:crypto";
-import { callerOf, SYSTEM, type Authenticator, type Caller } from "../core/auth.ts";
+import { callerOf, SYSTEM, type Authenticator, type Caller, type User } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 
@@ -37,20 +37,26 @@ export interface SignIn {
 export async function signIn(
   openAuthenticator: () => Promise<Authenticator | undefined>,
   request: Request,
-  { user: known }: Invocation,
+  { user }: Invocation,
   { isPublic, isOptional }: SignIn,
 ): Promise<Caller> {
   if (isPublic) return callerOf(undefined);
   const authenticator = await openAuthenticator();
+  const known = signedIn(user);
   if (known !== undefined) return callerOf(known, authenticator?.policy);
   if (authenticator === undefined) return SYSTEM;
   const { url, method, headers } = request; // the body is the route's
-  const user = await authenticator.authenticate(new Request(url, { method, headers }));
-  if (user === undefined && !isOptional)
+  const found = signedIn(await authenticator.authenticate(new Request(url, { method, headers })));
+  if (found === undefined && !isOptional)
     throw new AppError("unauthorized", "Sign in: the request has no credentials", {
       challenge: authenticator.challenge,
     });
-  return callerOf(user, authenticator.policy);
+  return callerOf(found, authenticator.policy);
+}
+
+/** Where no types are checked, null is nobody as well: a framework's `request.user` after a sign-out. */
+function signedIn(user: User | null | undefined): User | undefined {
+  return user ?? undefined;
 }
 
 /** The key of a request, in either of the places where the Azure Functions host looks. */

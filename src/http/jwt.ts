@@ -2,7 +2,7 @@
 
 import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { z } from "zod";
-import type { AuthHost, Authentication, User } from "../core/auth.ts";
+import { isIdentity, type AuthHost, type Authentication, type User } from "../core/auth.ts";
 import { AppError } from "../errors.ts";
 
 export interface JwtOptions {
@@ -174,7 +174,7 @@ function refusal(error: unknown): AppError {
 
 function userOf({ identityClaim, permissionsClaim }: Parsed, claims: JWTPayload): User {
   const identity = claims[identityClaim];
-  if (typeof identity !== "string" || identity === "") {
+  if (!isIdentity(identity)) {
     throw new AppError("unauthorized", `The token's claim ${identityClaim} must be a text`, {
       challenge: 'Bearer error="invalid_token"',
     });

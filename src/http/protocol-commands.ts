@@ -82,7 +82,11 @@ export async function runCommand(deps: ProtocolDeps, call: Call): Promise<Respon
   if (kind === undefined) return json(errorAnswer(id, notOurs(method)));
   const params = command.params ?? {};
   const applied = await deps.log.newestSeq(thread, scope); // before the command: what comes of it is new
-  const contextFor = async (graph: Graph) => makeContext(graph, call);
+  const contextFor = async (graph: Graph) => {
+    // Which graph it is may be what the thread's metadata says, and that is the client's to write.
+    requireLevel(graph.authLevel, call.invocation.authLevel);
+    return makeContext(graph, call);
+  };
   const { caller } = call;
   const key = commandKey(caller, id, method, params);
   const sent = { threadId: thread, scope, caller, after: applied, key, contextFor };

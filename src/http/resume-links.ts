@@ -10,6 +10,7 @@ import {
   type ResumeLinkDeps,
 } from "../core/resume-links.ts";
 import { checkThreadId } from "../core/threads.ts";
+import { requireLevel } from "./authenticate.ts";
 import { baseUrl } from "./base-url.ts";
 import { AppError } from "../errors.ts";
 import { checkObject, parse, readObject } from "./body.ts";
@@ -69,7 +70,10 @@ function make(deps: LinkRouteDeps): Route["handle"] {
     const thread = threadId(call);
     const sent = await parse(LinkCreate, await readObject(call.request, deps.limits));
     const scope = await scopeOf(deps, call, thread, "threads:update");
-    const maker = { caller: call.caller, scope };
+    // The thread's metadata, which a client may write, is not asked of which graph the answer is.
+    const checkGraph = (id: string): void =>
+      requireLevel(deps.graphs.get(id).authLevel, call.invocation.authLevel);
+    const maker = { caller: call.caller, scope, checkGraph };
     return json(await makeResumeLink(deps, toRequest(thread, sent), baseUrl(deps.publicUrl, call), maker));
   };
 }

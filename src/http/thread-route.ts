@@ -3,8 +3,9 @@
 import { z } from "zod";
 import type { Permission } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
-import type { ThreadStateDeps } from "../core/thread-states.ts";
+import type { CheckGraph, ThreadStateDeps } from "../core/thread-states.ts";
 import { checkThreadId } from "../core/threads.ts";
+import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";
 import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
 
@@ -73,6 +74,11 @@ function splitEndpoint(endpoint: string): z.output<typeof Endpoint> {
 /** @throws AppError `invalid_thread_id` */
 export function threadId({ params }: Call): string {
   return checkThreadId(params["thread_id"]);
+}
+
+/** What may be done with a graph whose code runs: what its key opens. */
+export function openGraphs({ invocation }: Call): CheckGraph {
+  return ({ authLevel }) => requireLevel(authLevel, invocation.authLevel);
 }
 
 export function noContent(): Response {

@@ -27,7 +27,7 @@ import {
   StateUpdateAnswer,
   ThreadAnswer,
 } from "./thread-schemas.ts";
-import { threadId, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
+import { openGraphs, threadId, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
 
 const PATH = "/threads/{thread_id}";
 const aState: AnswerDocs = {
@@ -136,7 +136,8 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
     )
       throw new AppError("invalid_request", "checkpoint_id: differs from checkpoint.checkpoint_id");
     const at = checkpoint_id === undefined ? base : { ...base, checkpoint_id };
-    const made: StateEdit = { values, as_node, checkpoint: at, ifNewest: ifMatch(call.request) };
+    const ifNewest = ifMatch(call.request);
+    const made: StateEdit = { values, as_node, checkpoint: at, ifNewest, checkGraph: openGraphs(call) };
     return json(await updateState(deps, call.caller, threadId(call), made));
   };
 }

@@ -19,7 +19,14 @@ import { idempotencyOf } from "./idempotency.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
-import { noContent, threadId, threadRoute, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
+import {
+  noContent,
+  openGraphs,
+  threadId,
+  threadRoute,
+  type MakeRoute,
+  type ThreadRouteDeps,
+} from "./thread-route.ts";
 import {
   ThreadAnswer,
   ThreadCount,
@@ -138,7 +145,7 @@ function create(deps: ThreadRouteDeps): Route["handle"] {
     return json(
       supersteps.length === 0
         ? await createThread(deps, call.caller, thread)
-        : await createThreadWith(deps, call.caller, thread, supersteps),
+        : await createThreadWith(deps, call.caller, thread, { supersteps, checkGraph: openGraphs(call) }),
     );
   };
 }

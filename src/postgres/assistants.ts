@@ -142,7 +142,10 @@ class DefaultAssistants {
     await this.#made;
   }
 
-  /** Makes those that are missing: one statement, which only reads when none are. */
+  /**
+   * Makes those that are missing: one statement, which only reads when none are. Their ids can be known before their graph
+   * is deployed: what somebody has made under one by then gives way.
+   */
   async make(now: Date, db: Db = this.#database): Promise<void> {
     await rows(
       db,
@@ -151,9 +154,18 @@ class DefaultAssistants {
         insert into langgraph.assistants (assistant_id, graph_id, name, metadata, is_default, created_at, updated_at)
         select assistant_id, graph_id, graph_id, ${JSON.stringify(SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
         from unnest(${this.ids}::uuid[], ${this.#graphs}::text[]) as registered (assistant_id, graph_id)
-        where not exists (select from langgraph.assistants as a where a.assistant_id = registered.assistant_id)
+        where not exists (
+          select from langgraph.assistants as a where a.assistant_id = registered.assistant_id and a.is_default)
         order by assistant_id
-        on conflict (assistant_id) do nothing returning ${columns}
+        on conflict (assistant_id) do update
+          set version = assistants.last_version + 1, last_version = assistants.last_version + 1, graph_id = excluded.graph_id,
+            name = excluded.name, description = null, config = null, context = null, metadata = excluded.metadata,
+            is_default = true, owner = null, created_at = excluded.created_at, updated_at = excluded.updated_at
+          where not assistants.is_default
+        returning ${columns}
+      ), forgotten as (
+        delete from langgraph.assistant_versions v using made
+        where v.assistant_id = made.assistant_id and v.version < made.version
       )
       ${intoVersions(sql`made`)}`,
     );
@@ -173,11 +185,14 @@ async function get(
   );
 }
 
-/** The default assistant of a graph is there as long as the graph is registered, and belongs to nobody. */
+/**
+ * The default assistant of a graph is there as long as the graph is registered, and belongs to nobody. One that somebody
+ * has made under its id before is none.
+ */
 function isReadable({ owner, metadata }: Scope, ids: readonly string[]): Sql {
-  const isDefault = sql`assistant_id = any(${ids}::uuid[])`;
   const isServed = owner === undefined ? sql`not is_default` : sql`owner = ${owner}`;
-  return sql`(${isServed} or ${isDefault}) and ${within({ metadata })}`;
+  const isDefault = sql`is_default and assistant_id = any(${ids}::uuid[])`;
+  return sql`(${isServed} and assistant_id <> all(${ids}::uuid[]) or ${isDefault}) and ${within({ metadata })}`;
 }
 
 /** What the metadata was may say something else than what it is. */

@@ -267,7 +267,7 @@ async function copyThread(database: Database, ...asked: Parameters<typeof copy>)
 function copy(
   which: Sql,
   from: string,
-  { thread_id: to, metadata, owner, ttl }: Parameters<ThreadStateStore["copy"]>[2],
+  { thread_id: to, metadata, without, owner, ttl }: Parameters<ThreadStateStore["copy"]>[2],
   now: Date,
 ): Sql {
   const renamed = sql`case when metadata ? 'thread_id' then metadata || jsonb_build_object('thread_id', ${to}::text) else metadata end`;
@@ -277,7 +277,7 @@ function copy(
       insert into langgraph.threads (thread_id, status, metadata, "values", interrupts, created_at, updated_at, state_updated_at,
         ttl_minutes, ttl_strategy, expires_at, owner)
       select ${to}, case when status <> 'busy' then status when interrupts = '{}' then 'idle' else 'interrupted' end,
-        ${renamed} || ${JSON.stringify(metadata)}::jsonb, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
+        (${renamed}) - ${without}::text[] || ${JSON.stringify(metadata)}::jsonb, "values", interrupts, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
         ${lifetime(ttl, now)}, ${owner}::text
       from langgraph.threads where ${which}
       returning ${columns}
