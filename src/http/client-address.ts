@@ -8,11 +8,11 @@ export function networkOf(address: string): string {
   if (mapped !== undefined) return mapped;
   const [host = ""] = address.split("%");
   if (isIP(host) !== 6) return address;
-  const [before = "", after = ""] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
-  const [first, last] = [before, after].map((part) => part.split(":").filter((group) => group !== ""));
-  const left = first ?? [];
-  const zeros = Array.from({ length: 8 - left.length - (last ?? []).length }, () => "0");
-  return `${[...left, ...zeros, ...(last ?? [])].slice(0, 4).join(":")}::/64`;
+  const { hostname } = new URL(`http://[${host}]`); // in its shortest form
+  const parts = hostname.slice(1, -1).split("::");
+  const [left = [], right = []] = parts.map((part) => part.split(":").filter((group) => group !== ""));
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
 }
 
 const PRIVATE = new BlockList();
