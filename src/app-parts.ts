@@ -151,11 +151,21 @@ export function openParts(
 }
 
 /** For all that we log, whoever writes it down. */
-function openLogs(options: ParsedOptions, { logLevel, database, webhookSecrets = [] }: Settings): Logger {
-  const ours = [database.url, ...webhookSecrets, ...Object.values(options.webhooks.headers)].flatMap(
-    secretsIn,
-  );
-  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), [...ours, ...readSecrets()]));
+function openLogs(
+  options: ParsedOptions,
+  { logLevel, database, webhookSecrets = [], resumeLinkSecrets = [] }: Settings,
+): Logger {
+  const { url, encryptionKeys = [] } = database;
+  const keys = encryptionKeys.map(({ bytes }) => Buffer.from(bytes).toString("base64"));
+  const ours = [
+    url,
+    ...keys,
+    ...webhookSecrets,
+    ...resumeLinkSecrets,
+    ...Object.values(options.webhooks.headers),
+  ];
+  const secrets = [...ours.flatMap(secretsIn), ...readSecrets()];
+  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), secrets));
 }
 
 function openEngine(

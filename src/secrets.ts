@@ -5,6 +5,8 @@ import type { Logger } from "./core/ports.ts";
 const HIDDEN = "[hidden]";
 /** As deep as errors and what libraries attach to them are looked through. */
 const MAX_DEPTH = 6;
+/** And as many objects of one line: what a request hangs on may lead to half of the process. */
+const MAX_OBJECTS = 2_000;
 /** Shorter ones would hide parts of words. */
 const MIN_LENGTH = 8;
 
@@ -34,6 +36,8 @@ export function hidingSecrets(logger: Logger, secrets: readonly string[]): Logge
 
 class Hider {
   readonly #pattern: RegExp;
+  /** Of the line that is being looked through. */
+  #objectsLeft = 0;
 
   constructor(secrets: readonly string[]) {
     this.#pattern = patternOf(secrets);
@@ -44,16 +48,19 @@ class Hider {
   }
 
   fields(fields: object): object {
-    return this.#members({ ...fields }, MAX_DEPTH);
+    this.#objectsLeft = MAX_OBJECTS;
+    return this.#members(fields, MAX_DEPTH);
   }
 
   /** The value itself where nothing is to be hidden. */
   #hide(value: unknown, depth: number): unknown {
     if (typeof value === "string") return this.text(value);
     if (typeof value !== "object" || value === null || depth === 0) return value;
+    this.#objectsLeft -= 1;
+    if (this.#objectsLeft < 0) return HIDDEN;
     if (value instanceof Error) return this.#error(value, depth - 1);
     if (Array.isArray(value)) return this.#items(value, depth - 1);
-    return isRecord(value) ? this.#members(value, depth - 1) : value;
+    return ArrayBuffer.isView(value) ? value : this.#members(value, depth - 1);
   }
 
   #items(items: readonly unknown[], depth: number): readonly unknown[] {
@@ -61,20 +68,21 @@ class Hider {
     return hidden.every((item, index) => Object.is(item, items[index])) ? items : hidden;
   }
 
-  #members(members: Readonly<Record<string, unknown>>, depth: number): Readonly<Record<string, unknown>> {
-    const hidden = Object.entries(members).map(([name, value]): [string, unknown] => {
+  /** Of an object of any class, as a client's headers are one. */
+  #members(object: object, depth: number): object {
+    const members: readonly [string, unknown][] = Object.entries(object);
+    const hidden = members.map(([name, value]): [string, unknown] => {
       const isSecret = SECRET_NAME.test(name) && typeof value === "string";
       return [name, isSecret ? HIDDEN : this.#hide(value, depth)];
     });
-    return hidden.every(([name, value]) => Object.is(value, members[name]))
-      ? members
-      : Object.fromEntries(hidden);
+    const isClean = members.every(([, value], index) => Object.is(value, hidden[index]?.[1]));
+    return isClean ? object : Object.fromEntries(hidden);
   }
 
   /** A copy is what loggers take for the error: of any class, with its name, stack and members. */
   #error(error: Error, depth: number): Error {
     const { name, message, stack = "", cause } = error;
-    const members: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(error));
+    const members: object = Object.fromEntries(Object.entries(error));
     const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
     const hidden = {
       message: this.text(message),
@@ -92,11 +100,6 @@ class Hider {
         : new AggregateError(hidden.errors, hidden.message, options);
     return Object.assign(copy, hidden.members, { name, stack: hidden.stack });
   }
-}
-
-function isRecord(value: object): value is Record<string, unknown> {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 /** The longest first, as one may be a part of another. Without any, it matches nothing. */

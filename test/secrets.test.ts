@@ -65,6 +65,26 @@ test("what is named like a secret is one: headers of a failed request, keys in U
   ]);
 });
 
+test("the headers of a client's own class are looked through; bytes are not, and no line goes on for ever", () => {
+  class Sent {
+    readonly Authorization = "Bearer x";
+    readonly accept = "*/*";
+  }
+  const { logger, last } = loggerOf(SECRET);
+  const bytes = Buffer.from(SECRET);
+  const err = Object.assign(new Error("refused"), { config: { headers: new Sent() }, bytes });
+  logger.error({ err }, "a");
+  expect(last()?.[0]).toMatchObject({
+    err: { config: { headers: { Authorization: "[hidden]", accept: "*/*" } }, bytes },
+  });
+  const web: Record<string, unknown> = { said: SECRET };
+  for (let index = 0; index < 100; index += 1) web[`to-${index}`] = web;
+  logger.error({ web }, "a");
+  expect(last()?.[0]).toMatchObject({
+    web: { said: "[hidden]", "to-0": { said: "[hidden]" }, "to-99": "[hidden]" },
+  });
+});
+
 test("a setting's secrets are itself, each of several, and the passwords and keys in it", () => {
   expect(secretsIn("postgres://ada:p%40ssword@host/db")).toEqual(
     expect.arrayContaining(["postgres://ada:p%40ssword@host/db", "p%40ssword", "p@ssword"]),

@@ -252,13 +252,15 @@ async function questionOf(look: Look, link: StoredLink): Promise<Question | null
 }
 
 const PAGE = 20;
+/** A thread on which more has happened since than this has gone on; who opens a link, often, pays for nothing. */
+const MAX_RUNS_SINCE = 200;
 
 /**
  * Whether a run has come since that had an answer for the interrupt: a node that asks several times, one question after
  * the other, has the same id for all of them.
  */
 async function isAnsweredSince({ runs }: Look, link: StoredLink): Promise<boolean> {
-  for (let offset = 0; ; offset += PAGE) {
+  for (let offset = 0; offset < MAX_RUNS_SINCE; offset += PAGE) {
     const page = await runs.list(link.thread_id, EVERYTHING, { limit: PAGE, offset });
     for (const run of page) {
       if (run.run_id === link.run_id) return false;
@@ -266,6 +268,7 @@ async function isAnsweredSince({ runs }: Look, link: StoredLink): Promise<boolea
     }
     if (page.length < PAGE) return true; // with the run that asked, the question is gone
   }
+  return true;
 }
 
 function hasBegun({ status, attempt }: RunRecord): boolean {

@@ -200,7 +200,8 @@ function success(id: RpcId, result: object): object {
 function failure({ logger }: A2aDeps, id: RpcId, error: unknown): object {
   if (error instanceof RpcError)
     return { jsonrpc: "2.0", id, error: { code: error.code, message: error.message } };
-  if (error instanceof AppError && error.code === "unavailable") throw error;
+  if (error instanceof AppError && (error.code === "unavailable" || error.code === "rate_limited"))
+    throw error;
   const { code, status, message } = publicError(error, logger);
   const kind = code === "invalid_json" ? "parse" : status < 500 ? "params" : "internal";
   return { jsonrpc: "2.0", id, error: { code: RPC_ERRORS[kind], message } };

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { callerOf, SYSTEM, type Authenticator, type Caller, type User } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";
+import { networkOf } from "./client-address.ts";
 
 const RANK: Readonly<Record<AuthLevel, number>> = { anonymous: 0, function: 1, admin: 2 };
 
@@ -72,7 +73,7 @@ export function identity(request: Request, invocation: Invocation, { user }: Cal
   const { authLevel, isKeyVerified = false, address = "unknown" } = invocation;
   if (user !== undefined) return `user:${indexable(user.identity)}`;
   const key = isKeyVerified && authLevel !== "anonymous" ? functionKey(request) : null;
-  if (key === null) return `address:${indexable(address)}`;
+  if (key === null) return `address:${indexable(networkOf(address))}`;
   return `key:${digest(key)}`;
 }
 

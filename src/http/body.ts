@@ -125,17 +125,29 @@ function checkText(text: string): void {
   }
 }
 
+/** Looks at what a command does to a state: its update, and what it sends to nodes. @throws AppError `message_too_large` */
+export function checkCommand(command: unknown, path: string, limits: BodyLimits): void {
+  if (!isJsonObject(command)) return;
+  checkMessages(command["update"], `${path}.update`, limits);
+  for (const destination of [command["goto"]].flat())
+    if (isJsonObject(destination)) checkMessages(destination["input"], `${path}.goto.input`, limits);
+}
+
 /** Looks at `messages` of an input, or of an update, if there are any. @throws AppError `message_too_large` */
 export function checkMessages(state: unknown, path: string, { maxMessageCharacters }: BodyLimits): void {
-  if (typeof state !== "object" || state === null || !("messages" in state)) return;
-  const messages: readonly unknown[] = Array.isArray(state.messages) ? state.messages : [state.messages];
-  for (const [index, message] of messages.entries()) {
+  for (const [index, message] of messagesIn(state).entries()) {
     const characters = textLength(message);
     if (characters > maxMessageCharacters) {
       const detail = `${path}.messages.${index}: ${characters} characters (max ${maxMessageCharacters})`;
       throw new AppError("message_too_large", detail);
     }
   }
+}
+
+/** Of a state, or of an update in any form that LangGraph takes: an object, `[field, value]` pairs, or a list of either. */
+function messagesIn(state: unknown): readonly unknown[] {
+  if (Array.isArray(state)) return state[0] === "messages" ? [state[1]].flat() : state.flatMap(messagesIn);
+  return isJsonObject(state) ? [state["messages"]].flat() : [];
 }
 
 /** The text of a message in any form that LangChain takes: a string, `{ content }`, `[role, content]`, or content parts. */

@@ -46,9 +46,10 @@ export async function answerMcp(deps: McpDeps, call: Call): Promise<Response> {
     { name: "langgraph-functions", version: VERSION },
     { capabilities: { tools: {} } },
   );
-  server.setRequestHandler(ListToolsRequestSchema, async () => answered(deps, async () => list(deps, call)));
+  const answer = onlyOne(deps);
+  server.setRequestHandler(ListToolsRequestSchema, async () => answer(async () => list(deps, call)));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) =>
-    answered(deps, async () => callTool(deps, call, params, extra)),
+    answer(async () => callTool(deps, call, params, extra)),
   );
   const transport = new WebStandardStreamableHTTPServerTransport({
     enableJsonResponse: deps.streaming === "buffered",
@@ -79,6 +80,16 @@ function told(body: ReadableStream<Uint8Array>, onGone: () => Promise<void>): Re
       await reader.cancel(reason);
     },
   });
+}
+
+/** The SDK still takes batches, which the protocol has no more: each message would be work that no limit counts. */
+function onlyOne(deps: McpDeps): <T>(handle: () => Promise<T>) => Promise<T> {
+  let isTaken = false;
+  return async (handle) => {
+    if (isTaken) throw new McpError(ErrorCode.InvalidRequest, "Send each message as a request of its own");
+    isTaken = true;
+    return answered(deps, handle);
+  };
 }
 
 /** What a handler throws is the client's to read: of ours, only what it may know. */

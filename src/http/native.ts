@@ -10,7 +10,7 @@ import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
-import { checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
+import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {
   InvokeBody,
   invokeDocs,
@@ -149,9 +149,8 @@ export async function readRunBody({ request }: Call, { limits }: NativeDeps): Pr
 /** What a run is asked for with, within the limits and with messages as plain JSON. */
 export function checkRunBody(sent: unknown, limits: BodyLimits): JsonObject {
   const body = checkObject(sent, limits);
-  const command = isJsonObject(body["command"]) ? body["command"] : {};
   checkMessages(body["input"], "input", limits);
-  checkMessages(command["update"], "command.update", limits);
+  checkCommand(body["command"], "command", limits);
   return body;
 }
 

@@ -20,7 +20,7 @@ import type { AuthLevel, JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
-import { checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
+import { checkCommand, checkMessages, parse, readObject, type BodyLimits } from "./body.ts";
 import { commandKey } from "./command-key.ts";
 import { graphConfig, makeContext } from "./native.ts";
 import type { Config } from "./native-schemas.ts";
@@ -178,7 +178,7 @@ async function checkedInput({ inputSchema }: Graph, input: unknown): Promise<unk
 
 async function answer(deps: ProtocolDeps, { params, sent }: CommandCall): Promise<CommandResult> {
   const given = await parse(schemas.RespondParams, params);
-  checkMessages(given.update, "update", deps.limits);
+  checkCommand(given, "params", deps.limits);
   const entries = "responses" in given ? given.responses : [given];
   return respond(deps, sent, {
     responses: Object.fromEntries(

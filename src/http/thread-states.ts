@@ -127,7 +127,7 @@ function edit(deps: ThreadRouteDeps): Route["handle"] {
   return async (call) => {
     const body = await parse(StateUpdate, await readObject(call.request, deps.limits));
     const { values, as_node, checkpoint, checkpoint_id } = body;
-    for (const part of [values].flat()) checkMessages(part, "values", deps.limits);
+    checkMessages(values, "values", deps.limits);
     const base = ofThread(call, checkpoint);
     if (
       base.checkpoint_id !== undefined &&

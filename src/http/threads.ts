@@ -14,7 +14,7 @@ import {
   searchThreads,
   updateThread,
 } from "../core/threads.ts";
-import { parse, readObject } from "./body.ts";
+import { checkCommand, checkMessages, parse, readObject } from "./body.ts";
 import { idempotencyOf } from "./idempotency.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
@@ -142,6 +142,10 @@ function create(deps: ThreadRouteDeps): Route["handle"] {
       idempotency: idempotencyOf(call, sent),
     };
     const { supersteps = [] } = body;
+    for (const { values, command } of supersteps.flatMap(({ updates }) => updates)) {
+      checkMessages(values, "supersteps.updates.values", deps.limits);
+      checkCommand(command, "supersteps.updates.command", deps.limits);
+    }
     return json(
       supersteps.length === 0
         ? await createThread(deps, call.caller, thread)

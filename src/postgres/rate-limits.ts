@@ -26,9 +26,8 @@ export function rateLimiter(database: Database, clock: Pick<Clock, "now">, limit
     take: async (identity) => consume(requests, limit, identity),
     fail: async (address) => {
       const allowance = await consume(failures, limit, address);
-      const now = clock.now();
       if (allowance.remaining === 0)
-        remember(refused, address, { now, until: new Date(now.getTime() + allowance.resetSeconds * 1000) });
+        remember(refused, address, new Date(clock.now().getTime() + allowance.resetSeconds * 1000));
       return allowance;
     },
     refused: (address) => {
@@ -82,12 +81,10 @@ function stored(key: string): string {
   return key.length <= MAX_KEY ? key : createHash("sha256").update(key).digest("base64url");
 }
 
-/** What has passed is forgotten once there is much of it. */
-function remember(
-  refused: Map<string, Date>,
-  address: string,
-  { now, until }: { readonly now: Date; readonly until: Date },
-): void {
-  if (refused.size >= MAX_REFUSED) for (const [other, end] of refused) if (end <= now) refused.delete(other);
+/** Of more than we keep, the first is forgotten; it is refused again when it has failed once more. */
+function remember(refused: Map<string, Date>, address: string, until: Date): void {
+  refused.delete(address);
+  const [first] = refused.keys();
+  if (refused.size >= MAX_REFUSED && first !== undefined) refused.delete(first);
   refused.set(address, until);
 }

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { assistantIdOf } from "../../src/core/assistants.ts";
-import { appWithUsers } from "../support/callers.ts";
+import { appWithUsers } from "../support/users.ts";
 import { counter, shout } from "../support/graphs.ts";
 
 const id = assistantIdOf("future");

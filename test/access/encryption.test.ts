@@ -6,6 +6,7 @@ import { testDatabase } from "../support/database.ts";
 import { twoSteps } from "../support/deadline-host.ts";
 import { columnsWith, FIRST, SECRET, serve, tellEverything } from "../support/encryption.ts";
 import { startReceiver } from "../support/receiver.ts";
+import { makeLink, open, settled, submit } from "../support/resume-links.ts";
 import { allParts, clientOf } from "../support/sdk.ts";
 
 test("what is said to graphs and what they say is nowhere in the database, and whoever may ask sees all of it", async () => {
@@ -58,6 +59,23 @@ test("a stream that is joined later shows every event", async () => {
   await client.runs.join(thread_id, run.run_id);
   const later = await allParts(client.runs.joinStream(thread_id, run.run_id, { lastEventId: "0" }));
   expect(later.find(({ event }) => event === "custom")?.data).toEqual({ note: SECRET });
+  expect(await columnsWith(server.database, SECRET)).toEqual([]);
+});
+
+test("what a resume link says is for those who have it, and not for those who have the database", async () => {
+  vi.stubEnv("RESUME_LINK_SECRETS", "a-secret-that-signs-links-to-answer-by");
+  await using server = await serve(FIRST);
+  const client = clientOf(server);
+  const { thread_id } = await client.threads.create();
+  await client.runs.wait(thread_id, "talkative", { input: { text: "hello" } });
+  const choices = [{ label: `say ${SECRET}`, response: SECRET }];
+  const link = await makeLink(server, { message: `please: ${SECRET}`, choices }, thread_id);
+  const [, token = ""] = link.url.split("/resume/");
+  for (const text of [SECRET, token]) expect(await columnsWith(server.database, text)).toEqual([]);
+  const shown = await open(link, { accept: "application/json" });
+  expect(shown.body).toMatchObject({ message: `please: ${SECRET}`, choices });
+  expect((await submit(link, { choice: "0" })).status).toBe(202);
+  expect(await settled(server, thread_id)).toMatchObject({ text: `hello! ${SECRET}` });
   expect(await columnsWith(server.database, SECRET)).toEqual([]);
 });
 

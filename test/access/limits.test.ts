@@ -141,6 +141,44 @@ test.each(agents)("what is sent to POST %s has the same limits", async (path, bo
   expect((await send(route, gzipSync(body("{}")), { "content-encoding": "gzip" })).status).toBe(415);
 });
 
+const big = [{ role: "user", content: "x".repeat(10_001) }];
+const run = { assistant_id: "shout" };
+const stateful = `/threads/${thread_id}`;
+
+test.each([
+  ["/runs/wait", { ...run, input: { messages: big } }, "input"],
+  ["/runs/wait", { ...run, input: { messages: big[0] } }, "input"],
+  ["/runs/batch", [{ ...run, input: { messages: big } }], "input"],
+  ["/runs/crons", { ...run, schedule: "0 0 1 1 *", input: { messages: big } }, "input"],
+  [`${stateful}/runs`, { ...run, command: { update: { messages: big } } }, "command.update"],
+  [`${stateful}/runs`, { ...run, command: { update: [["messages", big]] } }, "command.update"],
+  [
+    `${stateful}/runs`,
+    { ...run, command: { goto: { node: "shout", input: { messages: big } } } },
+    "command.goto.input",
+  ],
+  [
+    `${stateful}/commands`,
+    {
+      id: 1,
+      method: "input.respond",
+      params: { interrupt_id: "a", response: 1, update: [["messages", big]] },
+    },
+    "params.update",
+  ],
+  [`${stateful}/state`, { values: { messages: big } }, "values"],
+  [`${stateful}/state`, { values: [["messages", big]] }, "values"],
+  ["/threads", { supersteps: [{ updates: [{ values: { messages: big } }] }] }, "supersteps.updates.values"],
+  [
+    "/threads",
+    { supersteps: [{ updates: [{ command: { update: { messages: big } } }] }] },
+    "supersteps.updates.command.update",
+  ],
+])("a message that is too long comes in by no way: POST %s %j", async (path, body, field) => {
+  const { text } = await server.post(path, body);
+  expect(text).toContain(`${field}.messages.0: 10001 characters (max 10000)`);
+});
+
 /** A body that never ends, and counts what is read of it. */
 function endlessBody(bytes: number): {
   readonly body: ReadableStream<Uint8Array>;

@@ -108,6 +108,31 @@ test("who has guessed too often at an address of its own is not asked any more, 
   expect(await statuses("function", "203.0.113.10")).toBe(200);
 });
 
+test("all addresses of one IPv6 network count together, and an IPv4 address however it is written", async () => {
+  await using database = await testDatabase();
+  await using app = new LangGraphApp({ rateLimit }).register({ name: "shout", graph: shout });
+  app.doors({
+    settings: { database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "silent" },
+  });
+  const statuses = async (authLevel: "anonymous" | "function", addresses: readonly string[]) => {
+    const found: number[] = [];
+    for (const address of addresses) {
+      const init = { method: "POST", body: JSON.stringify(body) };
+      const request = new Request("http://localhost/api/graphs/shout/invoke", init);
+      found.push((await app.fetch(request, { authLevel, address })).status);
+    }
+    return found;
+  };
+  const sameNetwork = ["2001:db8:0:1::1", "2001:0db8::1:aaaa:0:0:2", "2001:DB8:0:1:ffff::"];
+  expect(await statuses("function", sameNetwork)).toEqual([200, 200, 429]);
+  expect(await statuses("function", ["2001:db8:0:2::1", "2001:db8::1"])).toEqual([200, 200]);
+  expect(await statuses("function", ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"])).toEqual([200, 200, 429]);
+  expect(await statuses("anonymous", ["2a00:1:2:3::1", "2a00:1:2:3::2", "2a00:1:2:3::3"])).toEqual([
+    401, 401, 429,
+  ]);
+  expect(await statuses("function", ["2a00:1:2:3::4", "2a00:1:2:4::1"])).toEqual([429, 200]);
+});
+
 test("a key that nobody has checked makes no other caller", async () => {
   await using server = await startServer({ graphs, rateLimit });
   const statuses = [];

@@ -109,6 +109,25 @@ test("a link is used once: what comes later is told so, and nothing is done", as
   expect(await settled(server)).toMatchObject({ text: "first" });
 });
 
+test("a link is good while others are put in line and taken out again, and void when that goes on for ever", async () => {
+  await using server = await startAsking();
+  await ask(server);
+  const link = await makeLink(server);
+  const putInLine = async (runs: number) =>
+    server.database.query(
+      `insert into langgraph.runs (run_id, thread_id, assistant_id, status, kwargs, multitask_strategy,
+        created_at, updated_at, graph_id, due_at, woken_at)
+      select gen_random_uuid(), thread_id, assistant_id, 'interrupted', kwargs, multitask_strategy,
+        created_at, updated_at, graph_id, due_at, woken_at
+      from (select * from langgraph.runs order by position limit 1) asked cross join generate_series(1, $1::int)`,
+      [runs],
+    );
+  await putInLine(100);
+  expect((await open(link)).status).toBe(200);
+  await putInLine(1_000);
+  expect((await open(link)).status).toBe(410);
+});
+
 test("of many answers at the same instant, one counts", async () => {
   await using server = await startAsking();
   await ask(server);

@@ -3,7 +3,7 @@
 import { Annotation, START, StateGraph, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import { Auth } from "@langchain/langgraph-sdk/auth";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { appWithUsers, textOf, type AppWithUsers } from "../support/callers.ts";
+import { appWithUsers, textOf, type AppWithUsers } from "../support/users.ts";
 
 const Model = Annotation.Root({ model: Annotation<unknown> });
 const graph = new StateGraph(Model)

@@ -12,9 +12,12 @@ const MARK = "hush7c1f";
 const secret = (name: string): string => `${name}-${MARK}-${name}`;
 const webhookSecret = `whsec_${Buffer.from(secret("webhook-signature")).toString("base64")}`;
 const unsigned = webhookSecret.slice(6);
+const encryptionKey = Buffer.from(MARK.repeat(4)).toString("base64");
 
 beforeEach(() => {
   vi.stubEnv("WEBHOOK_SECRETS", webhookSecret);
+  vi.stubEnv("ENCRYPTION_KEYS", `first:${encryptionKey}`);
+  vi.stubEnv("RESUME_LINK_SECRETS", `${secret("link-before")}, ${secret("link-signature")}`);
   vi.stubEnv("OPENAI_API_KEY", secret("openai"));
   vi.stubEnv("FUNCTION_KEY", secret("function"));
   vi.stubEnv("ADMIN_KEY", secret("admin"));
@@ -24,12 +27,13 @@ afterEach(() => void vi.unstubAllEnvs());
 /** A graph that tells everything that it knows when it fails. */
 const telling = new StateGraph(Annotation.Root({ text: Annotation<string> }))
   .addNode("tell", () => {
-    const { DATABASE_URL, OPENAI_API_KEY } = process.env;
+    const { DATABASE_URL, OPENAI_API_KEY, ENCRYPTION_KEYS, RESUME_LINK_SECRETS } = process.env;
     const error = new Error(`cannot connect to ${DATABASE_URL} with ${OPENAI_API_KEY}`, {
       cause: new AggregateError([new Error(`refused ${DATABASE_URL}`)]),
     });
     throw Object.assign(error, {
       config: { headers: { Authorization: secret("unknown"), list: [DATABASE_URL] } },
+      keys: [`${ENCRYPTION_KEYS}`, `the key ${encryptionKey}`, secret("link-before"), RESUME_LINK_SECRETS],
       url: `https://model.example/?code=${secret("code")}&a=1`,
     });
   })
@@ -102,6 +106,7 @@ function written(value: unknown): string {
 function expectQuiet(text: string): void {
   expect(text).not.toContain(MARK);
   expect(text).not.toContain(unsigned);
+  expect(text).not.toContain(encryptionKey);
 }
 
 const post = (body: unknown): Sent => ({ method: "POST", body: JSON.stringify(body) });

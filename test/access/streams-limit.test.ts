@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { gated, shout } from "../support/graphs.ts";
+import { raw } from "../support/mcp.ts";
 import { startServer, type ServerOptions, type TestServer } from "../support/server.ts";
 
 const limits = { maxStreams: 2 };
@@ -94,6 +95,23 @@ test("joins, the streams of threads and of the protocol count, and what is refus
   expect((await server.get(`${path}/runs/${run_id}/stream`, { method: "HEAD" })).status).toBe(200);
   expect(await places(server)).toBe(0);
   openGate();
+});
+
+test("what agents ask for counts, too: A2A is refused as all others, a tool says so in its answer", async () => {
+  const { graph, open: openGate, entered } = gated();
+  await using server = await serve(graph, { limits: { maxStreams: 1 } });
+  const stream = await open(server, "/runs/stream");
+  await entered;
+  const message = { role: "user", messageId: "1", parts: [{ kind: "data", data: { text: "a" } }] };
+  for (const method of ["message/send", "message/stream"]) {
+    const refused = await server.post("/a2a/shout", { jsonrpc: "2.0", id: 1, method, params: { message } });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "5"]);
+  }
+  const params = { name: "shout", arguments: { text: "a" } };
+  const tool = await raw(server, { body: { jsonrpc: "2.0", id: 1, method: "tools/call", params } });
+  expect(tool.text).toContain("More than 1 streams are open at a time");
+  openGate();
+  await stream.text();
 });
 
 test("of streams that are opened at once no more than the limit are, on all servers together", async () => {

@@ -41,6 +41,17 @@ test("each request stands for itself, with a status that says what is wrong with
   }
 });
 
+test("a batch, which no limit counts, gets the answer to its first message", async () => {
+  await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
+  const call = (id: number) => {
+    const params = { name: "shout", arguments: { text: String(id) } };
+    return { jsonrpc: "2.0", id, method: "tools/call", params };
+  };
+  const { text } = await raw(server, { body: [call(1), call(2), { ...LIST, id: 3 }] });
+  expect(text.match(/"structuredContent"/g)).toHaveLength(1);
+  expect(text.match(/"code":-32600/g)).toHaveLength(2);
+});
+
 test("without the app's key there is nothing to see", async () => {
   await using server = await startServer({
     graphs: [{ name: "shout", graph: shout }],
