@@ -35,8 +35,12 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
   return async (event, context) => {
     assertHttpEvent(event);
     using time = openTime(context);
-    const response = await answer(door, event, { time, requestId: context.awsRequestId });
-    return toResult(event, response, await collect(response));
+    try {
+      const response = await answer(door, event, { time, requestId: context.awsRequestId });
+      return toResult(event, response, await collect(response));
+    } finally {
+      await flush(door, time);
+    }
   };
 }
 
@@ -45,16 +49,34 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
   return async (event, stream, context) => {
     assertHttpEvent(event);
     using time = openTime(context);
-    const response = await answer(door, event, { time, requestId: context.awsRequestId });
-    if (takesStreams(event, door.streaming)) {
-      await deliver(response, { runtime, stream, signal: time.signal });
-    } else {
-      const result = toResult(event, response, await collect(response));
-      stream.setContentType("application/json");
-      stream.write(JSON.stringify(result));
-      await end(stream);
+    try {
+      const response = await answer(door, event, { time, requestId: context.awsRequestId });
+      if (takesStreams(event, door.streaming)) {
+        await deliver(response, { runtime, stream, signal: time.signal });
+      } else {
+        const result = toResult(event, response, await collect(response));
+        stream.setContentType("application/json");
+        stream.write(JSON.stringify(result));
+        await end(stream);
+      }
+    } finally {
+      await flush(door, time);
     }
   };
+}
+
+/** Once the handler is done, the sandbox is frozen. A streamed answer has left by now, a buffered one waits for this. */
+async function flush({ doors }: HttpDoor, { signal }: InvocationTime): Promise<void> {
+  await opened(doors)?.flush(signal);
+}
+
+/** Undefined for doors that do not open, of which the answer has told. */
+function opened(doors: () => Doors): Doors | undefined {
+  try {
+    return doors();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Always resolves: what a handler throws before its first byte would be a 502 without a word. */

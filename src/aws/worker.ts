@@ -16,16 +16,15 @@ export function queueHandler(doors: () => Doors): QueueHandler {
   return async (event, context) => {
     assertQueueEvent(event);
     using time = openTime(context);
-    const results = await Promise.allSettled(
-      event.Records.map(async ({ body }) => doors().work(parsed(body), invocation(time))),
-    );
+    const { work, flush } = doors();
     const batchItemFailures: QueueResult["batchItemFailures"] = [];
-    for (const [index, { messageId }] of event.Records.entries()) {
-      const result = results[index];
-      if (result?.status !== "rejected") continue;
-      console.error(result.reason);
-      batchItemFailures.push({ itemIdentifier: messageId });
-    }
+    const called = invocation(time, context);
+    await Promise.all(
+      event.Records.map(async ({ messageId, body }) =>
+        work(parsed(body), called).catch(() => batchItemFailures.push({ itemIdentifier: messageId })),
+      ),
+    );
+    await flush(time.signal);
     return { batchItemFailures };
   };
 }
@@ -33,7 +32,7 @@ export function queueHandler(doors: () => Doors): QueueHandler {
 export function scheduleHandler(doors: () => Doors): ScheduleHandler {
   return async (_event, context) => {
     using time = openTime(context);
-    return await doors().tick(invocation(time));
+    return await doors().tick(invocation(time, context));
   };
 }
 
@@ -46,6 +45,9 @@ function parsed(body: string): unknown {
   }
 }
 
-function invocation({ signal, deadline }: InvocationTime): Invocation {
-  return { signal, deadline, authLevel: "admin" };
+function invocation(
+  { signal, deadline }: InvocationTime,
+  { awsRequestId: requestId }: LambdaContext,
+): Invocation {
+  return { signal, deadline, authLevel: "admin", ...(requestId && { requestId }) };
 }

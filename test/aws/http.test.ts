@@ -43,6 +43,7 @@ function doorThat(respond: () => Response): {
     },
     work: async () => undefined,
     tick: async () => ({ recovered: 0, resent: 0, fired: 0, expired: 0 }),
+    flush: async () => undefined,
   };
   const door = {
     doors: () => doors,
