@@ -17,9 +17,9 @@ import { assertSendable, toResult } from "./response.ts";
 import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
 
 export interface HttpDoor {
-  readonly doors: () => Doors;
+  readonly doors: Doors;
   /** Lambda has no keys of its own, so these are all that opens more than the level `anonymous`. */
-  readonly keys: () => Keys;
+  readonly keys: Keys;
   readonly streaming: boolean | undefined;
 }
 
@@ -39,7 +39,7 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
       const response = await answer(door, event, { time, requestId: context.awsRequestId });
       return toResult(event, response, await collect(response));
     } finally {
-      await flush(door, time);
+      await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
     }
   };
 }
@@ -60,23 +60,9 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
         await end(stream);
       }
     } finally {
-      await flush(door, time);
+      await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
     }
   };
-}
-
-/** Once the handler is done, the sandbox is frozen. A streamed answer has left by now, a buffered one waits for this. */
-async function flush({ doors }: HttpDoor, { signal }: InvocationTime): Promise<void> {
-  await opened(doors)?.flush(signal);
-}
-
-/** Undefined for doors that do not open, of which the answer has told. */
-function opened(doors: () => Doors): Doors | undefined {
-  try {
-    return doors();
-  } catch {
-    return undefined;
-  }
 }
 
 /** Always resolves: what a handler throws before its first byte would be a 502 without a word. */
@@ -88,10 +74,10 @@ async function answer(
   try {
     const request = toWebRequest(event);
     const address = clientAddress(event, request);
-    const response = await doors().fetch(request, {
+    const response = await doors.fetch(request, {
       signal: time.signal,
       deadline: time.deadline,
-      authLevel: openedLevel(keys(), request),
+      authLevel: openedLevel(keys, request),
       isKeyVerified: true,
       ...(requestId && { requestId }),
       ...(address && { address }),

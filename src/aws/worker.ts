@@ -12,27 +12,26 @@ export type ScheduleHandler = (event: unknown, context: LambdaContext) => Promis
  * Works all messages of a batch at once. What fails is delivered again, and ends in the dead-letter queue. No loss is for
  * ever: the schedule wakes what waits for too long.
  */
-export function queueHandler(doors: () => Doors): QueueHandler {
+export function queueHandler(doors: Doors): QueueHandler {
   return async (event, context) => {
     assertQueueEvent(event);
     using time = openTime(context);
-    const { work, flush } = doors();
     const batchItemFailures: QueueResult["batchItemFailures"] = [];
     const called = invocation(time, context);
     await Promise.all(
       event.Records.map(async ({ messageId, body }) =>
-        work(parsed(body), called).catch(() => batchItemFailures.push({ itemIdentifier: messageId })),
+        doors.work(parsed(body), called).catch(() => batchItemFailures.push({ itemIdentifier: messageId })),
       ),
     );
-    await flush(time.signal);
+    await doors.flush(time.signal);
     return { batchItemFailures };
   };
 }
 
-export function scheduleHandler(doors: () => Doors): ScheduleHandler {
+export function scheduleHandler(doors: Doors): ScheduleHandler {
   return async (_event, context) => {
     using time = openTime(context);
-    return await doors().tick(invocation(time, context));
+    return await doors.tick(invocation(time, context));
   };
 }
 

@@ -46,8 +46,8 @@ function doorThat(respond: () => Response): {
     flush: async () => undefined,
   };
   const door = {
-    doors: () => doors,
-    keys: () => ({ function: undefined, admin: undefined }),
+    doors,
+    keys: { function: undefined, admin: undefined },
     streaming: undefined,
   };
   return { door, signals };
