@@ -34,7 +34,7 @@ export type StreamingHandler = (
 export function bufferedHandler(door: HttpDoor): BufferedHandler {
   return async (event, context) => {
     assertHttpEvent(event);
-    using time = openTime(context);
+    using time = await openTime(context);
     try {
       const response = await answer(door, event, { time, requestId: context.awsRequestId });
       return toResult(event, response, await collect(response));
@@ -48,7 +48,7 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
 export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): StreamingHandler {
   return async (event, stream, context) => {
     assertHttpEvent(event);
-    using time = openTime(context);
+    using time = await openTime(context);
     try {
       const response = await answer(door, event, { time, requestId: context.awsRequestId });
       if (takesStreams(event, door.streaming)) {

@@ -15,7 +15,7 @@ export type ScheduleHandler = (event: unknown, context: LambdaContext) => Promis
 export function queueHandler(doors: Doors): QueueHandler {
   return async (event, context) => {
     assertQueueEvent(event);
-    using time = openTime(context);
+    using time = await openTime(context);
     const batchItemFailures: QueueResult["batchItemFailures"] = [];
     const called = invocation(time, context);
     await Promise.all(
@@ -30,7 +30,7 @@ export function queueHandler(doors: Doors): QueueHandler {
 
 export function scheduleHandler(doors: Doors): ScheduleHandler {
   return async (_event, context) => {
-    using time = openTime(context);
+    using time = await openTime(context);
     return await doors.tick(invocation(time, context));
   };
 }
