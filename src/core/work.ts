@@ -16,8 +16,7 @@ export async function workMessage(deps: TickDeps, sent: unknown, invocation: Inv
   const { wakeUp, notBefore } = message;
   // Queues cannot hold a message back for ever.
   try {
-    if (notBefore !== undefined && notBefore > deps.clock.now())
-      await deps.queue.send(wakeUp, { notBefore });
+    if (notBefore !== undefined && notBefore > deps.clock.now()) await deps.queue.send(wakeUp, { notBefore });
     else await workWakeUp(deps, wakeUp, invocation);
   } catch (error) {
     deps.logger.error({ ...wakeUp, err: error }, "A queue message failed; it should be delivered again");
