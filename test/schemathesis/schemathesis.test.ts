@@ -1,6 +1,7 @@
 /** Schemathesis, of PyPI, reads our OpenAPI document and looks whether the server keeps what it says. */
 
 import { execFile } from "node:child_process";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect, promisify } from "node:util";
@@ -69,6 +70,7 @@ test(
     ];
     const { stdout } = await run(join(programs, "st"), ["run", ...options, `${proxy.url}/openapi.json`], {
       env,
+      cwd: tmpdir(), // where it leaves its notes
       maxBuffer: 100_000_000,
     }).catch((error: unknown) => {
       const printed = error instanceof Error && "stdout" in error ? error.stdout : error;
