@@ -9,6 +9,7 @@ import type { CommandStore } from "./core/commands.ts";
 import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
+import type { Doors } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
@@ -29,6 +30,7 @@ import { followThread, Journals } from "./engine/follow-thread.ts";
 import { follow } from "./engine/follow.ts";
 import { inProcessQueue } from "./engine/in-process-queue.ts";
 import { toPlain } from "./engine/plain.ts";
+import { flushTraces } from "./engine/tracing.ts";
 import { cronRequest } from "./http/crons.ts";
 import type { ProtocolRouteDeps } from "./http/protocol.ts";
 import { namingRequests, outsideRequests } from "./http/request-id.ts";
@@ -87,6 +89,7 @@ export interface AppParts extends TickDeps {
   readonly streamLimit: StreamLimit | undefined;
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly pingDatabase: () => Promise<void>;
+  readonly flush: Doors["flush"];
   readonly toPlain: typeof toPlain;
   readonly toCommand: typeof toCommand;
 }
@@ -171,7 +174,8 @@ function openLogs(
 function openEngine(
   deps: Omit<ExecuteDeps, "events" | "journals"> & { readonly database: Database },
   prepare: () => void,
-): Pick<AppParts, "engine" | "log" | "followThread"> {
+): Pick<AppParts, "engine" | "log" | "followThread" | "flush"> {
+  let hasExecuted = false;
   const journals = new Journals();
   const events = eventLog(deps.database);
   const log = threadLog(deps.database);
@@ -180,11 +184,17 @@ function openEngine(
   return {
     engine: {
       prepare,
-      execute: async (run, limits) => executeRun(executing, run, limits),
+      execute: async (run, limits) => {
+        hasExecuted = true;
+        return executeRun(executing, run, limits);
+      },
       follow: (run, after, signal) => follow(following, run, after, signal),
     },
     log,
     followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
+    flush: async (signal) => {
+      if (hasExecuted) await flushTraces(deps.clock, signal);
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.t
 import { tick } from "./core/tick.ts";
 import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";
+import { duringRequest } from "./http/request-id.ts";
 import type { ResumeLinkOptions } from "./http/resume-links.ts";
 import type { Route } from "./http/router.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
@@ -156,8 +157,10 @@ function openApp(options: ParsedOptions, graphs: GraphRegistry, host: Host, shut
     native: routes.native,
     doors: {
       fetch: openFetch(options, routes, parts),
-      work: async (message, invocation) => workMessage(parts, message, invocation),
-      tick: async (invocation) => tick(parts, invocation),
+      work: async (message, invocation) =>
+        duringRequest(invocation.requestId, async () => workMessage(parts, message, invocation)),
+      tick: async (invocation) => duringRequest(invocation.requestId, async () => tick(parts, invocation)),
+      flush: parts.flush,
     },
   };
 }

@@ -17,9 +17,9 @@ import { assertSendable, toResult } from "./response.ts";
 import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
 
 export interface HttpDoor {
-  readonly doors: () => Doors;
+  readonly doors: Doors;
   /** Lambda has no keys of its own, so these are all that opens more than the level `anonymous`. */
-  readonly keys: () => Keys;
+  readonly keys: Keys;
   readonly streaming: boolean | undefined;
 }
 
@@ -34,9 +34,13 @@ export type StreamingHandler = (
 export function bufferedHandler(door: HttpDoor): BufferedHandler {
   return async (event, context) => {
     assertHttpEvent(event);
-    using time = openTime(context);
-    const response = await answer(door, event, { time, requestId: context.awsRequestId });
-    return toResult(event, response, await collect(response));
+    using time = await openTime(context);
+    try {
+      const response = await answer(door, event, { time, requestId: context.awsRequestId });
+      return toResult(event, response, await collect(response));
+    } finally {
+      await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
+    }
   };
 }
 
@@ -44,15 +48,19 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
 export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): StreamingHandler {
   return async (event, stream, context) => {
     assertHttpEvent(event);
-    using time = openTime(context);
-    const response = await answer(door, event, { time, requestId: context.awsRequestId });
-    if (takesStreams(event, door.streaming)) {
-      await deliver(response, { runtime, stream, signal: time.signal });
-    } else {
-      const result = toResult(event, response, await collect(response));
-      stream.setContentType("application/json");
-      stream.write(JSON.stringify(result));
-      await end(stream);
+    using time = await openTime(context);
+    try {
+      const response = await answer(door, event, { time, requestId: context.awsRequestId });
+      if (takesStreams(event, door.streaming)) {
+        await deliver(response, { runtime, stream, signal: time.signal });
+      } else {
+        const result = toResult(event, response, await collect(response));
+        stream.setContentType("application/json");
+        stream.write(JSON.stringify(result));
+        await end(stream);
+      }
+    } finally {
+      await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
     }
   };
 }
@@ -66,10 +74,10 @@ async function answer(
   try {
     const request = toWebRequest(event);
     const address = clientAddress(event, request);
-    const response = await doors().fetch(request, {
+    const response = await doors.fetch(request, {
       signal: time.signal,
       deadline: time.deadline,
-      authLevel: openedLevel(keys(), request),
+      authLevel: openedLevel(keys, request),
       isKeyVerified: true,
       ...(requestId && { requestId }),
       ...(address && { address }),

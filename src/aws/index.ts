@@ -3,7 +3,6 @@
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
-import type { Keys } from "../keys.ts";
 import { readKeys, readQueueUrl } from "../settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
 import { sqsQueue } from "./queue.ts";
@@ -13,7 +12,7 @@ import { queueHandler, scheduleHandler, type QueueHandler, type ScheduleHandler 
 export interface LambdaApp {
   /** @throws TypeError for an app that must not be on the internet as it is */
   readonly checkDeployable: () => void;
-  /** Called with each invocation. */
+  /** Called once. @throws Error that lists each variable of the environment that is missing or wrong */
   readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
 }
 
@@ -37,18 +36,13 @@ export interface LambdaHandlers {
 
 /**
  * The handlers to export from the entry module. Callers show the keys `FUNCTION_KEY` and `ADMIN_KEY`; none is open without.
- * @throws TypeError for an app without any access control that does not say `auth: "none"`
+ * @throws TypeError for an app without any access control that does not say `auth: "none"`; Error that lists each variable
+ * of the environment that is missing or wrong. A deployment that cannot serve says so when it starts.
  */
 export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {}): LambdaHandlers {
   app.checkDeployable();
-  let keys: Keys | undefined;
-  const queue = sqsQueue(readQueueUrl, systemClock);
-  const doors = (): Doors => app.doors({ queue });
-  const door = {
-    doors,
-    keys: () => (keys ??= readKeys()),
-    streaming,
-  };
+  const doors = app.doors({ queue: sqsQueue(readQueueUrl, systemClock) });
+  const door = { doors, keys: readKeys(), streaming };
   const runtime = streamingRuntime();
   return {
     http: runtime ? runtime.streamifyResponse(streamingHandler(door, runtime)) : bufferedHandler(door),

@@ -12,28 +12,26 @@ export type ScheduleHandler = (event: unknown, context: LambdaContext) => Promis
  * Works all messages of a batch at once. What fails is delivered again, and ends in the dead-letter queue. No loss is for
  * ever: the schedule wakes what waits for too long.
  */
-export function queueHandler(doors: () => Doors): QueueHandler {
+export function queueHandler(doors: Doors): QueueHandler {
   return async (event, context) => {
     assertQueueEvent(event);
-    using time = openTime(context);
-    const results = await Promise.allSettled(
-      event.Records.map(async ({ body }) => doors().work(parsed(body), invocation(time))),
-    );
+    using time = await openTime(context);
     const batchItemFailures: QueueResult["batchItemFailures"] = [];
-    for (const [index, { messageId }] of event.Records.entries()) {
-      const result = results[index];
-      if (result?.status !== "rejected") continue;
-      console.error(result.reason);
-      batchItemFailures.push({ itemIdentifier: messageId });
-    }
+    const called = invocation(time, context);
+    await Promise.all(
+      event.Records.map(async ({ messageId, body }) =>
+        doors.work(parsed(body), called).catch(() => batchItemFailures.push({ itemIdentifier: messageId })),
+      ),
+    );
+    await doors.flush(time.signal);
     return { batchItemFailures };
   };
 }
 
-export function scheduleHandler(doors: () => Doors): ScheduleHandler {
+export function scheduleHandler(doors: Doors): ScheduleHandler {
   return async (_event, context) => {
-    using time = openTime(context);
-    return await doors().tick(invocation(time));
+    using time = await openTime(context);
+    return await doors.tick(invocation(time, context));
   };
 }
 
@@ -46,6 +44,9 @@ function parsed(body: string): unknown {
   }
 }
 
-function invocation({ signal, deadline }: InvocationTime): Invocation {
-  return { signal, deadline, authLevel: "admin" };
+function invocation(
+  { signal, deadline }: InvocationTime,
+  { awsRequestId: requestId }: LambdaContext,
+): Invocation {
+  return { signal, deadline, authLevel: "admin", ...(requestId && { requestId }) };
 }

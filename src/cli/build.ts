@@ -1,8 +1,9 @@
 /** `build`: a folder that can be deployed as it is, out of the project that `dev` serves. */
 
-import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deflateRawSync } from "node:zlib";
 import type { BuildFailure, Plugin } from "esbuild";
 import { z } from "zod";
 import { VERSION } from "../version.ts";
@@ -178,19 +179,12 @@ async function projectHostJson(project: Project): Promise<string> {
 
 async function report(built: Bundling & { readonly shown: string }): Promise<void> {
   const { project, target, out, shown, external } = built;
-  const files = (await readdir(out, { recursive: true })).map((name) => join(out, name));
-  const sizes = await Promise.all(files.map(async (file) => ({ file, found: await stat(file) })));
-  const total = (pick: (file: string) => boolean): string =>
-    megabytes(
-      sizes
-        .filter(({ file, found }) => found.isFile() && pick(file))
-        .reduce((sum, { found }) => sum + found.size, 0),
-    );
+  const [code, maps] = await sizesOf(out);
   const ofHeaders = project.kind === "config" ? headerVariables(project.config.options) : [];
   const variables = [...new Set([...Object.keys(projectEnv(project)), ...ofHeaders])];
   say(
     [
-      `${styled("green", "built")} ${shown} for ${target}: ${total((file) => !file.endsWith(".map"))}, and ${total((file) => file.endsWith(".map"))} of source maps`,
+      `${styled("green", "built")} ${shown} for ${target}: ${inMegabytes(code)}, and ${inMegabytes(maps)} of source maps`,
       ...(external.length === 0
         ? []
         : [`  npm install --omit=dev --prefix ${shown}   brings ${external.join(", ")}`]),
@@ -208,6 +202,36 @@ function nextSteps(target: Target, out: string): readonly string[] {
     : [
         `  cd ${out} && zip -r ../lambda.zip .   makes the package; handlers: lambda.http, lambda.worker, lambda.schedule`,
       ];
+}
+
+interface Size {
+  readonly bytes: number;
+  /** As a part of a zip file, but for some hundred bytes a file. */
+  readonly zipped: number;
+}
+
+/** Of what runs, and of the source maps. */
+async function sizesOf(folder: string): Promise<readonly [Size, Size]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(
+    files.map(async ({ name, parentPath }) => {
+      const content = await readFile(join(parentPath, name));
+      return { name, bytes: content.length, zipped: deflateRawSync(content).length };
+    }),
+  );
+  const total = (isMap: boolean): Size =>
+    sizes
+      .filter(({ name }) => name.endsWith(".map") === isMap)
+      .reduce((sum, one) => ({ bytes: sum.bytes + one.bytes, zipped: sum.zipped + one.zipped }), {
+        bytes: 0,
+        zipped: 0,
+      });
+  return [total(false), total(true)];
+}
+
+function inMegabytes({ bytes, zipped }: Size): string {
+  return `${megabytes(bytes)} (${megabytes(zipped)} zipped)`;
 }
 
 function megabytes(bytes: number): string {

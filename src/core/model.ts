@@ -113,4 +113,9 @@ export interface Doors {
   readonly work: (message: unknown, invocation: Invocation) => Promise<void>;
   /** Timer trigger. */
   readonly tick: (invocation: Invocation) => Promise<TickReport>;
+  /**
+   * For hosts that freeze the process once an answer is given: waits until the traces of what was executed are on their
+   * way, but for no longer than is sensible. Never rejects.
+   */
+  readonly flush: (signal: AbortSignal) => Promise<void>;
 }

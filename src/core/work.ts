@@ -15,8 +15,13 @@ export async function workMessage(deps: TickDeps, sent: unknown, invocation: Inv
   }
   const { wakeUp, notBefore } = message;
   // Queues cannot hold a message back for ever.
-  if (notBefore !== undefined && notBefore > deps.clock.now()) return deps.queue.send(wakeUp, { notBefore });
-  await workWakeUp(deps, wakeUp, invocation);
+  try {
+    if (notBefore !== undefined && notBefore > deps.clock.now()) await deps.queue.send(wakeUp, { notBefore });
+    else await workWakeUp(deps, wakeUp, invocation);
+  } catch (error) {
+    deps.logger.error({ ...wakeUp, err: error }, "A queue message failed; it should be delivered again");
+    throw error;
+  }
 }
 
 /** One branch for each kind of wake-up. */

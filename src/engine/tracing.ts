@@ -1,9 +1,27 @@
 /** Where LangSmith is told of a run, besides the project that the environment names. */
 
+import type { Clock } from "../clock.ts";
 import type { GraphConfig } from "../core/graphs.ts";
+
+/** A LangSmith that is away must not make every invocation longer by more than this. */
+const MAX_FLUSH_MS = 5_000;
 
 /** As the environment variables of LangSmith have it. @see https://docs.langchain.com/langsmith/trace-with-langgraph */
 const SWITCHES = ["LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LANGCHAIN_TRACING"];
+
+/**
+ * Waits until LangChain's callbacks, which go on in the background, and the traces that they have left are delivered or
+ * lost. LangChain must have been loaded already, or this takes as long as that. Never rejects.
+ */
+export async function flushTraces(clock: Clock, signal: AbortSignal): Promise<void> {
+  const { awaitAllCallbacks } = await import("@langchain/core/callbacks/promises");
+  const over = new AbortController();
+  // The callbacks that the first one waits for may leave traces after it has looked at those.
+  const flushed = awaitAllCallbacks().then(awaitAllCallbacks);
+  const late = clock.sleep(MAX_FLUSH_MS, AbortSignal.any([signal, over.signal]));
+  await Promise.race([flushed, late]);
+  over.abort();
+}
 
 /** A callback handler that tells LangSmith of the run in the project that its config names; nothing where tracing is off. */
 export async function projectTracer({ configurable }: GraphConfig): Promise<readonly object[]> {

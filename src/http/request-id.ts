@@ -34,6 +34,11 @@ export function namingRequests(logger: Logger): Logger {
   };
 }
 
+/** For the calls of a host that are no requests, and whose log lines have the name that the host gives them. */
+export async function duringRequest<T>(id: string | undefined, work: () => Promise<T>): Promise<T> {
+  return id === undefined ? work() : current.run(id, work);
+}
+
 /** For work that a request has only caused. */
 export function outsideRequests<T>(work: () => T): T {
   return current.exit(work);

@@ -43,10 +43,11 @@ function doorThat(respond: () => Response): {
     },
     work: async () => undefined,
     tick: async () => ({ recovered: 0, resent: 0, fired: 0, expired: 0 }),
+    flush: async () => undefined,
   };
   const door = {
-    doors: () => doors,
-    keys: () => ({ function: undefined, admin: undefined }),
+    doors,
+    keys: { function: undefined, admin: undefined },
     streaming: undefined,
   };
   return { door, signals };

@@ -1,8 +1,6 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { gunzipSync } from "node:zlib";
 import { afterEach, expect, test, vi } from "vitest";
 import { reporting } from "../support/graphs.ts";
+import { startLangSmith } from "../support/langsmith.ts";
 import { startServer } from "../support/server.ts";
 
 // Among these tests, as each of their files has a process of its own: LangSmith's client reads the environment once.
@@ -15,33 +13,8 @@ const body = {
   langsmith_tracer: { project_name: "evaluations", example_id: "e9a3f4de-4f5b-4c9c-8f0e-0c6a5e6f7a8b" },
 };
 
-/** As much of LangSmith's API as its client needs to leave traces. */
-async function langSmith() {
-  const told: string[] = [];
-  const server = createServer((request, response) => {
-    void (async () => {
-      const sent = Buffer.concat(await request.toArray());
-      told.push((request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent).toString());
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ batch_ingest_config: { use_multipart_endpoint: false } }));
-    })();
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  return {
-    url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`,
-    told,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
-
 test("a run is traced in the project and for the example that its request names, and in the server's own", async () => {
-  await using receiver = await langSmith();
+  await using receiver = await startLangSmith();
   vi.stubEnv("LANGSMITH_TRACING", "true");
   vi.stubEnv("LANGSMITH_API_KEY", "key");
   vi.stubEnv("LANGSMITH_PROJECT", "ours");

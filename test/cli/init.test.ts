@@ -59,7 +59,9 @@ test("it is built for Azure, and the folder works without its packages", async (
   await using database = await testDatabase();
   const { code, output } = await cli({ folder: project, args: ["build", "--target", "azure"] });
   expect(code, output).toBe(0);
-  expect(output).toMatch(/built deploy for azure: \d\.\d MB, and \d+\.\d MB of source maps\n/);
+  expect(output).toMatch(
+    /built deploy for azure: \d\.\d MB \(\d\.\d MB zipped\), and \d+\.\d MB \(\d+\.\d MB zipped\) of source maps\n/,
+  );
   const entry = join(project.path, "deploy/azure.js");
   const manifest: unknown = JSON.parse(await readFile(join(project.path, "deploy/package.json"), "utf8"));
   expect(manifest).toMatchObject({ type: "module", main: "azure.js" });

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
 import { expect, test } from "vitest";
@@ -37,6 +37,8 @@ test("ten graphs of different kinds run on Lambda, with the project's own routes
   const built = await cli({ folder: project, args: ["build", "--target", "lambda", "--out", "out"] });
   expect(built.code, built.output).toBe(0);
   expect(built.output).toContain("to be set where it runs: GREETING, OVERRIDDEN");
+  expect(built.output).toMatch(/for lambda: \d\.\d MB \(\d\.\d MB zipped\), and/);
+  expect(await readdir(join(project.path, "out"))).not.toContain("node_modules");
   const env = { DATABASE_URL: database.url, FUNCTION_KEY: "key" };
   await using lambda = await startLambda({
     entry: join(project.path, "out/lambda.js"),

@@ -21,13 +21,34 @@ export interface Sqs extends AsyncDisposable {
   readonly remove: (record: SQSRecord) => Promise<void>;
   /** The messages that are held back. */
   readonly delayed: () => readonly string[];
+  /** Those that were received too often. */
+  readonly dead: () => readonly string[];
+  /** Moves those back, as an operator does. */
+  readonly redrive: () => Promise<void>;
 }
 
-export async function startSqs(name = "langgraph-runs"): Promise<Sqs> {
+export interface SqsOptions {
+  readonly name?: string;
+  /** How long a message that was received is not seen by others. */
+  readonly visibilitySeconds?: number;
+  /** How often a message may be received. */
+  readonly maxReceiveCount?: number;
+}
+
+export async function startSqs({
+  name = "langgraph-runs",
+  visibilitySeconds = 600,
+  maxReceiveCount = 1_000,
+}: SqsOptions = {}): Promise<Sqs> {
   const server = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION });
+  const deadLetters = server.createQueue(`${name}-dead`, { region: REGION });
+  const redrivePolicy = { deadLetterTargetArn: deadLetters.queueArn, maxReceiveCount };
   const { queueUrl, queueArn } = server.createQueue(name, {
     region: REGION,
-    attributes: { VisibilityTimeout: "600" },
+    attributes: {
+      VisibilityTimeout: String(visibilitySeconds),
+      RedrivePolicy: JSON.stringify(redrivePolicy),
+    },
   });
   const endpoint = `http://127.0.0.1:${server.port}`; // the queue's own URL has a name that does not resolve
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
@@ -70,6 +91,18 @@ export async function startSqs(name = "langgraph-runs"): Promise<Sqs> {
         new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receiptHandle }),
       )),
     delayed: () => server.inspectQueue(name)?.messages.delayed.map(({ body }) => body) ?? [],
+    dead: () => server.inspectQueue(`${name}-dead`)?.messages.ready.map(({ body }) => body) ?? [],
+    // The emulator does not know StartMessageMoveTask, which does the same.
+    redrive: async () => {
+      const QueueUrl = deadLetters.queueUrl;
+      const { Messages = [] } = await client.send(
+        new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
+      );
+      for (const { Body, ReceiptHandle } of Messages) {
+        await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: Body }));
+        await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       client.destroy();
       await server.stop();
