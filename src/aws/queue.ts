@@ -1,6 +1,6 @@
 /** Wakes workers through a queue of SQS, which Lambda's event source mapping reads. */
 
-import type { SQSClient } from "@aws-sdk/client-sqs";
+import type { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { Clock } from "../clock.ts";
 import { delaySeconds, messageOf, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
@@ -21,7 +21,7 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
     const url = readUrl();
     if (url === undefined)
       throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
-    return { url, ...(await import("@aws-sdk/client-sqs").catch(missing)) };
+    return { url, ...(await loadSdk()) };
   };
   return {
     outlivesProcess: () => readUrl() !== undefined,
@@ -41,6 +41,17 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
       }
     },
   };
+}
+
+interface Sdk {
+  readonly SQSClient: typeof SQSClient;
+  readonly SendMessageCommand: typeof SendMessageCommand;
+}
+
+/** It is CommonJS, of which a bundle in chunks has no names, only the whole. @see https://github.com/evanw/esbuild/issues/3245 */
+async function loadSdk(): Promise<Sdk> {
+  const module: Sdk & { readonly default?: Sdk } = await import("@aws-sdk/client-sqs").catch(missing);
+  return module.default ?? module;
 }
 
 function missing(cause: unknown): never {

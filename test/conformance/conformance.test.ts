@@ -1,11 +1,13 @@
-/** The same calls of the official client to the official in-memory server and to ours: the answers are the same, or there is a reason. */
+/**
+ * The same calls of the official client to the official in-memory server and to ours, on each of its hosts: the answers are
+ * the same, or there is a reason.
+ */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Client } from "@langchain/langgraph-sdk";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startServer, type TestServer } from "../support/server.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, failure } from "./case.ts";
 import { absent } from "./cases/absent.ts";
 import { assistants } from "./cases/assistants.ts";
@@ -18,50 +20,67 @@ import { system } from "./cases/system.ts";
 import { threads } from "./cases/threads.ts";
 import { KNOWN, KNOWN_EVENTS } from "./differences.ts";
 import * as graphs from "./graphs.ts";
+import { startOnAzure } from "./hosts/azure.ts";
+import type { ConformanceHost } from "./hosts/host.ts";
+import { startOnLambda } from "./hosts/lambda.ts";
+import { startLocally } from "./hosts/local.ts";
 import { installPackages } from "../support/official-packages.ts";
 import { type OfficialServer, startOfficialServer } from "./official-server.ts";
 import { type Difference, differences, normalised, recorder, withoutEvents } from "./transcript.ts";
 
-const cases = [
-  ...system,
-  ...assistants,
-  ...threads,
-  ...runs,
-  ...streams,
-  ...store,
-  ...protocol,
-  ...remoteGraphs,
-  ...absent,
-];
-/** Again with what npm calls the latest SDK, which is older. The streams of each graph and mode are the server's, not the SDK's. */
-const casesOfLatest = [...assistants, ...threads, ...runs, ...streams, ...store]
-  .filter(({ name }) => !/^streams: \w+, \w+/.test(name))
-  .map((one): Case => ({ ...one, name: `${one.name} (SDK 2.0.0)` }));
+/** One by one: how many assistants there are is part of some answers. */
+const inOrder = [...system, ...assistants];
+const atOnce = [...threads, ...runs, ...streams, ...store, ...protocol, ...remoteGraphs, ...absent];
 
 type NewClient = (options: { readonly url: string; readonly fetch: typeof fetch }) => Client;
 const newClient: NewClient = ({ url, fetch }) =>
   new Client({ apiUrl: url, callerOptions: { fetch, maxRetries: 0 } });
 let newClientOfLatest: NewClient;
 
+/** Again with what npm calls the latest SDK, which is older. The streams of each graph and mode are the server's, not the SDK's. */
+const ofLatest = (cases: readonly Case[]): readonly Case[] =>
+  cases
+    .filter(({ name }) => /^(assistants|threads|runs|streams|store): /.test(name))
+    .filter(({ name }) => !/^streams: \w+, \w+/.test(name))
+    .map((one) => ({ ...one, name: `${one.name}${OF_LATEST}` }));
+const OF_LATEST = " (SDK 2.0.0)";
+
 let official: OfficialServer;
-let ours: TestServer;
-const met = new Set<object>();
+/** By the names of the cases: each is asked for once, whatever the number of our hosts. */
+const recorded = new Map<string, Promise<unknown>>();
 
 beforeAll(async () => {
-  [newClientOfLatest, official, ours] = await Promise.all([
-    latestSdk(),
-    startOfficialServer(Object.keys(graphs)),
-    startServer({ graphs: Object.entries(graphs).map(([name, graph]) => ({ name, graph })) }),
-  ]);
+  [newClientOfLatest, official] = await Promise.all([latestSdk(), startOfficialServer(Object.keys(graphs))]);
 }, 240_000);
 
-afterAll(async () => {
-  await Promise.all([official[Symbol.asyncDispose](), ours[Symbol.asyncDispose]()]);
+afterAll(async () => official[Symbol.asyncDispose]());
+
+describe.each([
+  { name: "on this machine", start: startLocally },
+  { name: "on AWS Lambda", start: startOnLambda },
+  { name: "on Azure Functions", start: startOnAzure },
+])("$name", ({ start }) => {
+  let host: ConformanceHost;
+  const met = new Set<object>();
+
+  beforeAll(async () => {
+    host = await start();
+  });
+  afterAll(async () => host[Symbol.asyncDispose]());
+
+  test.each([...inOrder, ...ofLatest(inOrder)])("$name", async (one) => compare(one, host, met));
+
+  test.concurrent.each([...atOnce, ...ofLatest(atOnce)])("$name", async (one) => compare(one, host, met));
+
+  test("every reason is one for a difference that is there", () => {
+    const reasons = [...KNOWN, ...KNOWN_EVENTS];
+    expect(reasons.filter((reason) => !met.has(reason))).toEqual([]);
+  });
+
+  test("no worker has failed, nor has the schedule", () => {
+    expect(host.failures()).toEqual([]);
+  });
 });
-
-test.each(cases)("$name", async (one) => compare(one, newClient));
-
-test.each(casesOfLatest)("$name", async (one) => compare(one, newClientOfLatest));
 
 /** Its types are those of the other one. */
 async function latestSdk(): Promise<NewClient> {
@@ -71,24 +90,24 @@ async function latestSdk(): Promise<NewClient> {
   return ({ url, fetch }) => new sdk.Client({ apiUrl: url, callerOptions: { fetch, maxRetries: 0 } });
 }
 
-async function compare(one: Case, client: NewClient): Promise<void> {
-  const [theirs, mine] = await Promise.all([
-    transcript(one, official.url, client),
-    transcript(one, ours.url, client),
-  ]);
-  const unexplained = differences(withoutKnownEvents(one, theirs), withoutKnownEvents(one, mine)).filter(
-    (difference) => !isKnown(one, difference),
-  );
+async function compare(one: Case, { url }: ConformanceHost, met: Set<object>): Promise<void> {
+  const client = one.name.endsWith(OF_LATEST) ? newClientOfLatest : newClient;
+  const theirs = recorded.get(one.name) ?? transcript(one, official.url, client);
+  recorded.set(one.name, theirs);
+  const mine = transcript(one, url, client);
+  const unexplained = differences(
+    withoutKnownEvents(one, await theirs, met),
+    withoutKnownEvents(one, await mine, met),
+  ).filter((difference) => !isKnown(one, difference, met));
   const lines = unexplained.map(shown);
   expect(lines, lines.join("\n")).toEqual([]);
 }
 
-test("every reason is one for a difference that is there", () => {
-  const reasons = [...KNOWN, ...KNOWN_EVENTS];
-  expect(reasons.filter((reason) => !met.has(reason))).toEqual([]);
-});
-
-function isKnown({ name }: Case, { at, official: theirs, ours: mine }: Difference): boolean {
+function isKnown(
+  { name }: Case,
+  { at, official: theirs, ours: mine }: Difference,
+  met: Set<object>,
+): boolean {
   const both = JSON.stringify([theirs, mine]);
   const reasons = KNOWN.filter(
     ({ cases: named, at: place, values }) =>
@@ -101,7 +120,7 @@ function isKnown({ name }: Case, { at, official: theirs, ours: mine }: Differenc
 }
 
 /** The transcript without the events that only one of the two sends. */
-function withoutKnownEvents({ name }: Case, value: unknown): unknown {
+function withoutKnownEvents({ name }: Case, value: unknown, met: Set<object>): unknown {
   return KNOWN_EVENTS.filter((known) => known.cases.test(name)).reduce((rest, known) => {
     const kept = withoutEvents(rest, known.events);
     if (JSON.stringify(kept) !== JSON.stringify(rest)) met.add(known);

@@ -1,8 +1,9 @@
-/** Bundles an entry as a deployment does, so that a host's process can run it. */
+/** Bundles an entry as every deployment is bundled, so that a host's process can run it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
+import { BUNDLE } from "../../src/cli/bundle.ts";
 
 export interface BuiltApp extends AsyncDisposable {
   readonly entry: string;
@@ -15,19 +16,16 @@ export interface BuildOptions {
 
 export async function buildApp(source: string, { missing = [] }: BuildOptions = {}): Promise<BuiltApp> {
   const folder = await mkdtemp(path.join(tmpdir(), "built-app-"));
-  const entry = path.join(folder, "app.mjs");
   await build({
-    entryPoints: [source],
-    outfile: entry,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    external: ["@azure/functions-core", ...missing], // the Functions worker brings that one,
-    banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-    },
+    ...BUNDLE,
+    entryPoints: [{ in: source, out: "app" }],
+    outdir: folder,
+    outExtension: { ".js": ".mjs" }, // there is no package.json beside it
+    external: [...BUNDLE.external, ...missing],
     logLevel: "silent",
   });
-  return { entry, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  return {
+    entry: path.join(folder, "app.mjs"),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
 }
