@@ -2,7 +2,7 @@ export { LangGraphApp } from "./app.ts";
 export { apiKeys } from "./http/api-keys.ts";
 export { jwt, type JwtOptions } from "./http/jwt.ts";
 export type { AppOptions, AuthOption, StoreOptions } from "./options.ts";
-export type { Authentication, Authenticator, User } from "./core/auth.ts";
+export type { Authentication, Authenticator } from "./core/auth.ts";
 export type {
   CompiledGraph,
   ContextFactory,
@@ -14,5 +14,5 @@ export type {
 } from "./core/graphs.ts";
 export type { LinkChoice, ResumeLink } from "./core/resume-links.ts";
 export type { ResumeLinkOptions } from "./http/resume-links.ts";
-export type { AuthLevel, Doors, HttpFunction, Invocation } from "./core/model.ts";
+export type { AuthLevel, Doors, HttpFunction, Invocation, User } from "./core/model.ts";
 export type { Logger } from "./core/ports.ts";

@@ -1,9 +1,10 @@
 /** The rules of API keys: secrets that a program shows instead of a person's sign-in. The server keeps only their hashes. */
 
+import type { User } from "./model.ts";
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { isIdentity, type User } from "./auth.ts";
+import { isIdentity } from "./auth.ts";
 
 /** A key as its record shows it. */
 export interface ApiKey {

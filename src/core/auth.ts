@@ -3,18 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import type { ApiKeyStore } from "./api-keys.ts";
-import type { JsonObject } from "./model.ts";
-
-/** Who has signed in, in the words of the LangGraph Platform; graphs find it as `configurable.langgraph_auth_user`. */
-export interface User {
-  /** Unique; what a user makes belongs to it. */
-  readonly identity: string;
-  readonly display_name: string;
-  readonly is_authenticated: boolean;
-  readonly permissions: readonly string[];
-  /** What the credentials say besides; JSON. */
-  readonly [claim: string]: unknown;
-}
+import type { JsonObject, User } from "./model.ts";
 
 /** What can be asked for, as the official `Auth` object names it. @see https://docs.langchain.com/langsmith/auth */
 export const AUTH_EVENTS = [

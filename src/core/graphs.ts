@@ -2,9 +2,8 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import type { User } from "./auth.ts";
 import { mergeConfigs } from "./config.ts";
-import type { AuthLevel, JsonObject } from "./model.ts";
+import type { AuthLevel, JsonObject, User } from "./model.ts";
 
 /** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
 export interface CompiledGraph {

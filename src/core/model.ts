@@ -1,9 +1,18 @@
 /** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
 
-import type { User } from "./auth.ts";
-
 /** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
 export type AuthLevel = "anonymous" | "function" | "admin";
+
+/** Who has signed in, in the words of the LangGraph Platform; graphs find it as `configurable.langgraph_auth_user`. */
+export interface User {
+  /** Unique; what a user makes belongs to it. */
+  readonly identity: string;
+  readonly display_name: string;
+  readonly is_authenticated: boolean;
+  readonly permissions: readonly string[];
+  /** What the credentials say besides; JSON. */
+  readonly [claim: string]: unknown;
+}
 
 /** One call by a function host. */
 export interface Invocation {

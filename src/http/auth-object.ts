@@ -8,9 +8,8 @@ import {
   type Grant,
   type MetadataCondition,
   type Policy,
-  type User,
 } from "../core/auth.ts";
-import type { JsonObject } from "../core/model.ts";
+import type { JsonObject, User } from "../core/model.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
 
 /** Of `@langchain/langgraph-sdk/auth`, of whichever copy and version. @see https://docs.langchain.com/langsmith/custom-auth */

@@ -1,8 +1,8 @@
 /** Who may call a route: the key level that the host has verified, and who has signed in, against what the route asks for. */
 
 import { createHash } from "node:crypto";
-import { callerOf, SYSTEM, type Authenticator, type Caller, type User } from "../core/auth.ts";
-import type { AuthLevel, Invocation } from "../core/model.ts";
+import { callerOf, SYSTEM, type Authenticator, type Caller } from "../core/auth.ts";
+import type { AuthLevel, Invocation, User } from "../core/model.ts";
 import { AppError } from "../errors.ts";
 import { networkOf } from "./client-address.ts";
 

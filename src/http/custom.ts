@@ -2,8 +2,8 @@
 
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
-import type { Caller, User } from "../core/auth.ts";
-import type { AuthLevel, Invocation } from "../core/model.ts";
+import type { Caller } from "../core/auth.ts";
+import type { AuthLevel, Invocation, User } from "../core/model.ts";
 
 /**
  * A Hono app, whose routes come before ours and whose middleware sees our requests too; or anything else with a

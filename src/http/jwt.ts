@@ -1,8 +1,9 @@
 /** Callers who bring a JSON Web Token of an identity provider. @see RFC 7519, RFC 8725, RFC 6750 */
 
+import type { User } from "../core/model.ts";
 import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { z } from "zod";
-import { isIdentity, type AuthHost, type Authentication, type User } from "../core/auth.ts";
+import { isIdentity, type AuthHost, type Authentication } from "../core/auth.ts";
 import { AppError } from "../errors.ts";
 
 export interface JwtOptions {

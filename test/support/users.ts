@@ -1,8 +1,9 @@
 /** An app with users, called by any of them: without an authentication of its own, who calls is what the header `x-user` says. */
 
+import type { User } from "../../src/core/model.ts";
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
-import type { Policy, User } from "../../src/core/auth.ts";
+import type { Policy } from "../../src/core/auth.ts";
 import { GraphRegistry, type GraphOptions } from "../../src/core/graphs.ts";
 import { tick } from "../../src/core/tick.ts";
 import { parseOptions, type AppOptions } from "../../src/options.ts";
