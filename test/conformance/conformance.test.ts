@@ -56,10 +56,10 @@ beforeAll(async () => {
 afterAll(async () => official[Symbol.asyncDispose]());
 
 describe.each([
-  { name: "on this machine", start: startLocally },
-  { name: "on AWS Lambda", start: startOnLambda },
-  { name: "on Azure Functions", start: startOnAzure },
-])("$name", ({ start }) => {
+  ["on this machine", startLocally],
+  ["on AWS Lambda", startOnLambda],
+  ["on Azure Functions", startOnAzure],
+])("%s", (_, start) => {
   let host: ConformanceHost;
   const met = new Set<object>();
 
