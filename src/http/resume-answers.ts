@@ -1,11 +1,7 @@
 /** What resume links answer, as pages for browsers and as JSON for programs. Imported with the first link that is opened. */
 
-import {
-  answerResumeLink,
-  findResumeLink,
-  type LinkAnswer,
-  type ResumeLinkDeps,
-} from "../core/resume-links.ts";
+import { answerResumeLink, type LinkAnswer } from "../core/resume-answers.ts";
+import { findResumeLink, type ResumeLinkDeps } from "../core/resume-links.ts";
 import { checkComplexity, parse, readObject, readText, type BodyLimits } from "./body.ts";
 import { errorResponse, json, publicError } from "./respond.ts";
 import { donePage, failurePage, PAGE_HEADERS, questionPage } from "./resume-page.ts";

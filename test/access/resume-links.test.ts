@@ -317,8 +317,7 @@ test("the run of an answer has the config and the context of the run that asked"
   await ask(server, { config, context: { team: "pumps" } });
   const { body } = await respond(await makeLink(server), "yes");
   await settled(server);
-  const { run_id } = Object(body);
-  expect((await server.get(`/threads/t/runs/${run_id}`)).body).toMatchObject({
+  expect((await server.get(`/threads/t/runs/${Object(body).run_id}`)).body).toMatchObject({
     status: "success",
     assistant_id: expect.any(String),
     metadata: { graph_id: "pausing" },
