@@ -7,7 +7,10 @@ const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.met
 const suites = {
   quick: ["test/**/*.test.ts"],
   access: ["test/access/**/*.test.ts"],
-  queues: ["test/contract/**/*.test.ts", "test/{azure,aws}/{background,queue,worker}.test.ts"],
+  hosts: [
+    "test/contract/**/*.test.ts",
+    "test/{azure,aws}/{app,background,entry,guarded,queue,sandbox,thaw,tracing,worker}.test.ts",
+  ],
   chaos: ["test/chaos/**/*.test.ts"],
   pgvector: ["test/pgvector/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
