@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -40,7 +41,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     isolate: suite === "chaos", // elsewhere the libraries are loaded once a worker, not once a file
-    maxWorkers: "200%", // the tests wait for databases and processes half of the time
+    maxWorkers: 2 * availableParallelism(), // the tests wait for databases and processes half of the time
     globals: true, // for @langchain/langgraph-checkpoint-validation, which looks for them; our own tests import
   },
 });
