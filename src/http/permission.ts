@@ -11,9 +11,9 @@ export function checkDeclared({
   path,
   permission,
 }: Pick<Route, "method" | "path" | "permission">): void {
-  const events = eventsOf(permission);
-  const isDeclared = permission === "public" || permission === "signed-in" || events.length > 0;
-  if (isDeclared && events.every((event) => EVENTS.has(event))) return;
+  const events: readonly unknown[] = [permission].flat();
+  const isDeclared = events.length > 0 && events.every((event) => EVENTS.has(event));
+  if (isDeclared || permission === "public" || permission === "signed-in") return;
   throw new TypeError(`${method} ${path} does not declare which permission its callers need`);
 }
 
