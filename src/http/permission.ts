@@ -1,16 +1,18 @@
 /** What routes say that they ask of their callers, held against what they really ask. */
 
 import { AUTH_EVENTS, type AuthEvent, type Caller, type Permission } from "../core/auth.ts";
-import type { Route } from "./router.ts";
 
 const EVENTS: ReadonlySet<unknown> = new Set(AUTH_EVENTS);
 
+/** Of a route. */
+interface Declared {
+  readonly method: string;
+  readonly path: string;
+  readonly permission: Permission;
+}
+
 /** @throws TypeError for a route that does not say what its callers must be allowed to do: it would be served to all */
-export function checkDeclared({
-  method,
-  path,
-  permission,
-}: Pick<Route, "method" | "path" | "permission">): void {
+export function checkDeclared({ method, path, permission }: Declared): void {
   const events: readonly unknown[] = [permission].flat();
   const isDeclared = events.length > 0 && events.every((event) => EVENTS.has(event));
   if (isDeclared || permission === "public" || permission === "signed-in") return;
@@ -23,7 +25,7 @@ export interface WatchedCaller {
   readonly checkAsked: () => void;
 }
 
-export function watchCaller(caller: Caller, { method, path, permission }: Route): WatchedCaller {
+export function watchCaller(caller: Caller, { method, path, permission }: Declared): WatchedCaller {
   const asked = new Set<AuthEvent>();
   return {
     caller: {
