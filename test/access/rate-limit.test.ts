@@ -155,7 +155,7 @@ test("those who have signed in are counted one by one, whatever their address an
     const request = new Request("http://localhost/api/graphs/shout/invoke", init);
     return (await app.fetch(request, { authLevel: "function", address, user })).status;
   };
-  const ada = "ada".repeat(2_000);
+  const ada = "ada".repeat(170); // nearly as long as may be
   expect([
     await status(ada, "192.0.2.1"),
     await status(ada, "192.0.2.2"),
