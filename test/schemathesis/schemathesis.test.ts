@@ -68,15 +68,11 @@ test(
       "--generation-database=none",
       "--no-color",
     ];
-    const { stdout } = await run(
-      join(programs, "st"),
-      [`--config-file=${join(here, "schemathesis.toml")}`, "run", ...options, `${proxy.url}/openapi.json`],
-      {
-        env,
-        cwd: tmpdir(), // where it leaves its notes
-        maxBuffer: 100_000_000,
-      },
-    ).catch((error: unknown) => {
+    const { stdout } = await run(join(programs, "st"), ["run", ...options, `${proxy.url}/openapi.json`], {
+      env,
+      cwd: tmpdir(), // where it leaves its notes
+      maxBuffer: 100_000_000,
+    }).catch((error: unknown) => {
       const printed = error instanceof Error && "stdout" in error ? error.stdout : error;
       throw new Error(`${String(printed)}\nThe server's log: ${inspect(server.errors, { depth: 8 })}`); // the cause would say it all once more
     });
