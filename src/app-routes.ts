@@ -6,6 +6,7 @@ import type { AppParts } from "./app-parts.ts";
 import { withCors } from "./http/cors.ts";
 import { isServed } from "./http/features.ts";
 import { infoRoutes } from "./http/info.ts";
+import type { SignInWay } from "./http/openapi.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
 import { withRequestId } from "./http/request-id.ts";
@@ -39,6 +40,7 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
     configurableHeaders,
     authLevel,
     signInSchemes: signInSchemes(options),
+    signInWays: signInWays(options),
   };
   const info = infoRoutes(parts).filter(isEnabled);
   const platform = once(async () => {
@@ -54,7 +56,13 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   const openApi = once(async () => {
     const { openApiDocument } = await import("./http/openapi.ts");
     const routes = [...native, ...info, ...(await platform())];
-    const about = { title, description, version: VERSION, signInSchemes: deps.signInSchemes };
+    const about = {
+      title,
+      description,
+      version: VERSION,
+      signInSchemes: deps.signInSchemes,
+      signInWays: deps.signInWays,
+    };
     return openApiDocument(about, routes);
   });
   const list = (): readonly Graph[] => graphs.list();
@@ -68,6 +76,16 @@ function signInSchemes({ auth, securitySchemes = {} }: ParsedOptions): Readonly<
   if (auth === undefined || auth === "none") return {};
   if (Object.keys(securitySchemes).length > 0) return securitySchemes;
   return { signIn: (isAuthentication(auth) ? auth.securityScheme : undefined) ?? BEARER };
+}
+
+/** @throws TypeError that names a scheme which is not described */
+function signInWays(options: ParsedOptions): readonly SignInWay[] {
+  const names = Object.keys(signInSchemes(options));
+  const { security = names.map((name) => ({ [name]: [] })) } = options;
+  const unknown = security.flatMap((way) => Object.keys(way)).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(`new LangGraphApp(): security: ${unknown} is not among the securitySchemes`);
+  return security;
 }
 
 /** What most `Auth` objects and frameworks look at. */

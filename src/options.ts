@@ -31,6 +31,8 @@ export interface AppOptions {
   readonly allowStudio?: boolean | undefined;
   /** How callers sign in, for the OpenAPI document; any one of them will do. Default: as `auth` says, if it does. */
   readonly securitySchemes?: Readonly<Record<string, object>> | undefined;
+  /** Which of the `securitySchemes` go together, with which scopes, as OpenAPI has it; one of these will do. Default: each alone. */
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[] | undefined;
   /** Whether `/docs` and `/openapi.json` are there for callers who have not signed in. Default: false. */
   readonly publicDocs?: boolean | undefined;
   /** The path below which everything is served, without slashes; as in host.json. Default: `api`. */
@@ -232,6 +234,10 @@ const Options = z.strictObject({
   authLevel: z.enum(["anonymous", "function", "admin"]).optional(),
   allowStudio: z.boolean().default(false),
   securitySchemes: z.record(z.string().regex(/^[\w.-]+$/), z.record(z.string(), z.unknown())).optional(),
+  security: z
+    .array(z.record(z.string(), z.array(z.string())))
+    .min(1)
+    .optional(),
   publicDocs: z.boolean().default(false),
   routePrefix: z
     .string()

@@ -15,7 +15,10 @@ export const AuthSection = z.strictObject({
   openapi: z
     .strictObject({
       securitySchemes: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
-      security: unsupported("is not supported: any one of the securitySchemes opens every route"),
+      security: z
+        .array(z.record(z.string(), z.array(z.string())))
+        .min(1)
+        .optional(),
     })
     .optional(),
   cache: unsupported("is not supported: the callback is asked with each request"),

@@ -99,7 +99,6 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
   const ofHttp = httpOptions(http ?? {});
   const ofSections = sectionOptions(config);
   const ignored = Object.keys(WITHOUT_EFFECT).filter((key) => Object.hasOwn(config, key));
-  const securitySchemes = auth.openapi?.securitySchemes;
   return {
     file,
     folder,
@@ -114,7 +113,7 @@ export async function readConfig(path: string): Promise<LangGraphConfig> {
       ...ofHttp,
       ...ofSections,
       webhooks: { ...ofSections.webhooks, ...ofHttp.webhooks },
-      ...(securitySchemes === undefined ? {} : { securitySchemes }),
+      ...auth.openapi,
     },
     ignored,
     sweeps: sweepKeys(config),

@@ -26,12 +26,12 @@ export function agentCard(deps: A2aDeps, call: Call, assistant: Assistant): obje
 }
 
 /** Ways to be let in, as an OpenAPI document has them; nothing where all are. */
-function security({ authLevel, signInSchemes }: A2aDeps): object {
+function security({ authLevel, signInSchemes, signInWays }: A2aDeps): object {
   const keys = authLevel === "anonymous" ? {} : FUNCTION_KEY;
   const securitySchemes = { ...keys, ...signInSchemes };
   if (Object.keys(securitySchemes).length === 0) return {};
   const key = Object.fromEntries(Object.keys(keys).map((name) => [name, []]));
-  const ways = Object.keys(signInSchemes).map((name) => ({ ...key, [name]: [] }));
+  const ways = signInWays.map((way) => ({ ...key, ...way }));
   return { securitySchemes, security: ways.length === 0 ? [key] : ways };
 }
 

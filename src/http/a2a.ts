@@ -27,6 +27,7 @@ import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
 import { StreamEvent } from "./event-docs.ts";
+import type { SignInWay } from "./openapi.ts";
 import { lateJson } from "./late-json.ts";
 import { readQuery } from "./query.ts";
 import { json, publicError } from "./respond.ts";
@@ -38,6 +39,7 @@ import { z } from "zod";
 export interface A2aDeps extends AssistantRouteDeps, RunsDeps {
   /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
   readonly signInSchemes: Readonly<Record<string, object>>;
+  readonly signInWays: readonly SignInWay[];
   /** Undefined where callers reach the server at the address that they ask. */
   readonly publicUrl: string | undefined;
 }

@@ -8,12 +8,17 @@ import { ANSWER_HEADERS, type AnswerHeader } from "./openapi-headers.ts";
 import { parametersOf, pathNames } from "./openapi-parameters.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 
+/** Schemes that are needed together, by name, each with the scopes that it takes. @see https://spec.openapis.org/oas/v3.1.0#security-requirement-object */
+export type SignInWay = Readonly<Record<string, readonly string[]>>;
+
 export interface OpenApiInfo {
   readonly title: string;
   readonly version: string;
   readonly description: string;
   /** How callers sign in, by name; none where they only need function keys. */
   readonly signInSchemes: Readonly<Record<string, object>>;
+  /** One of which will do. */
+  readonly signInWays: readonly SignInWay[];
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -24,7 +29,7 @@ const ErrorAnswer = z.object({
 });
 
 export function openApiDocument(
-  { signInSchemes, ...info }: OpenApiInfo,
+  { signInSchemes, signInWays, ...info }: OpenApiInfo,
   routes: readonly Route[],
 ): OpenApiDocument {
   const schemas = new Schemas();
@@ -34,7 +39,7 @@ export function openApiDocument(
     paths[route.path] = {
       ...paths[route.path],
       [route.method.toLowerCase()]: {
-        security: security(route, Object.keys(signInSchemes)),
+        security: security(route, signInWays),
         ...operation(route, schemas, error),
       },
     };
@@ -60,11 +65,11 @@ type Schema = Readonly<Record<string, unknown>>;
 /** Ways to be let in, one of which will do; none where all are let in. */
 function security(
   { authLevel, permission, isOpen }: Route,
-  schemes: readonly string[],
-): readonly Readonly<Record<string, readonly never[]>>[] {
+  ways: readonly SignInWay[],
+): readonly SignInWay[] {
   const keys = authLevel === "anonymous" ? [{}] : [{ functionKey: [] }, { functionKeyInQuery: [] }];
-  const needsSignIn = schemes.length > 0 && permission !== "public" && isOpen !== true;
-  if (needsSignIn) return keys.flatMap((key) => schemes.map((scheme) => ({ ...key, [scheme]: [] })));
+  const needsSignIn = ways.length > 0 && permission !== "public" && isOpen !== true;
+  if (needsSignIn) return keys.flatMap((key) => ways.map((way) => ({ ...key, ...way })));
   return authLevel === "anonymous" ? [] : keys;
 }
 

@@ -203,8 +203,11 @@ async function serve(
   const params = storable(context.req.param());
   const watched = watchCaller(caller, route);
   const call = { request, path, params, invocation, caller: watched.caller, identity: own, hold };
-  const response = await until(async () => route.handle(call));
-  if (response.ok) watched.checkAsked();
+  const response = await until(async () => {
+    const answer = await route.handle(call);
+    if (answer.ok) watched.checkAsked();
+    return answer;
+  });
   if (request.method === "HEAD") await response.body?.cancel(); // which nobody would ever read
   return custom === undefined ? response : context.newResponse(response.body, response); // with headers of its middleware
 }

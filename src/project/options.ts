@@ -7,7 +7,14 @@ import { exportOf, type ProjectExport } from "./graph.ts";
 
 export interface ProjectOptions extends Pick<
   AppOptions,
-  "cors" | "disable" | "routePrefix" | "threads" | "configurableHeaders" | "securitySchemes" | "allowStudio"
+  | "cors"
+  | "disable"
+  | "routePrefix"
+  | "threads"
+  | "configurableHeaders"
+  | "securitySchemes"
+  | "security"
+  | "allowStudio"
 > {
   readonly store?: {
     /** Without what embeds, which is code. */

@@ -231,3 +231,19 @@ test("an Auth object that authenticates nobody serves nobody", async () => {
   expect((await as("ada", "POST", "/threads", {})).status).toBe(500);
   expect((await as("ada", "GET", "/ok")).status).toBe(200);
 });
+
+test("the document says how callers sign in, as the project does", async () => {
+  const securitySchemes = {
+    login: { type: "http", scheme: "bearer" },
+    tenant: { type: "apiKey", in: "header", name: "x-tenant" },
+  };
+  const security = [{ login: ["me"], tenant: [] }];
+  await serve(byName(), { securitySchemes, security });
+  expect((await as("ada", "GET", "/openapi.json")).body).toMatchObject({
+    components: { securitySchemes },
+    paths: { "/threads": { post: { security } }, "/ok": { get: { security: [] } } },
+  });
+  await expect(serve(byName(), { securitySchemes, security: [{ other: [] }] })).rejects.toThrow(
+    "security: other is not among the securitySchemes",
+  );
+});
