@@ -57,7 +57,8 @@ import { threadStorageStore } from "./postgres/thread-storage.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
 import { hidingSecrets, secretsIn } from "./secrets.ts";
-import { readSecrets, readSettings, type Settings } from "./settings.ts";
+import { readSecrets } from "./environment.ts";
+import { readSettings, type Settings } from "./settings.ts";
 
 /** What a function host brings. */
 export interface Host {

@@ -1,11 +1,11 @@
-/** The environment, parsed once: one clear error lists all that is wrong with it. */
+/** The settings of an app, of the environment, parsed once: one clear error lists all that is wrong with it. */
 
 import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
+import { invalid, oneOf, parseEnvironment, parseJson, wholeNumber, type Variables } from "./environment.ts";
 import { readEncryptionKeys } from "./postgres/encryption.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
-import { secretsIn } from "./secrets.ts";
 
 const Switch = oneOf(["true", "false"]).transform((value) => value === "true");
 
@@ -31,7 +31,8 @@ const AssistantDefaults = z.record(
 /** As long as what HMAC-SHA-256 makes of it. @see RFC 2104, 3 */
 const MIN_LINK_SECRET_BYTES = 32;
 
-const Environment = z.object({
+/** What `readSettings` reads. */
+export const Environment = z.object({
   DATABASE_URL: z.url({
     protocol: /^postgres(ql)?$/,
     error: "must be a postgres:// URL, with what is special in its password percent-encoded",
@@ -86,15 +87,6 @@ function isWebhookSecret(text: string): boolean {
   return length >= 24 && length <= 64;
 }
 
-const KeyEnvironment = z.object({ FUNCTION_KEY: z.string().optional(), ADMIN_KEY: z.string().optional() });
-
-const LocalEnvironment = Environment.extend({
-  PORT: wholeNumber(0, 65_535).default(7071),
-  HOST: z.string().default("127.0.0.1"),
-  DATABASE_URL: Environment.shape.DATABASE_URL.optional(),
-  ...KeyEnvironment.shape,
-});
-
 export interface Settings {
   readonly database: DatabaseSettings;
   readonly logLevel: z.output<typeof Environment>["LOG_LEVEL"];
@@ -112,14 +104,12 @@ export interface Settings {
   readonly publicUrl?: string;
 }
 
-export type Variables = Readonly<Record<string, string | undefined>>;
-
 /** @throws Error that lists every variable that is missing or wrong; values are not shown, as some are secret. */
 export function readSettings(overrides: Variables = {}): Settings {
   return toSettings(parseEnvironment(Environment, overrides));
 }
 
-function toSettings(parsed: z.output<typeof Environment>): Settings {
+export function toSettings(parsed: z.output<typeof Environment>): Settings {
   const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, DATABASE_TIMEOUT_SECONDS, LOG_LEVEL } = parsed;
   const { RESUME_LINK_SECRETS, PUBLIC_URL } = parsed;
   const { ENCRYPTION_KEYS, LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } =
@@ -140,165 +130,4 @@ function toSettings(parsed: z.output<typeof Environment>): Settings {
     resumeLinkSecrets: RESUME_LINK_SECRETS,
     ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
   };
-}
-
-const SECRET_VARIABLE =
-  /(key|secret|token|password)s?$|connection_?string|^DATABASE_URL$|^AzureWebJobsStorage$/i;
-
-/** What must not be seen in logs: the values of all variables that are named like a secret. */
-export function readSecrets(): readonly string[] {
-  const secret = Object.entries(process.env).filter(([name]) => SECRET_VARIABLE.test(name));
-  return secret.flatMap(([, value = ""]) => secretsIn(value));
-}
-
-export interface LocalSettings {
-  readonly port: number;
-  readonly host: string;
-  readonly databaseUrl: string | undefined;
-  /** Keys to ask callers for; without any, every endpoint is open, as with the Functions Core Tools. */
-  readonly keys: { readonly function: string | undefined; readonly admin: string | undefined };
-  /** What the app needs to know, once it is decided which database it uses. */
-  readonly app: (databaseUrl: string) => Settings;
-}
-
-/** @throws Error as `readSettings` does */
-export function readLocalSettings(overrides: Variables = {}): LocalSettings {
-  const variables = parseEnvironment(LocalEnvironment, overrides);
-  const { PORT, HOST, DATABASE_URL, FUNCTION_KEY, ADMIN_KEY } = variables;
-  return {
-    port: PORT,
-    host: HOST,
-    databaseUrl: DATABASE_URL,
-    keys: { function: FUNCTION_KEY, admin: ADMIN_KEY },
-    app: (databaseUrl) => toSettings({ ...variables, DATABASE_URL: databaseUrl }),
-  };
-}
-
-/** All variables, for a process that is started with them. */
-export function allVariables(): Variables {
-  return { ...process.env };
-}
-
-/** Whether a terminal wants colours. @see https://no-color.org */
-export function wantsColours(): boolean {
-  const { NO_COLOR = "", TERM } = process.env;
-  return NO_COLOR === "" && TERM !== "dumb";
-}
-
-/** The keys to ask callers for, where no Functions host does. */
-export function readKeys(): LocalSettings["keys"] {
-  const { FUNCTION_KEY, ADMIN_KEY } = parseEnvironment(KeyEnvironment, {});
-  return { function: FUNCTION_KEY, admin: ADMIN_KEY };
-}
-
-const STORAGE = "AzureWebJobsStorage";
-
-const AzureEnvironment = z.object({
-  RUN_QUEUE: z
-    .string()
-    .regex(/^(?=.{3,56}$)[a-z0-9]+(-[a-z0-9]+)*$/, {
-      error: "must be 3 to 56 lower-case letters, digits and single hyphens",
-    })
-    .default("langgraph-runs"),
-  TICK_SCHEDULE: z
-    .string()
-    .regex(/^\S+( \S+){5}$/, { error: "must have six fields, seconds first: 0 * * * * *" })
-    .default("0 * * * * *"),
-  FUNCTION_TIMEOUT_SECONDS: wholeNumber(1, 604_800).default(600),
-  [STORAGE]: z.string().optional(),
-  [`${STORAGE}__queueServiceUri`]: z.url({ error: "must be a URL" }).optional(),
-  [`${STORAGE}__accountName`]: z.string().optional(),
-  [`${STORAGE}__clientId`]: z.string().optional(),
-});
-
-export interface AzureSettings {
-  readonly queueName: string;
-  /** NCRONTAB, with seconds. */
-  readonly tickSchedule: string;
-  /** As `functionTimeout` in host.json, which the host does not tell its workers. */
-  readonly functionTimeoutMs: number;
-  readonly storage: StorageSettings;
-}
-
-/** The storage account of the queue trigger, as the Functions host finds it. */
-export interface StorageSettings {
-  readonly connectionString: string | undefined;
-  /** For a managed identity, where there is no connection string. */
-  readonly queueServiceUri: string | undefined;
-  /** Of a user-assigned identity. */
-  readonly clientId: string | undefined;
-}
-
-/** @throws Error as `readSettings` does */
-export function readAzureSettings(overrides: Variables = {}): AzureSettings {
-  const variables = parseEnvironment(AzureEnvironment, overrides);
-  const accountName = variables[`${STORAGE}__accountName`];
-  return {
-    queueName: variables.RUN_QUEUE,
-    tickSchedule: variables.TICK_SCHEDULE,
-    functionTimeoutMs: variables.FUNCTION_TIMEOUT_SECONDS * 1000,
-    storage: {
-      connectionString: variables[STORAGE],
-      queueServiceUri:
-        variables[`${STORAGE}__queueServiceUri`] ??
-        (accountName === undefined ? undefined : `https://${accountName}.queue.core.windows.net`),
-      clientId: variables[`${STORAGE}__clientId`],
-    },
-  };
-}
-
-const LambdaEnvironment = z.object({
-  RUN_QUEUE_URL: z
-    .url({ protocol: /^https?$/, error: "must be the URL of a queue of SQS" })
-    .refine((url) => !url.endsWith(".fifo"), {
-      error: "must be a standard queue: FIFO queues cannot delay a message",
-    })
-    .optional(),
-});
-
-/** The queue that wakes workers on Lambda. @throws Error as `readSettings` does */
-export function readQueueUrl(overrides: Variables = {}): string | undefined {
-  return parseEnvironment(LambdaEnvironment, overrides).RUN_QUEUE_URL;
-}
-
-/** An empty variable counts as one that is not set. */
-function parseEnvironment<Schema extends z.ZodObject>(
-  schema: Schema,
-  overrides: Variables,
-): z.output<Schema> {
-  const variables = { ...process.env, ...overrides };
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
-  const result = schema.safeParse(given);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path: [name = "", ...field], message }) =>
-    given[String(name)] === undefined
-      ? `${String(name)} is not set`
-      : `${[name, ...field].join(".")}: ${message}`,
-  );
-  throw new Error(
-    `These settings are missing or wrong:\n  ${[...new Set(problems)].join("\n  ")}\nThe README has a table of all settings.`,
-  );
-}
-
-function wholeNumber(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
-}
-
-function oneOf<const Words extends readonly string[]>(words: Words) {
-  return z.enum(words, { error: `must be one of ${words.join(", ")}` });
-}
-
-/** Undefined for what is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function invalid(context: z.RefinementCtx<string>, message: string): never {
-  context.addIssue(message);
-  return z.NEVER;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readLocalSettings, readSettings } from "../src/settings.ts";
+import { readLocalSettings } from "../src/host-settings.ts";
+import { readSettings } from "../src/settings.ts";
 
 /** So that nothing depends on the environment in which the tests run. */
 const nothing = {

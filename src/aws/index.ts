@@ -3,7 +3,7 @@
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
-import { readKeys, readQueueUrl } from "../settings.ts";
+import { readKeys, readQueueUrl } from "../host-settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
 import { sqsQueue } from "./queue.ts";
 import { streamingRuntime } from "./runtime.ts";

@@ -3,7 +3,7 @@ import { app } from "@azure/functions";
 import { systemClock } from "../clock.ts";
 import type { Doors, HttpFunction } from "../core/model.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
-import { readAzureSettings } from "../settings.ts";
+import { readAzureSettings } from "../host-settings.ts";
 import { watchConnections } from "./connection.ts";
 import { httpHandler } from "./http.ts";
 import { Invocations } from "./invocations.ts";

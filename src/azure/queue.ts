@@ -4,7 +4,7 @@ import type { QueueClient, QueueServiceClient } from "@azure/storage-queue";
 import type { Clock } from "../clock.ts";
 import { delaySeconds, messageOf, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
-import type { AzureSettings, StorageSettings } from "../settings.ts";
+import type { AzureSettings, StorageSettings } from "../host-settings.ts";
 
 /** The longest that Azure hides a message; what is due later is sent again on the way. */
 const MAX_DELAY_SECONDS = 7 * 24 * 3600;

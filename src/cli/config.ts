@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
-import type { Variables } from "../settings.ts";
+import type { Variables } from "../environment.ts";
 import type { ProjectOptions } from "../project/options.ts";
 import { HttpSection, httpOptions } from "./config-http.ts";
 import {

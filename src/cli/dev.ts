@@ -3,7 +3,7 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import { startEmbeddedPostgres } from "../local/postgres.ts";
-import { allVariables, type Variables } from "../settings.ts";
+import { allVariables, type Variables } from "../environment.ts";
 import { COMMON_HELP, COMMON_OPTIONS, parseCommandLine } from "./arguments.ts";
 import { greeting } from "./greeting.ts";
 import type { ServerMessage } from "./messages.ts";

@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { Variables } from "../settings.ts";
+import type { Variables } from "../environment.ts";
 import { readConfig, type LangGraphConfig } from "./config.ts";
 
 export interface ProjectChoice {

@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
-import type { Variables } from "../settings.ts";
+import type { Variables } from "../environment.ts";
 import { parseMessage, type ServerMessage } from "./messages.ts";
 
 export interface ServerChild {

@@ -8,7 +8,7 @@ import { isLoopback } from "../local/listener.ts";
 import { serveLocally } from "../local/serve.ts";
 import type { ServerMessage } from "./messages.ts";
 import { openProject } from "./open-project.ts";
-import { readLocalSettings } from "../settings.ts";
+import { readLocalSettings } from "../host-settings.ts";
 import { findProject, PROJECT_OPTIONS } from "./project.ts";
 
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);

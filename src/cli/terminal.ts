@@ -1,6 +1,6 @@
 /** What the program says, and how: results on standard output, everything about the way there on standard error. */
 
-import { wantsColours } from "../settings.ts";
+import { wantsColours } from "../environment.ts";
 
 const CODES = {
   bold: [1, 22],

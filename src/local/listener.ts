@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import type { Doors } from "../core/model.ts";
-import type { LocalSettings } from "../settings.ts";
+import type { LocalSettings } from "../host-settings.ts";
 import { grantedLevel } from "../keys.ts";
 import { nodeListener } from "../node-listener.ts";
 

@@ -5,7 +5,7 @@ import type { LangGraphApp } from "../app.ts";
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import { AppError } from "../errors.ts";
-import { readLocalSettings, type LocalSettings } from "../settings.ts";
+import { readLocalSettings, type LocalSettings } from "../host-settings.ts";
 import { isLoopback, listen } from "./listener.ts";
 import { startEmbeddedPostgres } from "./postgres.ts";
 

@@ -1,7 +1,7 @@
 /** A LangGraph project, as its langgraph.json describes it, as an app: what `dev` serves and `build` bundles. */
 
 import { LangGraphApp } from "../app.ts";
-import { allVariables } from "../settings.ts";
+import { allVariables } from "../environment.ts";
 import { loadAuth } from "./auth.ts";
 import { loadCustomApp } from "./custom.ts";
 import { graphSource, type ProjectExport } from "./graph.ts";

@@ -2,7 +2,7 @@
 
 import { isEmbeddings, type AppOptions, type Embeddings, type StoreOptions } from "../options.ts";
 import { once } from "../once.ts";
-import type { Variables } from "../settings.ts";
+import type { Variables } from "../environment.ts";
 import { exportOf, type ProjectExport } from "./graph.ts";
 
 export interface ProjectOptions extends Pick<

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { storageQueue } from "../../src/azure/queue.ts";
 import { systemClock } from "../../src/clock.ts";
-import { readAzureSettings } from "../../src/settings.ts";
+import { readAzureSettings } from "../../src/host-settings.ts";
 import { wakeUpQueueContract } from "../contract/wake-up-queue.ts";
 import { startAzurite, type Azurite } from "../support/queues/azurite.ts";
 
