@@ -24,12 +24,12 @@ const suites = {
 };
 const { SUITE: suite = "quick" } = process.env;
 const { quick, ...others } = suites;
-/** The engine's tests of other suites once more, by way of a pooler, and its own. */
+/** By way of a pooler: what other suites test of the engine, once more, and what is about the database itself. */
 const pooled = [
-  "test/pgbouncer/**/*.test.ts",
-  "test/{contract,core,engine,http,postgres}/**/*.test.ts",
+  "test/{contract,core,database,engine,http,pgbouncer,postgres}/**/*.test.ts",
   "test/chaos/{cancel,crons,deadline,fence,journal,log,migrations,protocol,saving,takeover,ticks,unavailable}.test.ts",
 ];
+const onlyPooled = ["test/pgbouncer/**", "test/database/{entra,rds-iam}.test.ts"];
 if (suite === "pgbouncer") process.env["POOLER"] = "pgbouncer";
 
 export default defineConfig({
@@ -42,7 +42,7 @@ export default defineConfig({
   },
   test: {
     include: Object.entries({ ...others, pgbouncer: pooled }).find(([name]) => name === suite)?.[1] ?? quick,
-    exclude: suite === "quick" ? ["test/pgbouncer/**", ...Object.values(others).flat()] : [],
+    exclude: suite === "quick" ? [...onlyPooled, ...Object.values(others).flat()] : [],
     globalSetup: ["test/support/postgres.ts"],
     testTimeout: suite === "chaos" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
     hookTimeout: 60_000,

@@ -23,20 +23,19 @@ export type TokenSource = (options: {
   readonly isRefused: boolean;
 }) => Promise<Token>;
 
-/** Less than a connection may take, so that it is the token of which the error tells. */
-const TIMEOUT_MS = 10_000;
-
 /** Whoever needs a token at the same time waits for the same one. */
 class Tokens {
   readonly #source: TokenSource;
   readonly #clock: Pick<Clock, "now">;
+  readonly #timeoutMs: number;
   #token: Token | undefined;
   #refused: string | undefined;
   #fetching: Promise<Token> | undefined;
 
-  constructor(source: TokenSource, clock: Pick<Clock, "now">) {
+  constructor(source: TokenSource, clock: Pick<Clock, "now">, timeoutMs: number) {
     this.#source = source;
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** @throws AppError `unavailable` when there is none, or only one that has expired */
@@ -62,7 +61,7 @@ class Tokens {
   }
 
   async #fetch(): Promise<Token> {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(this.#timeoutMs);
     const isRefused = this.#refused !== undefined;
     this.#fetching ??= inTime(this.#source({ signal, isRefused }), signal).finally(() => {
       this.#fetching = undefined;
@@ -84,11 +83,14 @@ async function inTime<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([answer, late]);
 }
 
+const CONNECTION_TIMEOUT_MS = 15_000;
+
 type Callback<Done extends unknown[]> = (...outcome: Done) => void;
 
 /** A pool whose connections sign in with tokens. One that the server refuses is fetched anew, once a connection. */
 export function tokenPool(config: PoolConfig, source: TokenSource, clock: Pick<Clock, "now">): Pool {
-  const tokens = new Tokens(source, clock);
+  const { connectionTimeoutMillis = CONNECTION_TIMEOUT_MS } = config;
+  const tokens = new Tokens(source, clock, connectionTimeoutMillis / 2); // so that the error tells of the token
   return new TokenPool({ ...config, Client: clientWith(tokens) });
 }
 
