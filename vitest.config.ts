@@ -29,7 +29,7 @@ const pooled = [
   "test/{contract,core,database,engine,http,pgbouncer,postgres}/**/*.test.ts",
   "test/chaos/{cancel,crons,deadline,fence,journal,log,migrations,protocol,saving,takeover,ticks,unavailable}.test.ts",
 ];
-const onlyPooled = ["test/pgbouncer/**", "test/database/{entra,rds-iam}.test.ts"];
+const onlyPooled = ["test/pgbouncer/**", "test/database/{entra,failover,rds-iam}.test.ts"];
 if (suite === "pgbouncer") process.env["POOLER"] = "pgbouncer";
 
 export default defineConfig({

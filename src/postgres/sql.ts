@@ -59,9 +59,12 @@ function violates(error: unknown, code: string, constraint: string): boolean {
   );
 }
 
-/** @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57 */
+/**
+ * 25006: the server has become a standby, and another one is the primary now.
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57
+ */
 const UNAVAILABLE =
-  /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
+  /^(08...|25006|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
 const LOST_CONNECTION =
   /Connection terminated|Query read timeout|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
