@@ -29,6 +29,7 @@ const pooled = [
   "test/{contract,core,database,engine,http,pgbouncer,postgres}/**/*.test.ts",
   "test/chaos/{cancel,crons,deadline,fence,journal,log,migrations,protocol,saving,takeover,ticks,unavailable}.test.ts",
 ];
+const withoutDatabase = ["test/http/{cors,docs,features,fuzz,headers,openapi}.test.ts"];
 const onlyPooled = ["test/pgbouncer/**", "test/database/{entra,failover,rds-iam}.test.ts"];
 if (suite === "pgbouncer") process.env["POOLER"] = "pgbouncer";
 
@@ -42,9 +43,12 @@ export default defineConfig({
   },
   test: {
     include: Object.entries({ ...others, pgbouncer: pooled }).find(([name]) => name === suite)?.[1] ?? quick,
-    exclude: suite === "quick" ? [...onlyPooled, ...Object.values(others).flat()] : [],
+    exclude: [
+      ...(suite === "quick" ? [...onlyPooled, ...Object.values(others).flat()] : []),
+      ...(suite === "pgbouncer" ? withoutDatabase : []),
+    ],
     globalSetup: ["test/support/postgres.ts"],
-    testTimeout: suite === "chaos" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
+    testTimeout: suite === "chaos" || suite === "pgbouncer" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
     hookTimeout: 60_000,
     pool: "forks",
     isolate: suite === "chaos", // elsewhere the libraries are loaded once a worker, not once a file
