@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test, vi } from "vi
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { startEntra, type Entra } from "../support/entra.ts";
 import { gated, shout } from "../support/graphs.ts";
+import { launch, testFolder } from "../support/program.ts";
 import { documentedSql } from "../support/roles.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -105,4 +106,12 @@ test("without tokens, what has a connection works; then it is a 503 and a line i
   expect(fields).toMatchObject({ err: { message: reason } });
   place.entra.mend();
   expect(await invoke(server, "x")).toBe(200);
+});
+
+test("a bundle in chunks, as it is deployed, signs in with tokens", async () => {
+  await using folder = await testFolder();
+  const before = place.entra.asked();
+  await using program = launch({ folder, env: { ...place.entra.env, DATABASE_URL: place.url } });
+  await program.serving();
+  expect(place.entra.asked()).toBe(before + 1);
 });

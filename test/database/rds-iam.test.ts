@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { runMigrations } from "../../src/migrations.ts";
 import { shout } from "../support/graphs.ts";
+import { launch, testFolder } from "../support/program.ts";
 import { startRds, type Credentials, type Rds } from "../support/rds.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -80,4 +81,18 @@ test("no token goes to a server whose certificate is not good", async () => {
   const url = rds.url.replace(/&sslrootcert=.*/, "");
   await expect(start(url)).rejects.toThrow(/cannot be used\. self-signed certificate/);
   expect(rds.shown.length).toBe(before);
+});
+
+test("a bundle in chunks, as it is deployed, signs in with tokens", async () => {
+  rds.allow(ours);
+  const before = rds.shown.length;
+  await using folder = await testFolder();
+  const { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY } = ours;
+  const env = { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION: "eu-central-1" };
+  await using program = launch({
+    folder,
+    env: { ...env, DATABASE_URL: rds.url, DATABASE_AUTH: "rds-iam" },
+  });
+  await program.serving();
+  expect(rds.shown.slice(before)).toContainEqual(expect.objectContaining({ refused: undefined }));
 });
