@@ -5,8 +5,10 @@
  */
 
 import { readFileSync } from "node:fs";
-import { SourceMap } from "node:module";
+import { SourceMap, type SourceMapPayload } from "node:module";
 import { fileURLToPath } from "node:url";
+
+const NODES_OWN = "ErrorPrepareStackTrace";
 
 /** By the URL of the chunk; null where there is none. */
 const maps = new Map<string, SourceMap | null>();
@@ -23,26 +25,37 @@ function mapOf(url: string): SourceMap | null {
 function readMap(url: string): SourceMap | null {
   if (!url.startsWith("file:") || !url.endsWith(".js")) return null;
   try {
-    return new SourceMap(JSON.parse(readFileSync(fileURLToPath(`${url}.map`), "utf8")));
+    const map: unknown = JSON.parse(readFileSync(fileURLToPath(`${url}.map`), "utf8"));
+    return isSourceMap(map) ? new SourceMap(map) : null;
   } catch {
     return null; // nobody has put it there
   }
 }
 
+function isSourceMap(map: unknown): map is SourceMapPayload {
+  return typeof map === "object" && map !== null && "mappings" in map;
+}
+
+/** V8's own; its declaration leaves out how it is written. */
+interface Frame extends NodeJS.CallSite {
+  readonly toString: () => string;
+}
+
 /** As V8 writes a frame, with the place in the source: `at agent (functions/graphs/chat.ts:12:5)`. */
-function shownFrame(frame: NodeJS.CallSite): string {
-  const text = `    at ${String(frame)}`;
+function shownFrame(frame: Frame): string {
+  const text = `    at ${frame.toString()}`;
   const [url, line, column] = [frame.getFileName(), frame.getLineNumber(), frame.getColumnNumber()];
   if (!url || line === null || column === null) return text;
   const entry = mapOf(url)?.findEntry(line - 1, column - 1);
   if (entry === undefined || !("originalSource" in entry)) return text;
   const { originalSource, originalLine, originalColumn } = entry;
   const source = originalSource.replace(/^(\.\.\/)+/, ""); // it is told from the folder of the bundle
-  return text.replace(`${url}:${line}:${column}`, `${source}:${originalLine + 1}:${originalColumn + 1}`);
+  return text
+    .replace(`${url}:${line}:${column}`, `${source}:${originalLine + 1}:${originalColumn + 1}`)
+    .replace(` ${frame.getTypeName()}.`, " "); // V8 takes it from the bundle, where it is some letter
 }
 
-const { prepareStackTrace: before } = Error;
-// Node's own is not kept, but what somebody has set on purpose before.
-if (before === undefined || before.name === "ErrorPrepareStackTrace") {
+const before: unknown = Reflect.get(Error, "prepareStackTrace");
+// Node's own is not kept, but what somebody has set on purpose.
+if (typeof before !== "function" || before.name === NODES_OWN)
   Error.prepareStackTrace = (error, frames) => [String(error), ...frames.map(shownFrame)].join("\n");
-}

@@ -15,6 +15,7 @@ const NAMESPACE = "named-commonjs";
 export const namedCommonJs: Plugin = {
   name: NAMESPACE,
   setup: (build) => {
+    const shims = new Map<string, string>();
     build.onResolve({ filter: /.*/ }, async ({ path, kind, pluginData, ...from }) => {
       if (kind !== "dynamic-import" || pluginData === SEEN) return undefined;
       const { importer, namespace, resolveDir, with: attributes } = from;
@@ -24,12 +25,12 @@ export const namedCommonJs: Plugin = {
       if (!isFile || !/\.c?js$/.test(found.path)) return undefined;
       const names = await namesOf(build, found.path);
       if (names.size === 0) return undefined;
-      return { path: found.path, namespace: NAMESPACE, pluginData: names, sideEffects: found.sideEffects };
+      shims.set(found.path, shim(found.path, names));
+      return { path: found.path, namespace: NAMESPACE, sideEffects: found.sideEffects };
     });
-    build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path, pluginData }) => ({
-      contents: shim(path, pluginData),
+    build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
+      contents: shims.get(path) ?? "",
       resolveDir: dirname(path),
-      loader: "js",
     }));
   },
 };
