@@ -20,7 +20,7 @@ let lambda: Lambda;
 
 beforeAll(async () => {
   app = await buildProject("lambda", "steps");
-});
+}, 120_000);
 afterAll(() => app[Symbol.asyncDispose]());
 
 beforeEach(async () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   const { entry } = await assemble("lambda", folder.path);
   const env = { DATABASE_URL: database.url, FUNCTION_KEY: "function-key" };
   lambda = await startLambda({ entry, handler: "http", env });
-});
+}, 120_000);
 afterAll(async () => {
   await lambda[Symbol.asyncDispose]();
   await database[Symbol.asyncDispose]();

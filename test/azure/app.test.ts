@@ -15,7 +15,7 @@ let entry: string;
 beforeAll(async () => {
   folder = await testFolder();
   ({ entry } = await assemble("azure", folder.path));
-});
+}, 120_000);
 afterAll(async () => folder[Symbol.asyncDispose]());
 
 const keys = { function: "function-key", admin: "admin-key" };
