@@ -1,6 +1,8 @@
 # `terraform test`: relations between the resources, on a provider that makes nothing.
 
 mock_provider "aws" {
+  override_during = plan # so that nothing has to be applied to be known
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked" }
   }
@@ -35,6 +37,14 @@ mock_provider "aws" {
   }
 
   override_resource {
+    target = aws_security_group.functions
+    values = { id = "sg-functions" }
+  }
+  override_resource {
+    target = aws_security_group.database
+    values = { id = "sg-database" }
+  }
+  override_resource {
     target = aws_sqs_queue.runs
     values = {
       arn = "arn:aws:sqs:eu-central-1:123456789012:langgraph-runs"
@@ -56,6 +66,8 @@ variables {
 }
 
 run "external" {
+  command = plan
+
   variables {
     function_key = "0123456789abcdef"
     environment  = { OPENAI_API_KEY = "sk-test" }
@@ -104,6 +116,8 @@ run "external" {
 }
 
 run "aurora" {
+  command = plan
+
   variables {
     database     = "aurora"
     database_url = null
@@ -136,6 +150,8 @@ run "aurora" {
 }
 
 run "aurora_with_nat" {
+  command = plan
+
   variables {
     database           = "aurora"
     database_url       = null
@@ -155,6 +171,8 @@ run "aurora_with_nat" {
 }
 
 run "changed" {
+  command = plan
+
   variables {
     name                      = "agents"
     worker_timeout_seconds    = 120
@@ -200,133 +218,4 @@ run "changed" {
     condition     = length(split(",", aws_lambda_function.this["http"].environment[0].variables.WEBHOOK_SECRETS)) == 2
     error_message = "Secrets must have commas between them."
   }
-}
-
-run "names_what_is_wrong" {
-  command = plan
-
-  variables {
-    package                   = "missing.zip"
-    name                      = "Agents_"
-    database_url              = "mysql://db.example/agents"
-    aurora_version            = "15.2"
-    aurora_min_capacity       = 0.3
-    aurora_backup_days        = 36
-    vpc_cidr                  = "10.0.0.0/8"
-    availability_zones        = ["eu-central-1a", "eu-central-1a"]
-    internet                  = "ipv4"
-    runtime                   = "nodejs20.x"
-    architecture              = "arm"
-    memory_mb                 = 128
-    http_timeout_seconds      = 901
-    worker_timeout_seconds    = 30
-    worker_batch_size         = 11
-    worker_max_concurrency    = 1
-    tick_minutes              = 0.5
-    function_url_auth         = "none"
-    function_key              = "short"
-    admin_key                 = "short"
-    database_pool_size        = 0
-    database_timeout_seconds  = 601
-    log_level                 = "loud"
-    encryption_keys           = ["key"]
-    run_lease_seconds         = 2
-    event_retention_hours     = 0
-    webhook_secrets           = ["secret"]
-    resume_link_secrets       = ["short"]
-    public_url                = "agents.example.com"
-    log_retention_days        = 31
-    alarm_email               = "ada"
-    waiting_run_alarm_seconds = 1
-    error_alarm_count         = 0
-  }
-
-  expect_failures = [
-    var.package,
-    var.name,
-    var.database_url,
-    var.aurora_version,
-    var.aurora_min_capacity,
-    var.aurora_backup_days,
-    var.vpc_cidr,
-    var.availability_zones,
-    var.internet,
-    var.runtime,
-    var.architecture,
-    var.memory_mb,
-    var.http_timeout_seconds,
-    var.worker_timeout_seconds,
-    var.worker_batch_size,
-    var.worker_max_concurrency,
-    var.tick_minutes,
-    var.function_url_auth,
-    var.function_key,
-    var.admin_key,
-    var.database_pool_size,
-    var.database_timeout_seconds,
-    var.log_level,
-    var.encryption_keys,
-    var.run_lease_seconds,
-    var.event_retention_hours,
-    var.webhook_secrets,
-    var.resume_link_secrets,
-    var.public_url,
-    var.log_retention_days,
-    var.alarm_email,
-    var.waiting_run_alarm_seconds,
-    var.error_alarm_count,
-  ]
-}
-
-run "names_what_does_not_go_together" {
-  command = plan
-
-  variables {
-    aurora_min_capacity = 2
-    aurora_max_capacity = 1
-    environment         = { LOG_LEVEL = "info" }
-  }
-
-  expect_failures = [var.aurora_max_capacity, var.environment]
-}
-
-run "leaves_to_lambda_what_is_its_own" {
-  command = plan
-
-  variables {
-    environment = { AWS_REGION = "eu-central-1" }
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "needs_a_database" {
-  command = plan
-
-  variables {
-    database_url = null
-  }
-
-  expect_failures = [var.database_url]
-}
-
-run "has_one_database" {
-  command = plan
-
-  variables {
-    database = "aurora"
-  }
-
-  expect_failures = [var.database_url]
-}
-
-run "knows_its_databases" {
-  command = plan
-
-  variables {
-    database     = "dsql"
-    database_url = null
-  }
-
-  expect_failures = [var.database]
 }
