@@ -114,3 +114,21 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
 }
+
+resource "aws_cloudwatch_metric_alarm" "database" {
+  count = local.is_aurora ? 1 : 0
+
+  alarm_name          = "${var.name}-database"
+  alarm_description   = "The database has used nearly all that aurora_max_capacity gives it for a quarter of an hour."
+  namespace           = "AWS/RDS"
+  metric_name         = "ACUUtilization"
+  dimensions          = { DBClusterIdentifier = aws_rds_cluster.this[0].cluster_identifier }
+  statistic           = "Average"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 90
+  period              = 300
+  evaluation_periods  = 3
+  treat_missing_data  = "notBreaching" # it is paused
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}

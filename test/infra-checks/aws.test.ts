@@ -2,7 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { entrySource } from "../../src/cli/entry.ts";
 import { KeyEnvironment, LambdaEnvironment } from "../../src/host-settings.ts";
@@ -13,10 +14,12 @@ let module: HclModule;
 beforeAll(async () => {
   module = await readModule("infra/aws");
 });
+afterEach(() => vi.unstubAllEnvs());
 
-/** Less what only Entra ID needs. */
-const { AZURE_CLIENT_ID: _, ...OnLambda } = Environment.shape;
-const Read = z.object({ ...OnLambda, ...KeyEnvironment.shape, ...LambdaEnvironment.shape });
+const read = new Map(
+  Object.entries({ ...Environment.shape, ...KeyEnvironment.shape, ...LambdaEnvironment.shape }),
+);
+read.delete("AZURE_CLIENT_ID"); // of an identity on Azure
 const Names = z.record(z.string(), z.unknown());
 
 function local(name: string): Record<string, unknown> {
@@ -35,7 +38,7 @@ async function text(path: string): Promise<string> {
 describe("settings", () => {
   test("the functions have each one that the code reads, and no other", () => {
     const set = [...Object.keys(local("settings")), ...Object.keys(local("wiring"))];
-    expect(set.toSorted()).toEqual(Object.keys(Read.shape).toSorted());
+    expect(set.toSorted()).toEqual([...read.keys()].toSorted());
   });
 
   test("each comes from the variable of its name", () => {
@@ -44,15 +47,9 @@ describe("settings", () => {
   });
 
   test("each variable has the default of the code", () => {
-    const defaults = Object.keys(local("settings")).map((name) => {
-      const schema = Read.shape[name as keyof typeof Read.shape];
-      const parsed: unknown = schema.parse(undefined);
-      return [name, parsed ?? null];
-    });
-    const variables = Object.keys(local("settings")).map((name) => {
-      const value = module.variables.get(name.toLowerCase())?.["default"];
-      return [name, value];
-    });
+    const names = Object.keys(local("settings"));
+    const defaults = names.map((name) => [name, read.get(name)?.parse(undefined) ?? null]);
+    const variables = names.map((name) => [name, module.variables.get(name.toLowerCase())?.["default"]]);
     expect(Object.fromEntries(variables)).toEqual({
       ...Object.fromEntries(defaults),
       DATABASE_TIMEOUT_SECONDS: null, // depends on the database: 15 is in the expression
@@ -123,4 +120,62 @@ describe("docs/aws-lambda.md", () => {
     expect(await text("docs/aws-lambda.md")).toContain("| Function URL, `RESPONSE_STREAM` ");
     expect(resource("aws_lambda_function_url", "http")["invoke_mode"]).toBe("RESPONSE_STREAM");
   });
+});
+
+describe("infra/aws/README.md", () => {
+  test("names no variable and no output that is not there", async () => {
+    const readme = await text("infra/aws/README.md");
+    const variables = [...readme.matchAll(/-var (\w+)=|TF_VAR_(\w+)|^(\w+) += |`(\w+) = /gm)].map((names) =>
+      names.slice(1).find((name) => name !== undefined),
+    );
+    const outputs = [...readme.matchAll(/terraform output -raw (\w+)/g)].map(([, name]) => name);
+    expect(variables.length).toBeGreaterThan(10);
+    expect(variables.filter((name = "") => !module.variables.has(name))).toEqual([]);
+    expect(outputs.length).toBeGreaterThan(2);
+    expect(outputs.filter((name = "") => !module.outputs.includes(name))).toEqual([]);
+  });
+
+  test("has all alarms, and only those that there are", async () => {
+    const [, told = ""] = /^## Alarms\n\n(.+)$/m.exec(await text("infra/aws/README.md")) ?? [];
+    const names = module.resources
+      .filter(({ type }) => type === "aws_cloudwatch_metric_alarm")
+      .flatMap(({ fields }) => {
+        const name = String(fields["alarm_name"]).replace("${var.name}", "");
+        return name.includes("${each.key}")
+          ? Object.keys(local("functions")).map((key) => name.replace("${each.key}", key))
+          : [name];
+      });
+    const [list = ""] = told.split(". ");
+    expect([...list.matchAll(/`(?:<name>)?(-[\w-]+)`/g)].map(([, name = ""]) => name).toSorted()).toEqual(
+      names.toSorted(),
+    );
+  });
+});
+
+test("in a network with IPv6 alone, the queue is reached by an address that has it", async () => {
+  const platform = String(module.locals["platform"]);
+  expect(platform).toMatch(/AWS_USE_DUALSTACK_ENDPOINT += "true"/);
+  vi.stubEnv("AWS_USE_DUALSTACK_ENDPOINT", "true");
+  const hosts: string[] = [];
+  const client = new SQSClient({
+    region: "eu-central-1",
+    useQueueUrlAsEndpoint: false, // as ours
+    credentials: { accessKeyId: "none", secretAccessKey: "none" },
+    requestHandler: {
+      handle: async ({ hostname }: { readonly hostname: string }) => {
+        hosts.push(hostname);
+        return Promise.reject(new Error("no network"));
+      },
+    },
+    maxAttempts: 1,
+  });
+  await expect(
+    client.send(
+      new SendMessageCommand({
+        QueueUrl: "https://sqs.eu-central-1.amazonaws.com/1/langgraph-runs",
+        MessageBody: "{}",
+      }),
+    ),
+  ).rejects.toThrow("no network");
+  expect(hosts).toEqual(["sqs.eu-central-1.api.aws"]);
 });

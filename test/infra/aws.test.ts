@@ -1,6 +1,6 @@
 /** What Terraform says of `infra/aws`: `infra/aws/tests` has what holds between its resources. */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

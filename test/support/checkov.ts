@@ -44,8 +44,15 @@ export async function scan(path: string, framework: string): Promise<Scan> {
     join(programs, "python"),
     [
       join(programs, "checkov"),
-      ...["--directory", folder, "--framework", framework],
-      ...["--output", "json", "--soft-fail", "--skip-download", "--compact"],
+      "--directory",
+      folder,
+      "--framework",
+      framework,
+      "--output",
+      "json",
+      "--soft-fail",
+      "--skip-download",
+      "--compact",
     ],
     { maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LOG_LEVEL: "ERROR" } },
   );
