@@ -67,7 +67,7 @@ export async function run(folder: string, args: readonly string[]): Promise<stri
   } catch (error) {
     const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
     if (isMissing)
-      throw new Error("These tests need the program `terraform`, 1.9 or newer", { cause: error });
+      throw new Error("These tests need the program `terraform`, 1.11 or newer", { cause: error });
     const output = ["stdout", "stderr"].map((name) =>
       error instanceof Error ? String(Reflect.get(error, name)) : "",
     );
