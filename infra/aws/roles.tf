@@ -31,6 +31,14 @@ locals {
       ] : statement if name == "worker"],
       [for statement in [
         {
+          Sid      = "CountMessages"
+          Effect   = "Allow"
+          Action   = ["sqs:GetQueueAttributes"]
+          Resource = [aws_sqs_queue.runs.arn, aws_sqs_queue.dead.arn]
+        },
+      ] : statement if name == "http"],
+      [for statement in [
+        {
           Sid      = "SignInToDatabase"
           Effect   = "Allow"
           Action   = ["rds-db:connect"]

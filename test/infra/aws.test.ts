@@ -19,14 +19,14 @@ beforeAll(async () => {
     files: ["url-invoke.tf"],
     variables: ["runtime=nodejs22.x"],
   });
-}, 120_000);
+}, 300_000);
 afterAll(async () => module[Symbol.asyncDispose]());
 
-test("is formatted", { timeout: 60_000 }, async () => {
+test("is formatted", { timeout: 120_000 }, async () => {
   await run(here, ["fmt", "-check", "-diff", "-recursive", "-no-color"]);
 });
 
-test("is valid, as the provider's schema has it", { timeout: 120_000 }, async () => {
+test("is valid, as the provider's schema has it", { timeout: 300_000 }, async () => {
   expect(await module.terraform(["validate", "-no-color"])).toContain("The configuration is valid");
 });
 
@@ -46,7 +46,7 @@ const TestLine = z.object({
   test_summary: z.object({ status: z.string(), skipped: z.int() }).optional(),
 });
 
-test("each variable refuses what is wrong", { timeout: 120_000 }, async () => {
+test("each variable refuses what is wrong", { timeout: 300_000 }, async () => {
   const tests = ["test", "-no-color", "-filter=tests/variables.tftest.hcl", ...module.variables];
   expect(await module.terraform(tests)).toMatch(/Success! \d+ passed, 0 failed\./);
 });
@@ -68,7 +68,7 @@ describe("as it would be applied", () => {
       ),
     );
     expect([...plans.keys()]).toEqual(["external", "aurora", "aurora_with_nat", "changed"]);
-  }, 120_000);
+  }, 300_000);
 
   test.each(["external", "aurora"])("%s: each policy names what it allows", (run) => {
     const tooMuch = statements(run).filter(
@@ -79,13 +79,13 @@ describe("as it would be applied", () => {
     expect(tooMuch.map(({ Sid }) => Sid)).toEqual(run === "aurora" ? Array(3).fill("SeeNetwork") : []);
   });
 
-  test("only the worker takes messages, and each function sends them", () => {
+  test("only the worker takes messages, each function sends them, and http counts them for /status", () => {
     expect(
       Object.fromEntries(
         ["http", "worker", "schedule"].map((name) => [name, actionsOf("external", `langgraph-${name}`)]),
       ),
     ).toEqual({
-      http: ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"],
+      http: ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "sqs:GetQueueAttributes"],
       worker: [
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -156,7 +156,7 @@ describe("as it would be applied", () => {
 test.each([
   ["external", ["-var=database_url=postgres://ada:secret@db.example/agents"]],
   ["aurora", ["-var=database=aurora", '-var=availability_zones=["eu-central-1a", "eu-central-1b"]']],
-])("%s: the provider plans it", { timeout: 120_000 }, async (_name, variables) => {
+])("%s: the provider plans it", { timeout: 300_000 }, async (_name, variables) => {
   await writeFile(join(module.folder, "offline_override.tf"), OFFLINE);
   const plan = ["plan", "-refresh=false", "-input=false", "-lock=false", "-no-color"];
   const given = ["-var=package=versions.tf", ...module.variables, ...variables];
