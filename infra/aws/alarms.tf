@@ -4,6 +4,13 @@ locals {
   metrics = "LangGraphFunctions/${var.name}"
   # Of what the schedule says of each tick.
   waiting_age = "OldestWaitingRunAge"
+
+  # Not the Errors of http: a stream that is broken off, so that its client comes back, is one.
+  failures = {
+    http     = { metric = "Url5xxCount", description = "Callers got answers of 500 and above; the log says why." }
+    worker   = { metric = "Errors", description = "The worker crashed or ran out of time; its log says why." }
+    schedule = { metric = "Errors", description = "Ticks failed; the log of the schedule says why." }
+  }
 }
 
 resource "aws_sns_topic" "alarms" {
@@ -82,12 +89,12 @@ resource "aws_cloudwatch_metric_alarm" "no_tick" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
-  for_each = local.functions
+  for_each = local.failures
 
   alarm_name          = "${var.name}-${each.key}-errors"
-  alarm_description   = "The function ${var.name}-${each.key} crashed or ran out of time, again and again; its log says why."
+  alarm_description   = each.value.description
   namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
+  metric_name         = each.value.metric
   dimensions          = { FunctionName = aws_lambda_function.this[each.key].function_name }
   statistic           = "Sum"
   comparison_operator = "GreaterThanOrEqualToThreshold"

@@ -4,6 +4,14 @@ locals {
   aurora_url      = local.is_aurora ? "postgres://${local.aurora_user}@${one(aws_rds_cluster.this[*].endpoint)}:5432/${local.aurora_database}?sslmode=verify-full" : null
 }
 
+data "aws_rds_engine_version" "this" {
+  count = local.is_aurora && !strcontains(var.aurora_version, ".") ? 1 : 0
+
+  engine       = "aurora-postgresql"
+  version      = var.aurora_version
+  default_only = true
+}
+
 resource "aws_rds_cluster" "this" {
   #checkov:skip=CKV_AWS_327: storage is encrypted with AWS' key for RDS; one of yours costs more than it keeps out
   #checkov:skip=CKV2_AWS_8: Aurora's own backups go back as far as aurora_backup_days says
@@ -12,7 +20,7 @@ resource "aws_rds_cluster" "this" {
 
   cluster_identifier                  = var.name
   engine                              = "aurora-postgresql"
-  engine_version                      = var.aurora_version
+  engine_version                      = coalesce(one(data.aws_rds_engine_version.this[*].version_actual), var.aurora_version)
   database_name                       = local.aurora_database
   master_username                     = "postgres"
   manage_master_user_password         = true # in Secrets Manager; no function knows it

@@ -52,13 +52,13 @@ variable "database_url" {
 }
 
 variable "aurora_version" {
-  description = "The version of Aurora PostgreSQL to begin with; AWS then keeps the minor version up. 16.3 or newer can pause."
+  description = "The version of Aurora PostgreSQL to begin with: a major one, of which AWS chooses the minor one, or both (17.5), 16.3 or newer. AWS then keeps the minor version up."
   type        = string
-  default     = "17.5"
+  default     = "17"
 
   validation {
-    condition     = can(regex("^(1[6-9]|[2-9][0-9])\\.[0-9]+$", var.aurora_version))
-    error_message = "Must be like 17.5, and 16.3 or newer."
+    condition     = can(regex("^(16|16\\.([3-9]|[1-9][0-9])|(1[7-9]|[2-9][0-9])(\\.[0-9]+)?)$", var.aurora_version))
+    error_message = "Must be like 17 or 17.5, and 16.3 or newer."
   }
 }
 
@@ -455,7 +455,7 @@ variable "waiting_run_alarm_seconds" {
 }
 
 variable "error_alarm_count" {
-  description = "The alarm goes off when one function fails as often in five minutes: it crashed, or ran out of time."
+  description = "The alarm goes off when one function fails as often in five minutes: it crashed, ran out of time, or answered 500 and above."
   type        = number
   default     = 5
 

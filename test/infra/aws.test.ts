@@ -155,7 +155,14 @@ describe("as it would be applied", () => {
 
 test.each([
   ["external", ["-var=database_url=postgres://ada:secret@db.example/agents"]],
-  ["aurora", ["-var=database=aurora", '-var=availability_zones=["eu-central-1a", "eu-central-1b"]']],
+  [
+    "aurora",
+    [
+      "-var=database=aurora",
+      "-var=aurora_version=17.5", // else AWS is asked for the minor version, and for the zones
+      '-var=availability_zones=["eu-central-1a", "eu-central-1b"]',
+    ],
+  ],
 ])("%s: the provider plans it", { timeout: 300_000 }, async (_name, variables) => {
   await writeFile(join(module.folder, "offline_override.tf"), OFFLINE);
   const plan = ["plan", "-refresh=false", "-input=false", "-lock=false", "-no-color"];

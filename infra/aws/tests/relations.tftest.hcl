@@ -32,6 +32,9 @@ mock_provider "aws" {
       master_user_secret  = [{ secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mocked" }]
     }
   }
+  mock_data "aws_rds_engine_version" {
+    defaults = { version_actual = "17.7" }
+  }
   mock_data "aws_availability_zones" {
     defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
   }
@@ -106,6 +109,10 @@ run "external" {
     error_message = "The alarm must watch what the filter counts."
   }
   assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.errors)) == toset(keys(aws_lambda_function.this)) && aws_cloudwatch_metric_alarm.errors["http"].metric_name == "Url5xxCount"
+    error_message = "Each function must have an alarm, and streams that are cut must not set it off."
+  }
+  assert {
     condition     = length(aws_vpc.this) == 0 && length(aws_rds_cluster.this) == 0 && alltrue([for function in aws_lambda_function.this : length(function.vpc_config) == 0])
     error_message = "With a database elsewhere, there must be nothing of a network to pay for."
   }
@@ -147,6 +154,10 @@ run "aurora" {
     condition     = aws_lambda_function.this["http"].environment[0].variables.DATABASE_TIMEOUT_SECONDS == "45"
     error_message = "A database that has to wake needs more time than the default."
   }
+  assert {
+    condition     = aws_rds_cluster.this[0].engine_version == "17.7"
+    error_message = "The minor version must be the one that AWS prefers."
+  }
 }
 
 run "aurora_with_nat" {
@@ -158,6 +169,7 @@ run "aurora_with_nat" {
     internet           = "nat"
     availability_zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
     aurora_protected   = false
+    aurora_version     = "16.9"
   }
 
   assert {
@@ -167,6 +179,10 @@ run "aurora_with_nat" {
   assert {
     condition     = aws_rds_cluster.this[0].skip_final_snapshot && !aws_rds_cluster.this[0].deletion_protection
     error_message = "What is not protected must go without a trace."
+  }
+  assert {
+    condition     = aws_rds_cluster.this[0].engine_version == "16.9"
+    error_message = "A minor version that is named must be the one to begin with."
   }
 }
 

@@ -20,7 +20,7 @@ run "names_what_is_wrong" {
     package                   = "missing.zip"
     name                      = "Agents_"
     database_url              = "mysql://db.example/agents"
-    aurora_version            = "15.2"
+    aurora_version            = "16.2"
     aurora_min_capacity       = 0.3
     aurora_backup_days        = 36
     vpc_cidr                  = "10.0.0.0/8"
@@ -138,6 +138,7 @@ run "has_one_database" {
   variables {
     database           = "aurora"
     availability_zones = ["eu-central-1a", "eu-central-1b"]
+    aurora_version     = "17.5"
   }
 
   expect_failures = [var.database_url]
