@@ -21,6 +21,7 @@ const suites = {
   browser: ["test/browser/**/*.test.ts"],
   fuzz: ["test/fuzz/**/*.test.ts"],
   schemathesis: ["test/schemathesis/**/*.test.ts"],
+  infra: ["test/infra/**/*.test.ts"], // by tools; what Node alone can say of infra/ is quick: test/infra-checks
 };
 const { SUITE: suite = "quick" } = process.env;
 const { quick, ...others } = suites;
