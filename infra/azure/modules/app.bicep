@@ -77,6 +77,7 @@ var withExtras = [
 ]
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_225:not in every region, and an instance that is lost loses no run
   name: 'plan-${token}'
   location: location
   tags: tags
@@ -89,6 +90,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_222:the API is for the internet unless privateApi says otherwise
+  // checkov:skip=CKV_AZURE_17:callers prove who they are by keys or tokens, not by certificates
+  // checkov:skip=CKV_AZURE_212:it scales to zero, on purpose
+  // checkov:skip=CKV_AZURE_213:Flex Consumption has no health check path
   name: name
   location: location
   tags: tags

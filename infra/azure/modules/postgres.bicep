@@ -45,7 +45,6 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
       backupRetentionDays: backupDays
       geoRedundantBackup: geoRedundantBackup ? 'Enabled' : 'Disabled'
     }
-    highAvailability: { mode: 'Disabled' }
     network: { publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled' }
   }
 }
