@@ -53,13 +53,14 @@ param databaseGeoRedundantBackup bool = false
 
 @description('''
 Object id of who administers the database: a user, a group or a service principal of Entra ID. If empty, the app's
-identity does, on this server of its own. If given, the app gets no more than database-role.sql grants; run that once.
+identity does, on this server of its own. If given, the app gets no more than database-user.sql grants; run that once.
 ''')
 param databaseAdministratorId string = ''
 
 @description('Its name: user@example.com, or the name of the group or the service principal.')
 param databaseAdministratorName string = ''
 
+@description('What it is.')
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param databaseAdministratorType string = 'User'
 
@@ -340,5 +341,5 @@ output DATABASE_HOST string = ownDatabase ? postgres!.outputs.host : ''
 @description('The role in Postgres that the app signs in as.')
 output DATABASE_USER string = identity.outputs.name
 
-@description('For database-role.sql.')
+@description('For database-user.sql.')
 output AZURE_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId

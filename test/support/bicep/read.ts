@@ -13,8 +13,7 @@ export type Value = { readonly line: number } & (
   | { readonly kind: "number"; readonly number: number }
   | { readonly kind: "boolean"; readonly boolean: boolean }
   | { readonly kind: "null" }
-  /** One of two, as a condition says. */
-  | { readonly kind: "either"; readonly values: readonly Value[] }
+  | { readonly kind: "either"; readonly condition: Value; readonly values: readonly Value[] }
   | { readonly kind: "each"; readonly item: Value }
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "call"; readonly name: string; readonly parts: readonly Value[] }
@@ -45,6 +44,7 @@ interface Declared {
 
 export interface BicepFile {
   readonly file: string;
+  readonly source: string;
   /** Of the first fault of its syntax. */
   readonly fault: number | undefined;
   readonly parameters: ReadonlyMap<string, Parameter>;
@@ -74,6 +74,7 @@ export async function parseBicep(file: string, source: string): Promise<BicepFil
   if (tree === null) throw new Error(`${file}: no tree`);
   const read = {
     file,
+    source,
     fault: faultOf(tree.rootNode),
     parameters: new Map<string, Parameter>(),
     variables: new Map<string, Value>(),
@@ -195,7 +196,7 @@ function shapeOf(node: Node): Value {
     case "identifier":
       return { line, kind: "name", name: node.text };
     case "ternary_expression":
-      return { line, kind: "either", values: children.slice(1).map(toValue) };
+      return eitherOf(node);
     case "for_statement":
       return inner === undefined ? other : { line, kind: "each", item: toValue(inner) };
     case "parenthesized_expression":
@@ -205,6 +206,16 @@ function shapeOf(node: Node): Value {
     default:
       return other;
   }
+}
+
+function eitherOf(node: Node): Value {
+  const [condition = node, ...values] = named(node);
+  return {
+    line: node.startPosition.row + 1,
+    kind: "either",
+    condition: toValue(condition),
+    values: values.map(toValue),
+  };
 }
 
 function callOf(node: Node): Value {
