@@ -34,7 +34,9 @@ test("the app's role makes the schema, when it was made once or twice, and has n
   await makeSchema(url.href);
 
   expect(
-    await database.query("select distinct tableowner from pg_tables where schemaname in ('langgraph', 'public')"),
+    await database.query(
+      "select distinct tableowner from pg_tables where schemaname in ('langgraph', 'public')",
+    ),
   ).toEqual([{ tableowner: role }]);
   expect(
     await database.query(

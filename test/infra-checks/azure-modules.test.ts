@@ -20,11 +20,16 @@ const modules = files.flatMap((file) => file.modules.map((module) => ({ file, mo
 
 test("each file is Bicep", () => {
   expect(files.map(({ file }) => file)).toContain("infra/azure/main.bicep");
-  expect(files.filter(({ fault }) => fault !== undefined).map(({ file, fault }) => `${file}:${fault}`)).toEqual([]);
+  expect(
+    files.filter(({ fault }) => fault !== undefined).map(({ file, fault }) => `${file}:${fault}`),
+  ).toEqual([]);
 });
 
 test("what is not Bicep is told by its line", async () => {
-  const broken = await parseBicep("broken.bicep", "param name string\n\nresource storage 'A/b@2020' = {\n  name: \n}}\n");
+  const broken = await parseBicep(
+    "broken.bicep",
+    "param name string\n\nresource storage 'A/b@2020' = {\n  name: \n}}\n",
+  );
   expect(broken.fault).toBeGreaterThan(2);
 });
 
@@ -54,8 +59,11 @@ describe.each(files.map((file) => [file.file, file] as const))("%s", (name, file
 
   test("has no parameter and no variable that it does not use", () => {
     const symbols = [...file.parameters.keys(), ...file.variables.keys()];
-    const prose = [...file.parameters.values()].map(({ decorators }) => JSON.stringify(decorators.get("description")));
-    const inProse = (symbol: string) => prose.join(" ").match(new RegExp(`\\b${symbol}\\b`, "g"))?.length ?? 0;
+    const prose = [...file.parameters.values()].map(({ decorators }) =>
+      JSON.stringify(decorators.get("description")),
+    );
+    const inProse = (symbol: string) =>
+      prose.join(" ").match(new RegExp(`\\b${symbol}\\b`, "g"))?.length ?? 0;
     expect(symbols.filter((symbol) => uses(symbol) - inProse(symbol) < 2)).toEqual([]);
   });
 
@@ -89,5 +97,26 @@ describe("a parameter of main.bicep", () => {
     const secrets = optional.filter(({ decorators }) => decorators.has("secure"));
     expect(secrets.map(({ name }) => name)).toEqual(["databaseUrl"]);
     for (const { fallback } of secrets) expect(fallback).toMatchObject({ kind: "string", text: "" });
+  });
+});
+
+describe("there is no way in with a key or a password:", () => {
+  test.each([
+    ["storage.bicep", "allowSharedKeyAccess: false"],
+    ["storage.bicep", "allowBlobPublicAccess: false"],
+    ["storage.bicep", "properties: { publicAccess: 'None' }"],
+    ["postgres.bicep", "passwordAuth: 'Disabled'"],
+    ["monitoring.bicep", "DisableLocalAuth: true"],
+    ["monitoring.bicep", "features: { disableLocalAuth: true }"],
+    ["vault.bicep", "enableRbacAuthorization: true"],
+    ["app.bicep", "httpsOnly: true"],
+    ["app.bicep", "ftpsState: 'Disabled'"],
+  ])("%s has %s", (name, line) => {
+    const { source } = find(files, name);
+    expect(source.split("\n").map((one) => one.trim())).toContain(line);
+  });
+
+  test("nothing asks for the keys of anything", () => {
+    expect(files.filter(({ source }) => /\blist(Keys|Secrets|\w*Sas)\b|\.listKeys/.test(source))).toEqual([]);
   });
 });

@@ -61,6 +61,10 @@ function asText(value: Value | undefined): string | undefined {
   return value?.kind === "boolean" ? String(value.boolean) : undefined;
 }
 
+function asSetting(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 const read = { ...Environment.shape, ...AzureEnvironment.shape };
 
 describe("the settings of the function app", () => {
@@ -91,7 +95,8 @@ describe("the settings of the function app", () => {
   test("that are secrets are named where one reads how to put them into the Key Vault", async () => {
     const description = textOf(main.parameters.get("keyVaultSettings")?.decorators.get("description"));
     const guide = await text("infra/azure/README.md");
-    for (const secret of SECRETS) expect([description, guide]).toEqual(Array(2).fill(expect.stringContaining(secret)));
+    for (const secret of SECRETS)
+      expect([description, guide]).toEqual(Array(2).fill(expect.stringContaining(secret)));
   });
 
   const given = known.filter((name) => parameterOf(name) !== undefined);
@@ -103,8 +108,8 @@ describe("the settings of the function app", () => {
   test.each(given)("%s is by default what it is in the code", (name) => {
     const parameter = parameterOf(name);
     const schema = Object.entries(read).find(([key]) => key === name)?.[1];
-    const byCode = schema?.safeParse(undefined).data;
-    expect(asText(parameter?.fallback)).toBe(byCode === undefined ? undefined : String(byCode));
+    const byCode: unknown = schema?.safeParse(undefined).data;
+    expect(asText(parameter?.fallback)).toBe(byCode === undefined ? undefined : asSetting(byCode));
   });
 
   test.each(given)("%s may be no more than the code takes", (name) => {
@@ -119,7 +124,9 @@ describe("the settings of the function app", () => {
 
 describe("queues", () => {
   const storage = find(files, "storage.bicep");
-  const made = storage.resources.filter(({ type }) => type.includes("/queues@")).map(({ body }) => entryOf(body, "name"));
+  const made = storage.resources
+    .filter(({ type }) => type.includes("/queues@"))
+    .map(({ body }) => entryOf(body, "name"));
 
   test("are made: the one that the code names, and the one where the host puts what failed", () => {
     expect(made).toMatchObject([{ name: "runQueue" }, { text: "${runQueue}-poison" }]);
@@ -149,7 +156,9 @@ describe("host.json", () => {
   });
 
   test("is what docs/azure-functions.md explains", async () => {
-    const rows = (await text("docs/azure-functions.md")).split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+    const rows = (await text("docs/azure-functions.md"))
+      .split("\n")
+      .map((line) => line.split("|").map((cell) => cell.trim()));
     const valueOf = (setting: string) => rows.find(([, name = ""]) => name.includes(`\`${setting}\``))?.[2];
     expect([
       valueOf("functionTimeout"),
@@ -177,9 +186,15 @@ describe("host.json", () => {
 });
 
 test("local.settings.example.json says what the code thinks by default", async () => {
-  const { Values } = z.object({ Values: z.record(z.string(), z.string()) }).parse(JSON.parse(await text("local.settings.example.json")));
+  const { Values } = z
+    .object({ Values: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(await text("local.settings.example.json")));
   const { RUN_QUEUE, TICK_SCHEDULE, FUNCTION_TIMEOUT_SECONDS } = AzureEnvironment.parse({});
-  expect(Values).toMatchObject({ RUN_QUEUE, TICK_SCHEDULE, FUNCTION_TIMEOUT_SECONDS: String(FUNCTION_TIMEOUT_SECONDS) });
+  expect(Values).toMatchObject({
+    RUN_QUEUE,
+    TICK_SCHEDULE,
+    FUNCTION_TIMEOUT_SECONDS: String(FUNCTION_TIMEOUT_SECONDS),
+  });
 });
 
 describe("connections to Postgres", () => {
@@ -205,14 +220,19 @@ describe("connections to Postgres", () => {
 
   test("go through PgBouncer wherever it is", () => {
     const { variables } = find(files, "postgres.bicep");
-    expect(variables.get("port")).toMatchObject({ kind: "either", values: [{ number: 6432 }, { number: 5432 }] });
+    expect(variables.get("port")).toMatchObject({
+      kind: "either",
+      values: [{ number: 6432 }, { number: 5432 }],
+    });
     expect(skus.every((sku) => /^Standard_[BDE]\d/.test(sku))).toBe(true); // which the choice of the tier goes by
   });
 });
 
 test("roles are those that the documentation of Azure has under these ids, and there are no others", () => {
   const roles = files.flatMap(({ source }) => [...source.matchAll(/'([\da-f]{8}-[\da-f-]{27})' \/\/ (.+)/g)]);
-  const assignments = files.flatMap(({ resources }) => resources).filter(({ type }) => type.includes("/roleAssignments@"));
+  const assignments = files
+    .flatMap(({ resources }) => resources)
+    .filter(({ type }) => type.includes("/roleAssignments@"));
   expect(Object.fromEntries(roles.map(([, id, name]) => [name, id]))).toEqual({
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
@@ -226,7 +246,9 @@ test("roles are those that the documentation of Azure has under these ids, and t
 describe("azure.yaml", () => {
   test("names the Bicep, the tagged function app, and the folder that the hooks make", async () => {
     const yaml = await text("azure.yaml");
-    const { scripts } = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(await text("package.json")));
+    const { scripts } = z
+      .object({ scripts: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(await text("package.json")));
     const [, folder] = /^ {2}path: (.+)$/m.exec(yaml) ?? [];
     const [, module] = /^ {2}module: (.+)$/m.exec(yaml) ?? [];
     await access(`${folder}/${module}.bicep`);
@@ -248,7 +270,11 @@ describe("azure.yaml", () => {
 });
 
 test("the commands of the README use outputs that there are", async () => {
-  const asked = [...(await text("infra/azure/README.md")).matchAll(/\$\(?(?:output |azd env get-value )?([A-Z]+(?:_[A-Z]+)+)/g)];
+  const asked = [
+    ...(await text("infra/azure/README.md")).matchAll(
+      /\$\(?(?:output |azd env get-value )?([A-Z]+(?:_[A-Z]+)+)/g,
+    ),
+  ];
   expect(asked.length).toBeGreaterThan(5);
   expect(asked.map(([, name]) => String(name)).filter((name) => !main.outputs.has(name))).toEqual([]);
 });

@@ -42,6 +42,13 @@ interface Declared {
   readonly body: Value;
 }
 
+/** `storage.properties.primaryEndpoints.blob` */
+interface Mention {
+  readonly symbol: string;
+  readonly path: readonly string[];
+  readonly line: number;
+}
+
 export interface BicepFile {
   readonly file: string;
   readonly source: string;
@@ -52,6 +59,7 @@ export interface BicepFile {
   readonly resources: readonly Declared[];
   readonly modules: readonly Declared[];
   readonly outputs: ReadonlyMap<string, Value>;
+  readonly mentions: readonly Mention[];
 }
 
 let parser: Promise<Parser> | undefined;
@@ -81,6 +89,7 @@ export async function parseBicep(file: string, source: string): Promise<BicepFil
     resources: [] as Declared[],
     modules: [] as Declared[],
     outputs: new Map<string, Value>(),
+    mentions: tree.rootNode.descendantsOfType("member_expression").flatMap((node) => mentionOf(node)),
   };
   let decorators: Node | undefined;
   for (const node of named(tree.rootNode)) {
@@ -131,8 +140,11 @@ function readDeclaration(node: Node, decorators: Node | undefined, into: Reading
 }
 
 function decoratorsOf(node: Node | undefined): Map<string, Value | undefined> {
-  const calls = node === undefined ? [] : named(node).map((decorator) => toValue(named(decorator)[0] ?? decorator));
-  return new Map(calls.flatMap((call) => (call.kind === "call" ? [[call.name, call.parts[0]] as const] : [])));
+  const calls =
+    node === undefined ? [] : named(node).map((decorator) => toValue(named(decorator)[0] ?? decorator));
+  return new Map(
+    calls.flatMap((call) => (call.kind === "call" ? [[call.name, call.parts[0]] as const] : [])),
+  );
 }
 
 /** It, and those within it, whose types begin with its own. */
@@ -156,10 +168,23 @@ function enclosing(node: Node): Node | null {
 function declared(node: Node): Declared {
   const [symbol, type, ...rest] = named(node);
   const body = rest.at(-1);
-  if (symbol === undefined || type === undefined || body === undefined) throw new Error(`a half ${node.type}`);
+  if (symbol === undefined || type === undefined || body === undefined)
+    throw new Error(`a half ${node.type}`);
   const isConditional = body.type === "if_statement";
   const inner = isConditional ? (named(body).at(-1) ?? body) : body;
   return { symbol: symbol.text, type: textOf(type), isConditional, body: toValue(inner) };
+}
+
+/** Of the longest way only, as the shorter ones are within it. */
+function mentionOf(node: Node | null): readonly Mention[] {
+  if (node === null || node.parent?.type === "member_expression") return [];
+  const path: string[] = [];
+  let at: Node | null = node;
+  while (at?.type === "member_expression") {
+    path.unshift(at.childForFieldName("property")?.text ?? "");
+    at = at.childForFieldName("object");
+  }
+  return at?.type === "identifier" ? [{ symbol: at.text, path, line: node.startPosition.row + 1 }] : [];
 }
 
 function named(node: Node): readonly Node[] {
@@ -172,10 +197,6 @@ function textOf(string: Node): string {
 }
 
 function toValue(node: Node): Value {
-  return { line: node.startPosition.row + 1, ...shapeOf(node) };
-}
-
-function shapeOf(node: Node): Value {
   const line = node.startPosition.row + 1;
   const other = { line, kind: "other", text: node.text } as const;
   const children = named(node);
@@ -186,7 +207,12 @@ function shapeOf(node: Node): Value {
     case "array":
       return { line, kind: "array", items: children.map(toValue) };
     case "string":
-      return { line, kind: "string", text: textOf(node), isInterpolated: node.descendantsOfType("interpolation").length > 0 };
+      return {
+        line,
+        kind: "string",
+        text: textOf(node),
+        isInterpolated: node.descendantsOfType("interpolation").length > 0,
+      };
     case "number":
       return { line, kind: "number", number: Number(node.text) };
     case "boolean":
@@ -237,7 +263,9 @@ function toEntry(node: Node): readonly Entry[] {
 
 function faultOf(node: Node): number | undefined {
   if (!node.hasError) return undefined;
-  const faulty = node.children.find((child) => child !== null && (child.isError || child.isMissing || child.hasError));
+  const faulty = node.children.find(
+    (child) => child !== null && (child.isError || child.isMissing || child.hasError),
+  );
   return faulty === undefined || faulty === null || faulty.isError || faulty.isMissing
     ? (faulty ?? node).startPosition.row + 1
     : faultOf(faulty);

@@ -31,7 +31,9 @@ const Resource = z.object({
   name: z.string(),
   bodyType: z.union([
     Definition.transform((one) => [one]),
-    z.object({ $type: z.literal("DiscriminatedObject"), elements: z.array(Definition) }).transform(({ elements }) => elements),
+    z
+      .object({ $type: z.literal("DiscriminatedObject"), elements: z.array(Definition) })
+      .transform(({ elements }) => elements),
   ]),
 });
 
@@ -69,7 +71,10 @@ async function programIn(folder: string): Promise<string> {
   return program;
 }
 
-const Told = z.object({ isError: z.boolean().optional(), content: z.tuple([z.object({ text: z.string() })]) });
+const Told = z.object({
+  isError: z.boolean().optional(),
+  content: z.tuple([z.object({ text: z.string() })]),
+});
 
 async function asking(
   program: string,
@@ -121,7 +126,8 @@ type ObjectShape = Extract<Shape, { readonly kind: "object" }>;
 
 function objectShape({ name, properties, additionalPropertiesType }: Definition, known: Known): ObjectShape {
   const filled: Record<string, ObjectShape["properties"][string]> = {};
-  const others = additionalPropertiesType === undefined ? undefined : typeShape(additionalPropertiesType, known);
+  const others =
+    additionalPropertiesType === undefined ? undefined : typeShape(additionalPropertiesType, known);
   const shape: ObjectShape = { kind: "object", properties: filled, others };
   if (name !== undefined) known.shapes.set(name, shape);
   for (const { name: property, type, flags } of properties)
@@ -140,7 +146,10 @@ function merged([first, ...rest]: readonly ObjectShape[]): Shape {
     const { shape } = properties["name"] ?? {};
     return shape?.kind === "string" ? (shape.values ?? []) : [];
   });
-  const name = { shape: { kind: "string", ...(names.length === 0 ? {} : { values: names }) }, isRequired: true } as const;
+  const name = {
+    shape: { kind: "string", ...(names.length === 0 ? {} : { values: names }) },
+    isRequired: true,
+  } as const;
   return { ...first, properties: { ...first.properties, name } };
 }
 
