@@ -281,7 +281,7 @@ module app 'modules/app.bicep' = {
     name: functionAppName
     token: token
     location: location
-    tags: union(tags, { 'azd-service-name': 'api' })
+    tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
     blobEndpoint: storage.outputs.blobEndpoint

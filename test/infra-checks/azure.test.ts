@@ -71,7 +71,9 @@ describe("the settings of the function app", () => {
   /** What the code reads and the Bicep leaves out, or gives by name: keyVaultSettings. */
   const SECRETS = ["ENCRYPTION_KEYS", "WEBHOOK_SECRETS", "RESUME_LINK_SECRETS"];
   const OTHER_WAYS = ["AzureWebJobsStorage", "AzureWebJobsStorage__accountName"];
-  /** What the host reads, and @azure/identity. */
+  /** How the app signs in to Postgres as its identity. */
+  const SIGN_IN = ["AZURE_CLIENT_ID", "DATABASE_AUTH"];
+  /** What the host reads. */
   const OF_AZURE = [
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
@@ -85,7 +87,9 @@ describe("the settings of the function app", () => {
   });
 
   test("are none that nobody reads", () => {
-    expect(set.filter((name) => !known.includes(name)).sort()).toEqual(OF_AZURE);
+    const own = new Set([...known, ...SIGN_IN]);
+    expect(set.filter((name) => !own.has(name)).sort()).toEqual(OF_AZURE);
+    expect(set).toEqual(expect.arrayContaining(SIGN_IN));
   });
 
   test("are none that Flex Consumption refuses", () => {
@@ -254,7 +258,8 @@ describe("azure.yaml", () => {
     await access(`${folder}/${module}.bicep`);
     await access(`${folder}/${module}.parameters.json`);
     const [, service] = /^services:\n {2}(\w+):$/m.exec(yaml) ?? [];
-    expect(main.source).toContain(`'azd-service-name': '${service}'`);
+    const tagged = files.flatMap(({ source }) => source.match(/'azd-service-name': '\w+'/g) ?? []);
+    expect(tagged).toEqual([`'azd-service-name': '${service}'`]); // azd wants one
     const [, project] = /^ {4}project: (.+)$/m.exec(yaml) ?? [];
     expect(scripts["bundle:azure"]).toContain(`build --target azure --out ${project}`);
     expect(yaml).toContain("remoteBuild: false");

@@ -96,7 +96,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   // checkov:skip=CKV_AZURE_213:Flex Consumption has no health check path
   name: name
   location: location
-  tags: tags
+  tags: union(tags, { 'azd-service-name': 'api' }) // by which azd finds it, so nothing else may have it
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -156,7 +156,7 @@ module endpoint 'private-endpoint.bicep' = if (isPrivate) {
   params: {
     name: 'pe-${name}'
     location: location
-    tags: {}
+    tags: tags
     subnetId: privateSubnetId
     targetId: app.id
     part: 'sites'
