@@ -110,7 +110,6 @@ describe("there is no way in with a key or a password:", () => {
     ["monitoring.bicep", "features: { disableLocalAuth: true }"],
     ["vault.bicep", "enableRbacAuthorization: true"],
     ["app.bicep", "httpsOnly: true"],
-    ["app.bicep", "ftpsState: 'Disabled'"],
   ])("%s has %s", (name, line) => {
     const { source } = find(files, name);
     expect(source.split("\n").map((one) => one.trim())).toContain(line);

@@ -1,4 +1,5 @@
-// The function app. FUNCTIONS_WORKER_RUNTIME, FUNCTIONS_EXTENSION_VERSION and WEBSITE_* are not for Flex Consumption.
+// The function app. FUNCTIONS_WORKER_RUNTIME, FUNCTIONS_EXTENSION_VERSION, WEBSITE_*, and what siteConfig says elsewhere
+// of FTP, scaling and routing, are not for Flex Consumption.
 
 param name string
 param token string
@@ -94,6 +95,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   // checkov:skip=CKV_AZURE_17:callers prove who they are by keys or tokens, not by certificates
   // checkov:skip=CKV_AZURE_212:it scales to zero, on purpose
   // checkov:skip=CKV_AZURE_213:Flex Consumption has no health check path
+  // checkov:skip=CKV_AZURE_78:nor FTP, and does not take its setting
   name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'api' }) // by which azd finds it, so nothing else may have it
@@ -133,7 +135,6 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       appSettings: concat(settings, withConfig, withPublicUrl, withSecrets, withExtras)
     }
