@@ -1,9 +1,11 @@
 /** What `new LangGraphApp()` takes, checked. */
 
 import { z } from "zod";
+import { Checks, type CheckOptions } from "./checks.ts";
 import type { Authentication } from "./core/auth.ts";
 import type { AuthLevel } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
+import type { Check } from "./core/status.ts";
 import type { StoreIndex } from "./core/store-index.ts";
 import type { PruneStrategy, ThreadTtl } from "./core/threads.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
@@ -73,6 +75,13 @@ export interface AppOptions {
   readonly store?: StoreOptions;
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
+  /**
+   * What the graphs need besides, asked by `/status`: `{ "vector database": async (signal) => … }`. A check that throws,
+   * gives `false` or a `Response` that is not ok, or takes too long says that it is down.
+   */
+  readonly checks?: Readonly<Record<string, Check | CheckOptions>>;
+  /** Whether `/status/summary`, which says no more than `ok`, `degraded` or `down`, needs no key. Default: false. */
+  readonly publicStatus?: boolean;
   /** Which pages of other origins may call the API. Default: none. */
   readonly cors?: CorsOptions | undefined;
   /**
@@ -259,6 +268,8 @@ const Options = z.strictObject({
   threads: z.strictObject({ ttl: Ttl.optional() }).prefault({}),
   store: Store.prefault({}),
   healthListsGraphs: z.boolean().default(true),
+  checks: Checks,
+  publicStatus: z.boolean().default(false),
   cors: Cors.optional(),
   customRoutes: z
     .custom<CustomApp | (() => Promise<CustomApp>)>(

@@ -35,6 +35,7 @@ async function open({
       sent.push({ wakeUp, notBefore });
     },
     check: async () => undefined,
+    depth: async () => ({ messages: 0 }),
     outlivesProcess: () => true,
   };
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
