@@ -13,17 +13,17 @@ export interface CheckOptions {
   readonly maxAgeMs?: number;
 }
 
-const Asks = z.custom<Check>((value) => typeof value === "function", {
-  error: "must be a function (signal) => …, or { check, isRequired, timeoutMs, maxAgeMs }",
-  abort: true,
-});
+const WANTED = "must be a function (signal) => …, or { check, isRequired, timeoutMs, maxAgeMs } with one";
 
-const Options = z.strictObject({
-  check: Asks,
-  isRequired: z.boolean().default(true),
-  timeoutMs: z.int().min(1).max(10_000).default(3_000),
-  maxAgeMs: z.int().min(0).max(86_400_000).default(5_000),
-});
+const Options = z.strictObject(
+  {
+    check: z.custom<Check>((value) => typeof value === "function", WANTED),
+    isRequired: z.boolean().default(true),
+    timeoutMs: z.int().min(1).max(10_000).default(3_000),
+    maxAgeMs: z.int().min(0).max(86_400_000).default(5_000),
+  },
+  { error: ({ code }) => (code === "invalid_type" ? WANTED : undefined) },
+);
 
 /** It is shown, and may be a column of somebody's table. */
 const Name = z.string().regex(/^(?=.{1,64}$)\S(.*\S)?$/, "must be a name of 1 to 64 characters");

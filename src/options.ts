@@ -79,7 +79,7 @@ export interface AppOptions {
    * What the graphs need besides, asked by `/status`: `{ "vector database": async (signal) => … }`. A check that throws,
    * gives `false` or a `Response` that is not ok, or takes too long says that it is down.
    */
-  readonly checks?: Readonly<Record<string, Check | CheckOptions>>;
+  readonly checks?: Readonly<Record<string, Check | CheckOptions>> | undefined;
   /** Whether `/status/summary`, which says no more than `ok`, `degraded` or `down`, needs no key. Default: false. */
   readonly publicStatus?: boolean;
   /** Which pages of other origins may call the API. Default: none. */

@@ -35,7 +35,22 @@ test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startSqs();
   await away[Symbol.asyncDispose]();
   const queue = sqsQueue(() => away.queueUrl, systemClock);
+  await expect(queue.depth(AbortSignal.timeout(2_000))).rejects.toMatchObject({ code: "unavailable" });
   await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("messages that were received too often are counted in the dead-letter queue that the redrive policy names", async () => {
+  await using poisoned = await startSqs({ name: "counted-runs", visibilitySeconds: 0, maxReceiveCount: 1 });
+  for (const [name, value] of Object.entries(poisoned.env)) vi.stubEnv(name, value);
+  const queue = sqsQueue(() => poisoned.queueUrl, systemClock);
+  const { signal } = new AbortController();
+  await poisoned.send("rubbish");
+  expect(await queue.depth(signal)).toEqual({ messages: 1, deadLetters: 0 });
+  await vi.waitFor(async () => {
+    await poisoned.receive();
+    expect(await queue.depth(signal)).toEqual({ messages: 0, deadLetters: 1 });
+  });
+  for (const [name, value] of Object.entries(sqs.env)) vi.stubEnv(name, value);
 });
 
 test("without a queue, sending says which setting names one", async () => {

@@ -39,6 +39,8 @@ test("each graph has functions of its own, and the catch-all sorts after them", 
       "health",
       "link_answer",
       "link_page",
+      "status",
+      "status_summary",
     ]),
   );
   expect(names.at(-1)).toBe("platform_api");
@@ -106,8 +108,13 @@ test("health and the documentation page ask for no key, everything else does", a
   expect(await status("/docs")).toBe(200);
   expect(await status("/openapi.json")).toBe(401);
   expect(await status("/health/details")).toBe(401);
+  expect(await status("/status")).toBe(401);
   expect(await status("/graphs/chat/threads/x/state")).toBe(401);
   expect((await call(host, "/openapi.json")).status).toBe(200);
+  expect(await (await call(host, "/status")).json()).toMatchObject({
+    status: "ok",
+    queue: { status: "ok", messages: 0, dead_letters: 0 },
+  });
 });
 
 test("the built folder is a whole deployment: nothing beside it is needed", async () => {
