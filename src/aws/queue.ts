@@ -33,10 +33,10 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
         const command = new sdk.GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] });
         return (await client.send(command, { abortSignal })).Attributes ?? {};
       };
-      const attributes = await read(url).catch(unreachable);
+      const attributes = await read(url).catch(uncounted);
       const dead = deadLetterUrl(url, attributes["RedrivePolicy"]);
-      const deadLetters = dead === undefined ? undefined : await read(dead).then(messagesIn, () => undefined); // it may be forbidden
-      return { messages: messagesIn(attributes), deadLetters };
+      const deadAttributes = dead === undefined ? {} : await read(dead).catch(() => ({})); // it may be another's
+      return { messages: messagesIn(attributes), deadLetters: messagesIn(deadAttributes) };
     },
     send: async (wakeUp, { notBefore } = {}) => {
       const { url, sdk, client } = await open();
@@ -52,12 +52,15 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
 
 type Attributes = Readonly<Partial<Record<string, string>>>;
 
-/** Those that are visible, delayed and received. */
-function messagesIn(attributes: Attributes): number {
-  const counts = Object.entries(attributes).filter(([name]) =>
-    name.startsWith("ApproximateNumberOfMessages"),
-  );
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+/** Those that are visible, delayed and received; undefined where nothing was told. */
+function messagesIn(attributes: Attributes): number | undefined {
+  const told = Object.entries(attributes).filter(([name]) => name.startsWith("ApproximateNumberOfMessages"));
+  return told.length === 0 ? undefined : told.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** A role that may send need not be allowed to count. */
+function uncounted(error: unknown): Attributes {
+  return error instanceof Error && error.name.startsWith("AccessDenied") ? {} : unreachable(error);
 }
 
 /** A dead-letter queue is of the same account and region. */

@@ -21,8 +21,8 @@ export interface WakeUpQueue {
 
 /** As the queue counts, which may be some moments behind. */
 export interface QueueDepth {
-  /** Those that are held back until they are due among them, and those that are being worked. */
-  readonly messages: number;
+  /** Those that are held back until they are due among them, and those that are being worked; undefined where we may not count. */
+  readonly messages: number | undefined;
   /** Those that failed too often and were put aside; undefined where that does not happen, or cannot be told. */
   readonly deadLetters?: number | undefined;
 }

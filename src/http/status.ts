@@ -63,7 +63,7 @@ export function statusRoutes(deps: StatusRouteDeps): readonly Route[] {
       path: "/status",
       authLevel,
       docs: {
-        operationId: "status",
+        operationId: "app_status",
         summary: "How the app and what it needs are",
         tag: "system",
         responses: responses(StatusAnswer),
@@ -79,7 +79,7 @@ export function statusRoutes(deps: StatusRouteDeps): readonly Route[] {
       path: "/status/summary",
       authLevel: publicStatus ? "anonymous" : authLevel,
       docs: {
-        operationId: "status_summary",
+        operationId: "app_status_summary",
         summary: "The same, in a word",
         tag: "system",
         responses: responses(Summary),

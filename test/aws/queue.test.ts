@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqsQueue } from "../../src/aws/queue.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -51,6 +53,22 @@ test("messages that were received too often are counted in the dead-letter queue
     expect(await queue.depth(signal)).toEqual({ messages: 0, deadLetters: 1 });
   });
   for (const [name, value] of Object.entries(sqs.env)) vi.stubEnv(name, value);
+});
+
+test("a role that may send and not count leaves the numbers open, and does not make the queue look away", async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(400, { "content-type": "application/x-amz-json-1.0" });
+    response.end(JSON.stringify({ __type: "com.amazon.coral.service#AccessDeniedException", message: "no" }));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port");
+  vi.stubEnv("AWS_ENDPOINT_URL_SQS", `http://127.0.0.1:${address.port}`);
+  const queue = sqsQueue(() => sqs.queueUrl, systemClock);
+  const depth = await queue.depth(new AbortController().signal);
+  vi.stubEnv("AWS_ENDPOINT_URL_SQS", sqs.env["AWS_ENDPOINT_URL_SQS"]);
+  server.close();
+  expect(depth).toEqual({ messages: undefined, deadLetters: undefined });
 });
 
 test("without a queue, sending says which setting names one", async () => {

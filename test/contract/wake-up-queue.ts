@@ -38,7 +38,7 @@ export function wakeUpQueueContract(name: string, open: () => Promise<TestQueue>
     });
 
     test("what waits in it is counted, what is held back as well, and nothing when all was taken", async () => {
-      const depth = async () => (await opened.queue.depth(new AbortController().signal)).messages;
+      const depth = async () => (await opened.queue.depth(new AbortController().signal)).messages ?? 0;
       const before = await depth();
       const due = new Date(Date.now() + 1_500);
       await opened.queue.send({ tick: true }, { notBefore: due });
