@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import type { Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 
 export interface ProbeDeps {
   readonly clock: Clock;
