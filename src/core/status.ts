@@ -139,7 +139,7 @@ async function isSetUp(queue: WakeUpQueue): Promise<boolean> {
 async function insist(answer: unknown): Promise<true> {
   if (answer === false) throw new AppError("unavailable", "It says that it is not well");
   if (!(answer instanceof Response)) return true;
-  await answer.body?.cancel();
+  if (!answer.bodyUsed) await answer.body?.cancel();
   if (!answer.ok) throw new AppError("unavailable", `It answers with the status ${answer.status}`);
   return true;
 }

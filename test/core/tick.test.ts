@@ -158,14 +158,12 @@ test("on a machine of one's own, where ticks come each second, those that did no
     error: () => undefined,
   };
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }], logger });
+  const query = vi.spyOn(Client.prototype, "query");
+  onTestFinished(() => query.mockRestore());
+  await vi.waitFor(() => expect(query.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
+  expect(told).not.toContain("Tick");
   await storeCrons(server.database, 1);
-  const runs = async () => server.database.query("select from langgraph.runs where status = 'success'");
-  await vi.waitFor(async () => expect(await runs()).toHaveLength(1), { timeout: 20_000 });
-  const ticks = told.length;
-  expect(ticks).toBeGreaterThan(0);
-  await storeCrons(server.database, 1);
-  await vi.waitFor(async () => expect(await runs()).toHaveLength(2), { timeout: 20_000 });
-  expect(told.filter((message) => message === "Tick").length).toBeLessThanOrEqual(2);
+  await vi.waitFor(() => expect(told).toContain("Tick"), { timeout: 20_000 });
 });
 
 test("a tick removes the events of runs that ended a day ago, and of temporary ones that are gone; all others stay", async () => {

@@ -123,8 +123,14 @@ test("a run that was behind another of its thread waits since the other has ende
 });
 
 test("what users check stands beside it; without an optional thing the app is degraded, without another it is down", async () => {
-  await using well = await serverWith({ model: async () => "pong", "vector database": () => undefined });
-  expect(await well.get("/status")).toMatchObject({
+  const read = async () => {
+    const response = new Response("pong");
+    await response.text();
+    return response;
+  };
+  const well = { model: read, "vector database": () => undefined, cache: () => new Response("pong") };
+  await using server = await serverWith(well);
+  expect(await server.get("/status")).toMatchObject({
     status: 200,
     body: {
       status: "ok",
