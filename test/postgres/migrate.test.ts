@@ -145,9 +145,19 @@ test("a migration that fails halfway leaves nothing behind, is named, and goes t
   expect(await migrateOnce(database.url)).toBe(MIGRATIONS - 1);
 });
 
-test("a schema that is newer than the code is refused, with what to do", async () => {
+test("a release goes on with the schema of a newer one", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await migrateOnce(database.url);
+  await database.query("alter table langgraph.runs add column newer text not null default 'x'");
+  await database.query("insert into langgraph.migrations (version) values ($1)", [MIGRATIONS + 1]);
+  expect(await migrateOnce(database.url)).toBe(0);
+  expect(await replyOfServer(database)).toContain("message 1");
+  expect(await versions(database)).toEqual([...ALL, MIGRATIONS + 1]);
+});
+
+test("a schema that a newer release has broken for this one is refused, with what to do", async () => {
   await using database = await testDatabase();
-  await database.query("insert into langgraph.migrations (version) values (99)");
+  await database.query("insert into langgraph.migrations (version, breaks) values (98, true), (99, false)");
   const refusal = new RegExp(
     `schema is at version 99, .* knows ${MIGRATIONS}: a newer release has used the database. Deploy that release`,
   );
