@@ -16,3 +16,17 @@ export function codeBlocks(text: string, language: string): string[] {
     code.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
   );
 }
+
+/** The rows of all tables of a document, by what their first cell says. */
+export function tableRows(text: string): ReadonlyMap<string, readonly string[]> {
+  const rows = text.split("\n").filter((line) => line.startsWith("|"));
+  return new Map(
+    rows.map((line) => {
+      const cells = line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      return [cells[0] ?? "", cells];
+    }),
+  );
+}
