@@ -20,5 +20,5 @@ test("there are sums to check, and none that is written in another way", () => {
 test.for(sums)("%s", ([, sum, result]) => {
   const plain = sum.replaceAll(",", "").replaceAll("×", "*").replaceAll("÷", "/").replaceAll("−", "-");
   const [, places = ""] = result.split(".");
-  expect(Number(Parser.evaluate(plain)).toFixed(places.length)).toBe(result.replaceAll(",", ""));
+  expect(Parser.evaluate(plain).toFixed(places.length)).toBe(result.replaceAll(",", ""));
 });

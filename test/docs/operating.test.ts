@@ -13,7 +13,7 @@ import { startServer } from "../support/server.ts";
 const blocks = codeBlocks(await readDocument("docs/operating.md"), "sql");
 
 /** The one block that has this in it, about a run, cron or webhook of ours. */
-function statement(part: string, id = randomUUID()): string {
+function statement(part: string, id: string = randomUUID()): string {
   const found = blocks.filter((block) => block.includes(part));
   if (found.length !== 1) throw new Error(`${found.length} blocks have ${part}`);
   return found.join("").replaceAll("00000000-0000-0000-0000-000000000000", id);
