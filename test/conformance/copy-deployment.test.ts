@@ -34,7 +34,12 @@ interface Filled {
 async function fill(client: Client): Promise<Filled> {
   const assistant = randomUUID();
   const config = (level: number) => ({ configurable: { level } });
-  await client.assistants.create({ assistantId: assistant, graphId: "steps", name: "one", config: config(1) });
+  await client.assistants.create({
+    assistantId: assistant,
+    graphId: "steps",
+    name: "one",
+    config: config(1),
+  });
   await client.assistants.update(assistant, { name: "two", config: config(2) });
   await client.assistants.update(assistant, { name: "three", config: config(3) });
   await client.assistants.setLatest(assistant, 2);
