@@ -40,6 +40,8 @@ test("each graph has functions of its own, and the catch-all sorts after them", 
     .toSorted();
   expect(names).toEqual(
     expect.arrayContaining([
+      "app_status",
+      "app_status_summary",
       "graph_chat_invoke",
       "graph_chat_state",
       "graph_chat_stream",
@@ -114,8 +116,13 @@ test("health and the documentation page ask for no key, everything else does", a
   expect(await status("/docs")).toBe(200);
   expect(await status("/openapi.json")).toBe(401);
   expect(await status("/health/details")).toBe(401);
+  expect(await status("/status")).toBe(401);
   expect(await status("/graphs/chat/threads/x/state")).toBe(401);
   expect((await call(host, "/openapi.json")).status).toBe(200);
+  expect(await (await call(host, "/status")).json()).toMatchObject({
+    status: "ok",
+    queue: { status: "off" }, // without a storage account
+  });
 });
 
 test("nothing beside the folder is needed, also for a graph with packages of its own", async () => {
