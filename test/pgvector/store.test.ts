@@ -1,6 +1,5 @@
 /** What is found by meaning, on a Postgres with pgvector. */
 
-import { randomUUID } from "node:crypto";
 import { Embeddings } from "@langchain/core/embeddings";
 import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp, type AppOptions } from "langgraph-functions";
@@ -10,7 +9,6 @@ import type { Policy } from "../../src/core/auth.ts";
 import { writeItems } from "../../src/core/store.ts";
 import { storeOf as ownStoreOf } from "../../src/core/store-access.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { documentedSql } from "../support/roles.ts";
 import { clientOf } from "../support/sdk.ts";
 import { appWithUsers } from "../support/users.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -310,29 +308,4 @@ test("where a handler's filter says who reaches what, the nearest are those that
 
 const Found = z.object({
   items: z.array(z.object({ namespace: z.array(z.string()), value: z.object({ text: z.string() }) })),
-});
-
-test("who may not make tables finds by meaning with the table of the documentation, and is told without it", async () => {
-  await using database = await testDatabase();
-  await withoutVectors(database);
-  const url = new URL(database.directUrl);
-  const app = `app_${randomUUID().slice(0, 8)}`;
-  const names = { migrate: "postgres", app, database: url.pathname.slice(1) };
-  const { grants, vectors } = await documentedSql(names);
-  await database.query(`create role ${app} login password 'secret'; ${grants} create extension vector`);
-  Object.assign(url, { username: app, password: "secret" });
-  {
-    await using server = await startServer({
-      graphs: [],
-      store: { index },
-      local: { databaseUrl: url.href },
-    });
-    const store = storeOf(server);
-    const put = async () => store.putItem(["food"], "soup", { text: "warm soup" });
-    await expect(put()).rejects.toThrow("its table is missing, and the database's user may not make it");
-    await database.query(vectors.replaceAll("1536", String(TOPICS.length)));
-    await put();
-    expect(keys(await store.searchItems(["food"], { query: "warm" }))).toEqual(["soup"]);
-  }
-  await database.query(`drop owned by ${app}; drop role ${app}`);
 });
