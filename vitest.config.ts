@@ -10,7 +10,7 @@ const suites = {
   access: ["test/access/**/*.test.ts"],
   hosts: [
     "test/contract/**/*.test.ts",
-    "test/{azure,aws}/{app,background,entry,guarded,queue,sandbox,thaw,tracing,worker}.test.ts",
+    "test/{azure,aws}/{app,background,built,entry,guarded,queue,sandbox,thaw,tracing,worker}.test.ts",
   ],
   chaos: ["test/chaos/**/*.test.ts"],
   pgvector: ["test/pgvector/**/*.test.ts"],
@@ -21,6 +21,7 @@ const suites = {
   browser: ["test/browser/**/*.test.ts"],
   fuzz: ["test/fuzz/**/*.test.ts"],
   schemathesis: ["test/schemathesis/**/*.test.ts"],
+  infra: ["test/infra/**/*.test.ts"], // by tools; what Node alone can say of infra/ is quick: test/infra-checks
 };
 const { SUITE: suite = "quick" } = process.env;
 const { quick, ...others } = suites;

@@ -57,7 +57,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
   try {
     const database = await openDatabase(settings, options);
     opened.push(database, app);
-    const doors = app.doors({ settings: settings.app(database.url) });
+    const doors = app.doors({ settings: settings.app(database.url), logsIdleTicks: false });
     await app.ready().catch((error: unknown) => {
       throw explainDatabase(error, database.description, "; without DATABASE_URL there is an embedded one");
     });
