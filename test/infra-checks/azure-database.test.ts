@@ -1,9 +1,14 @@
-/** The role that infra/azure/database-user.sql makes, on a Postgres: it can do what the app does, and no more. */
+/**
+ * Who the app is to Postgres on Azure: in which order the server is told of it; and the role that
+ * infra/azure/database-user.sql makes, on a Postgres: it can do what the app does, and no more.
+ */
 
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
+import { entryOf, find, listOf } from "../support/bicep/look.ts";
+import { readBicep } from "../support/bicep/read.ts";
 import { testDatabase } from "../support/database.ts";
 
 const IDENTITY = "11111111-2222-3333-4444-555555555555";
@@ -59,4 +64,24 @@ test("the app's role makes the schema, when it was made once or twice, and has n
   ]);
   await database.query(`drop owned by "${role}" cascade`);
   await database.query(`drop role "${role}"`);
+});
+
+test("the database is made when it has somebody to belong to, and nothing of the server changes at the same time", async () => {
+  const { resources, modules } = find(await readBicep("infra/azure"), "postgres.bicep");
+  const waitsFor = new Map(
+    [...resources, ...modules].map(({ symbol, body }) => [
+      symbol,
+      listOf(entryOf(body, "dependsOn")).map((value) => (value.kind === "name" ? value.name : "")),
+    ]),
+  );
+  // Of the first two, one is there.
+  expect(Object.fromEntries(waitsFor)).toEqual({
+    server: [],
+    fromAzure: [],
+    endpoint: [],
+    administrator: ["fromAzure", "endpoint"],
+    database: ["administrator"],
+    pgBouncer: ["database"],
+    poolMode: ["pgBouncer"],
+  });
 });

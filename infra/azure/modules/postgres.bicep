@@ -49,46 +49,10 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
   }
 }
 
-// One after the other: the server refuses two changes at once.
-resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
-  parent: server
-  name: databaseName
-  properties: {
-    charset: 'UTF8'
-    collation: 'en_US.utf8'
-  }
-}
-
-resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
-  parent: server
-  name: administratorId
-  properties: {
-    principalName: administratorName
-    principalType: administratorType
-    tenantId: tenant().tenantId
-  }
-  dependsOn: [database]
-}
-
-resource pgBouncer 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = if (hasPgBouncer) {
-  parent: server
-  name: 'pgbouncer.enabled'
-  properties: {
-    source: 'user-override'
-    value: 'true'
-  }
-  dependsOn: [administrator]
-}
-
-resource poolMode 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = if (hasPgBouncer) {
-  parent: server
-  name: 'pgbouncer.pool_mode'
-  properties: {
-    source: 'user-override'
-    value: 'transaction'
-  }
-  dependsOn: [pgBouncer]
-}
+// One after the other: the server refuses two changes at once. First what it takes as soon as it is there, then the
+// administrator, then the database: made before there is an administrator, it would belong to Azure, and nobody could
+// make anything in it (https://github.com/hashicorp/terraform-provider-azurerm/issues/27895). PgBouncer comes last: a
+// parameter that is set right after the server was made is refused (https://github.com/Azure/azure-postgresql/issues/134).
 
 // The addresses of a function app on Flex Consumption are not known before; in Azure's own words, 0.0.0.0 is Azure.
 resource fromAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!isPrivate) {
@@ -98,7 +62,6 @@ resource fromAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025
     startIpAddress: '0.0.0.0'
     endIpAddress: '0.0.0.0'
   }
-  dependsOn: [poolMode]
 }
 
 module endpoint 'private-endpoint.bicep' = if (isPrivate) {
@@ -112,7 +75,47 @@ module endpoint 'private-endpoint.bicep' = if (isPrivate) {
     part: 'postgresqlServer'
     zoneId: zoneId
   }
-  dependsOn: [poolMode]
+}
+
+resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
+  parent: server
+  name: administratorId
+  properties: {
+    principalName: administratorName
+    principalType: administratorType
+    tenantId: tenant().tenantId
+  }
+  dependsOn: [fromAzure, endpoint]
+}
+
+resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
+  parent: server
+  name: databaseName
+  properties: {
+    charset: 'UTF8'
+    collation: 'en_US.utf8'
+  }
+  dependsOn: [administrator]
+}
+
+resource pgBouncer 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = if (hasPgBouncer) {
+  parent: server
+  name: 'pgbouncer.enabled'
+  properties: {
+    source: 'user-override'
+    value: 'true'
+  }
+  dependsOn: [database]
+}
+
+resource poolMode 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = if (hasPgBouncer) {
+  parent: server
+  name: 'pgbouncer.pool_mode'
+  properties: {
+    source: 'user-override'
+    value: 'transaction'
+  }
+  dependsOn: [pgBouncer]
 }
 
 output host string = server.properties.fullyQualifiedDomainName
