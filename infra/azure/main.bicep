@@ -39,7 +39,10 @@ None is made then. It is kept in the Key Vault. Serverless ones sleep while noth
 @secure()
 param databaseUrl string = ''
 
-@description('Size of the disk in GB. It grows by itself when it is nearly full, and never shrinks.')
+@description('''
+Size of the disk in GB. It grows by itself when it is nearly full, and never shrinks: when it has grown, say its new
+size here, as Azure refuses a smaller one.
+''')
 @allowed([32, 64, 128, 256, 512])
 param databaseStorageGB int = 32
 
@@ -66,7 +69,7 @@ param databaseAdministratorType string = 'User'
 
 // ---- The app
 
-@description('Memory of one instance in MB. Price and processors go with it.')
+@description('Memory of one instance in MB. Price and processors go with it. Not every region takes 512.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
