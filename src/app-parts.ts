@@ -14,6 +14,7 @@ import type { Logger } from "./core/ports.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
+import type { SignStore } from "./core/sign-of-life.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
 import type { StreamLimit } from "./core/streams.ts";
@@ -49,6 +50,7 @@ import { keyStore } from "./postgres/idempotency.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
+import { signStore } from "./postgres/sign-of-life.ts";
 import { ping } from "./postgres/sql.ts";
 import { itemStore } from "./postgres/store.ts";
 import { streamStore } from "./postgres/streams.ts";
@@ -78,6 +80,7 @@ export interface AppParts extends TickDeps {
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly links: ResumeLinkStore;
+  readonly signs: SignStore;
   readonly linkSecrets: readonly string[];
   /** Where people reach the app; undefined for as requests say. */
   readonly publicUrl: string | undefined;
@@ -215,6 +218,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     crons: cronStore(database),
     commands: commandStore(database),
     links: resumeLinkStore(database),
+    signs: signStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

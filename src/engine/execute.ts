@@ -26,7 +26,7 @@ import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
-import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
+import { canGoOnElsewhere, interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
@@ -66,9 +66,11 @@ export async function executeRun(
     deps.shutdown,
     ...(limits.signal === undefined ? [] : [limits.signal]),
   ]);
+  using early = combineSignals([time.short, ...(limits.handOver === undefined ? [] : [limits.handOver])]);
   const execution = new RunExecution(deps, journal, {
     signal: whole.signal,
     drain: time.short,
+    handOver: early.signal,
     context: limits.context,
   });
   const executed = await execution.perform();
@@ -79,7 +81,10 @@ export async function executeRun(
 
 interface Surroundings {
   readonly signal: AbortSignal;
+  /** Aborts when the time is short. */
   readonly drain: AbortSignal;
+  /** Then, too, or before that, if nothing gets lost on the way to another invocation. */
+  readonly handOver: AbortSignal;
   readonly context: unknown;
 }
 
@@ -169,11 +174,11 @@ class RunExecution {
     const { kwargs } = run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
-    const { signal, drain } = this.#surroundings;
+    const { signal, drain, handOver } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context };
     const execution = {
       signal,
-      drain,
+      drain: canGoOnElsewhere(graph, kwargs) ? handOver : drain,
       graph,
       input,
       config,

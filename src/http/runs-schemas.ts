@@ -133,7 +133,11 @@ export const StreamQuery = z.strictObject({
     description: "Only what these parts of the graph stream, and not what is below them; empty for its root.",
   }),
 });
-export const JoinQuery = z.strictObject({ cancel_on_disconnect: Flag });
+/** A client that comes back adds its parameters once more to those of the location that it was told. */
+const RepeatableFlag = z
+  .union([Flag, z.tuple([Flag]).rest(Flag)])
+  .transform((value) => (Array.isArray(value) ? value.some((one) => one === true) : value));
+export const JoinQuery = z.strictObject({ cancel_on_disconnect: RepeatableFlag });
 export const JoinStreamQuery = JoinQuery.extend({
   stream_mode: List(StreamMode),
   ...StreamQuery.shape,

@@ -15,7 +15,7 @@ async function open(): Promise<Sqs> {
 wakeUpQueueContract("SQS", async () => {
   const sqs = await open();
   return {
-    queue: sqsQueue(() => sqs.queueUrl, systemClock),
+    queue: sqsQueue(sqs.queueUrl, systemClock),
     take: async () => {
       const { Records } = await sqs.receive();
       await Promise.all(Records.map((record) => sqs.remove(record)));
@@ -34,12 +34,12 @@ afterAll(() => sqs[Symbol.asyncDispose]());
 test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startSqs();
   await away[Symbol.asyncDispose]();
-  const queue = sqsQueue(() => away.queueUrl, systemClock);
+  const queue = sqsQueue(away.queueUrl, systemClock);
   await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("without a queue, sending says which setting names one", async () => {
-  const queue = sqsQueue(() => undefined, systemClock);
+  const queue = sqsQueue(undefined, systemClock);
   await expect(queue.send({ run_id: runId })).rejects.toThrow(
     "Background runs need the setting RUN_QUEUE_URL",
   );
