@@ -30,7 +30,7 @@ export async function startOnLambda(): Promise<ConformanceHost> {
   return { url: `${http.url}/api`, failures: () => failures, [Symbol.asyncDispose]: close };
 }
 
-async function batch(sqs: Sqs, worker: Lambda): Promise<readonly (() => Promise<void>)[]> {
+export async function batch(sqs: Sqs, worker: Lambda): Promise<readonly (() => Promise<void>)[]> {
   const event = await sqs.receive();
   if (event.Records.length === 0) return [];
   const handOver = async (): Promise<void> => {
