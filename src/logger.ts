@@ -4,7 +4,7 @@
  */
 
 import { systemClock } from "./clock.ts";
-import type { Logger } from "./core/ports.ts";
+import type { Logger } from "./core/logger.ts";
 
 /** `silent`, or a level that nothing is called by, lets nothing pass. */
 const LEVELS = ["debug", "info", "warn", "error"] as const;

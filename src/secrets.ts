@@ -1,6 +1,6 @@
 /** Keeps secrets out of what is logged: those of our settings, wherever they stand, and what is named like one. */
 
-import type { Logger } from "./core/ports.ts";
+import type { Logger } from "./core/logger.ts";
 
 const HIDDEN = "[hidden]";
 /** As deep as errors and what libraries attach to them are looked through. */

@@ -10,10 +10,11 @@ import type {
   Run,
   RunStatus,
   ThreadStatus,
+  RunEvent,
+  ThreadTtl,
 } from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
-import type { ThreadTtl } from "./threads.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
@@ -102,16 +103,6 @@ export interface RunEnd {
   /** Of a run without an output, what it has saved of the state; undefined leaves the thread's values as they are. */
   readonly saved_values?: unknown;
   readonly interrupts?: unknown;
-}
-
-/** An event that a run streams. */
-export interface RunEvent {
-  /** Counts up within the thread, over all its runs. */
-  readonly seq: number;
-  /** As on the wire: `values`, `updates|node:id`, … */
-  readonly event: string;
-  /** JSON. */
-  readonly data: string;
 }
 
 /** What became of a statement by the holder of a lease. */
@@ -232,11 +223,4 @@ export interface EventLog {
     run: { readonly thread_id: string; readonly run_id: string },
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
-}
-
-/** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */
-export interface Logger {
-  readonly info: (fields: object, message: string) => void;
-  readonly warn: (fields: object, message: string) => void;
-  readonly error: (fields: object, message: string) => void;
 }

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { Doors } from "../core/model.ts";
-import type { Logger } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 import { changeable } from "./respond.ts";
 
 const HEADER = "x-request-id";
