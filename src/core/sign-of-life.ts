@@ -6,7 +6,8 @@
 
 import type { Clock } from "../clock.ts";
 import type { Invocation } from "./model.ts";
-import type { LeaseTerm, Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
+import type { LeaseTerm } from "./ports.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** Longer than the SDKs wait between several attempts to come back, with a cold start and a poor network. */
