@@ -7,10 +7,11 @@ import { LangGraphApp, type AppOptions } from "langgraph-functions";
 import { expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 
-/** One step after the other, until the test holds it, where it waits to be let go or to be aborted; then it ends. */
+/** One step after the other, until the test holds it; a step that is held waits to be let go, or to be aborted. Then there is one more. */
 function stepping(checkpointer?: false) {
   let release = (): void => undefined;
   let held: Promise<void> | undefined;
+  let left = Infinity;
   const entered: number[] = [];
   const aborted: number[] = [];
   const step = async ({ count }: { count: number }, { signal }: LangGraphRunnableConfig) => {
@@ -18,23 +19,29 @@ function stepping(checkpointer?: false) {
     await nextTurn(); // where timers fire
     await Promise.race([held, new Promise((resolve) => signal?.addEventListener("abort", resolve))]);
     if (signal?.aborted === true) aborted.push(count);
+    left -= 1;
     return { count: count + 1 };
   };
   const graph = new StateGraph(Annotation.Root({ count: Annotation<number> }))
     .addNode("step", step)
     .addEdge(START, "step")
-    .addConditionalEdges("step", () => (held === undefined ? "step" : "__end__"))
+    .addConditionalEdges("step", () => (left > 0 ? "step" : "__end__"))
     .compile(checkpointer === undefined ? {} : { checkpointer });
   const hold = (): void => {
     held ??= new Promise((resolve) => (release = resolve));
   };
-  return { graph, entered, aborted, hold, letGo: () => release() };
+  const letGo = (): void => {
+    left = 2;
+    release();
+  };
+  return { graph, entered, aborted, hold, letGo };
 }
 
 interface HostOptions extends AppOptions {
   readonly outlivesProcess?: boolean;
   readonly seesClients?: boolean;
   readonly checkpointer?: false;
+  readonly context?: () => object;
 }
 
 /** The app behind a host that asks for a sign of life at once; messages are delivered when the test says so. */
@@ -42,6 +49,7 @@ async function startHost({
   outlivesProcess = true,
   seesClients = false,
   checkpointer,
+  context,
   ...app
 }: HostOptions = {}) {
   const database = await testDatabase();
@@ -57,6 +65,7 @@ async function startHost({
   const served = new LangGraphApp({ authLevel: "anonymous", ...app }).register({
     name: "steps",
     graph: steps.graph,
+    ...(context === undefined ? {} : { context }),
   });
   const settings = {
     database: { url: database.url, poolSize: 4, migrate: false },
@@ -177,7 +186,7 @@ test("a client that comes back has every event once, and its run goes on with a 
   }
   const updates = events.filter(({ event }) => event === "updates").map(({ data }) => data);
   expect(updates).toEqual(host.entered.map((count) => ({ step: { count: count + 1 } })));
-  expect(host.entered).toEqual([...Array(steps + 1).keys()]);
+  expect(host.entered).toEqual([...Array(steps + 2).keys()]);
   expect(await host.runs()).toEqual([{ status: "success", claims: 2, is_awaited: null }]);
 });
 
@@ -230,7 +239,7 @@ test("a client that comes late, but before anybody has noticed, is in time", asy
   const late = await host.send(location.replace("/stream", "/join"));
   host.letGo();
   host.deliver();
-  expect(await late.json()).toEqual({ count: steps + 1 });
+  expect(await late.json()).toEqual({ count: steps + 2 });
   expect(await host.runs()).toMatchObject([{ status: "success" }]);
 });
 
@@ -252,13 +261,14 @@ test.each<[string, HostOptions, string, object]>([
   ["where no worker would go on", { outlivesProcess: false }, "stream", {}],
   ["that gets all at once", { streaming: "buffered" }, "stream", {}],
   ["whose graph would begin anew elsewhere", { checkpointer: false }, "stream", {}],
+  ["whose graph would lose its context elsewhere", { context: () => ({ now: () => 1 }) }, "stream", {}],
 ])("a client is not asked for a sign of life %s", async (_, options, door, more) => {
   await using host = await startHost(options);
+  host.hold();
   const answering = host.run(`/threads/t/runs/${door}`, more).then(readAll);
   await vi.waitFor(() => expect(host.entered.length).toBeGreaterThan(0), PATIENCE);
   await using other = await startHost();
   await openCutStream(other); // in which time this one would have been asked, too
-  host.hold();
   host.letGo();
   expect(await answering).toMatchObject({ wasCut: false });
   expect(host.messages).toEqual([]);
