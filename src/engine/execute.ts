@@ -62,13 +62,8 @@ export async function executeRun(
   const journal = new Journal(deps, run);
   deps.journals.set(run.run_id, journal);
   using time = watchTime(deps.clock, limits.deadline);
-  using whole = combineSignals([
-    journal.signal,
-    time.up,
-    deps.shutdown,
-    ...(limits.signal === undefined ? [] : [limits.signal]),
-  ]);
-  using early = combineSignals([time.short, ...(limits.handOver === undefined ? [] : [limits.handOver])]);
+  using whole = combineSignals([journal.signal, time.up, deps.shutdown, limits.signal]);
+  using early = combineSignals([time.short, limits.handOver]);
   const execution = new RunExecution(deps, journal, {
     signal: whole.signal,
     drain: time.short,
