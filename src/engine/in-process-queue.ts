@@ -13,6 +13,8 @@ export function inProcessQueue(
 ): WakeUpQueue {
   const waiting: object[] = [];
   let working = 0;
+  /** Messages that are not due yet. */
+  let held = 0;
   const next = async (): Promise<void> => {
     working += 1;
     for (let message = waiting.shift(); message && !stopped.aborted; message = waiting.shift()) {
@@ -28,10 +30,15 @@ export function inProcessQueue(
   return {
     outlivesProcess: () => false,
     check: async () => undefined,
+    depth: async () => ({ messages: waiting.length + held + working }),
     send: async (wakeUp, { notBefore } = {}) => {
       const message = messageOf(wakeUp, notBefore);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
-      void clock.until(notBefore).then(() => deliver(message));
+      held += 1;
+      void clock.until(notBefore).then(() => {
+        held -= 1;
+        deliver(message);
+      });
     },
   };
 }
