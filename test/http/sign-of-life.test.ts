@@ -57,7 +57,7 @@ async function startHost({
   const queue = {
     outlivesProcess: () => outlivesProcess,
     check: async () => undefined,
-    depth: async () => ({ messages: undefined, deadLetters: undefined }),
+    depth: async () => ({ messages: 0 }),
     send: async (wakeUp: object) => {
       if ("run_id" in wakeUp) messages.push(wakeUp);
     },
