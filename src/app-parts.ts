@@ -14,6 +14,7 @@ import type { Logger } from "./core/logger.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { LEASE_MS } from "./core/runs.ts";
+import type { SignStore } from "./core/sign-of-life.ts";
 import type { StatusStore } from "./core/status.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
@@ -51,6 +52,7 @@ import { SCHEMA_VERSION } from "./postgres/migrate.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
+import { signStore } from "./postgres/sign-of-life.ts";
 import { ping } from "./postgres/sql.ts";
 import { statusStore } from "./postgres/status.ts";
 import { itemStore } from "./postgres/store.ts";
@@ -83,6 +85,7 @@ export interface AppParts extends TickDeps {
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly links: ResumeLinkStore;
+  readonly signs: SignStore;
   readonly linkSecrets: readonly string[];
   /** Where people reach the app; undefined for as requests say. */
   readonly publicUrl: string | undefined;
@@ -222,6 +225,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     crons: cronStore(database),
     commands: commandStore(database),
     links: resumeLinkStore(database),
+    signs: signStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

@@ -14,18 +14,17 @@ const CLIENT = {
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
 };
 
-/** Nothing is loaded or connected until something is sent; `readUrl` tells which queue, if there is one. */
-export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeUpQueue {
+/** Nothing is loaded or connected until something is sent. */
+export function sqsQueue(url: string | undefined, clock: Clock): WakeUpQueue {
   let client: SQSClient | undefined;
   const open = async () => {
-    const url = readUrl();
     if (url === undefined)
       throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
     const sdk = await loadSdk();
     return { url, sdk, client: (client ??= new sdk.SQSClient(CLIENT)) };
   };
   return {
-    outlivesProcess: () => readUrl() !== undefined,
+    outlivesProcess: () => url !== undefined,
     check: async () => void (await open()),
     depth: async (abortSignal) => {
       const { url, sdk, client } = await open();

@@ -60,6 +60,8 @@ export interface ExecutionLimits {
   readonly signal?: AbortSignal;
   /** When the run must be in other hands. */
   readonly deadline?: Date;
+  /** Aborted when another invocation had better go on, if that costs nothing but the way there. */
+  readonly handOver?: AbortSignal;
   /** From the graph's context factory. */
   readonly context?: unknown;
 }

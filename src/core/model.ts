@@ -28,6 +28,11 @@ export interface Invocation {
   readonly address?: string;
   /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */
   readonly user?: User;
+  /**
+   * Set where the host does not see clients leave. A stream whose run is to end with its client is broken off after so
+   * long, and its client comes back if it is there.
+   */
+  readonly signOfLifeMs?: number;
   /** What the host calls this request in its own logs. */
   readonly requestId?: string;
 }

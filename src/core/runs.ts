@@ -225,19 +225,20 @@ export interface SweepReport {
 }
 
 /**
- * Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. A
+ * Puts back the runs whose executor vanished, gives up those that never get anywhere, cancels those whose client has left while they wait, and wakes what was forgotten. A
  * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
  */
 export async function sweepRuns(deps: RunDeps & WakingDeps): Promise<SweepReport> {
   const { claims, clock, newId } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
-  const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
+  const { waiting, exhausted, forgotten, abandoned } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: forgottenSince(deps),
   });
   for (const run_id of [...waiting, ...forgotten]) await wake(deps, { run_id });
   for (const run of exhausted) await giveUp(deps, run);
+  if (abandoned.length > 0) await cancelRuns(deps, { scope: EVERYTHING, runIds: abandoned }, "interrupt");
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 

@@ -28,7 +28,7 @@ import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
-import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
+import { canGoOnElsewhere, interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
@@ -62,15 +62,12 @@ export async function executeRun(
   const journal = new Journal(deps, run);
   deps.journals.set(run.run_id, journal);
   using time = watchTime(deps.clock, limits.deadline);
-  using whole = combineSignals([
-    journal.signal,
-    time.up,
-    deps.shutdown,
-    ...(limits.signal === undefined ? [] : [limits.signal]),
-  ]);
+  using whole = combineSignals([journal.signal, time.up, deps.shutdown, limits.signal]);
+  using early = combineSignals([time.short, limits.handOver]);
   const execution = new RunExecution(deps, journal, {
     signal: whole.signal,
     drain: time.short,
+    handOver: early.signal,
     context: limits.context,
   });
   const executed = await execution.perform();
@@ -81,7 +78,10 @@ export async function executeRun(
 
 interface Surroundings {
   readonly signal: AbortSignal;
+  /** Aborts when the time is short. */
   readonly drain: AbortSignal;
+  /** Then, too, or before that, if nothing gets lost on the way to another invocation. */
+  readonly handOver: AbortSignal;
   readonly context: unknown;
 }
 
@@ -171,11 +171,11 @@ class RunExecution {
     const { kwargs } = run;
     const input = await this.#input(graph);
     const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
-    const { signal, drain } = this.#surroundings;
+    const { signal, drain, handOver } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context };
     const execution = {
       signal,
-      drain,
+      drain: canGoOnElsewhere(graph, kwargs) ? handOver : drain,
       graph,
       input,
       config,
