@@ -356,6 +356,17 @@ variable "run_lease_seconds" {
   }
 }
 
+variable "sign_of_life_seconds" {
+  description = "SIGN_OF_LIFE_SECONDS: how long a stream lasts before its client is to show that it is there; 0 is off."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.sign_of_life_seconds >= 0 && var.sign_of_life_seconds <= 900 && var.sign_of_life_seconds == floor(var.sign_of_life_seconds)
+    error_message = "Must be a whole number from 0 to 900."
+  }
+}
+
 variable "event_retention_hours" {
   description = "EVENT_RETENTION_HOURS: how long what a run streamed can be read again after its end."
   type        = number
