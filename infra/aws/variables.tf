@@ -1,12 +1,12 @@
 # What to deploy
 
 variable "package" {
-  description = "The zip file with the bundle that `langgraph-functions build --target lambda` makes."
+  description = "The zip file that `langgraph-functions build --target lambda --zip` makes."
   type        = string
 
   validation {
     condition     = fileexists(var.package)
-    error_message = "There is no such file. Make it of the folder of `langgraph-functions build --target lambda`: cd deploy && zip -qr ../lambda.zip ."
+    error_message = "There is no such file. `langgraph-functions build --target lambda --zip` makes deploy.zip."
   }
 }
 
