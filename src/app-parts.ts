@@ -13,6 +13,7 @@ import type { Doors } from "./core/model.ts";
 import type { Logger } from "./core/ports.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
+import { observedClaims, observedQueue, observedRuns } from "./core/observed.ts";
 import { LEASE_MS } from "./core/runs.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
@@ -56,6 +57,7 @@ import { threadLog } from "./postgres/thread-log.ts";
 import { threadStorageStore } from "./postgres/thread-storage.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
+import { flushTelemetry, outsideSpans } from "./telemetry.ts";
 import { hidingSecrets, secretsIn } from "./secrets.ts";
 import { readSecrets } from "./environment.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -106,8 +108,10 @@ export function openParts(
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
   const work = async (message: object): Promise<void> =>
-    outsideRequests(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
-  const queue: WakeUpQueue = hostQueue ?? inProcessQueue(systemClock, work, shutdown);
+    outsideRequests(async () =>
+      outsideSpans(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" })),
+    );
+  const queue = observedQueue(hostQueue ?? inProcessQueue(systemClock, work, shutdown));
   const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
   const isExecuting = (): boolean => running.size > 0;
   const alarm = openAlarm({ queue, clock: systemClock, logger, leaseMs, isExecuting });
@@ -115,7 +119,7 @@ export function openParts(
   const { ttl, index } = options.store;
   const store: StoreDeps = { items: itemStore(database, index?.dims), clock: systemClock, ttl, index };
   const shared = {
-    claims: claimsWithAlarm(claimStore(database), alarm),
+    claims: claimsWithAlarm(observedClaims(claimStore(database), systemClock), alarm),
     queue,
     leaseMs,
     clock: systemClock,
@@ -133,7 +137,7 @@ export function openParts(
     store,
     ...openEngine({ ...shared, database, graphs, shutdown }, preload),
     ...openStores(database, graphs),
-    runs: runsWithAlarm(runStore(database), alarm),
+    runs: runsWithAlarm(observedRuns(runStore(database)), alarm),
     eventRetentionMs,
     linkSecrets: settings.resumeLinkSecrets ?? [],
     publicUrl: settings.publicUrl,
@@ -194,7 +198,8 @@ function openEngine(
     log,
     followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
     flush: async (signal) => {
-      if (hasExecuted) await flushTraces(deps.clock, signal);
+      const traces = hasExecuted ? flushTraces(deps.clock, signal) : undefined;
+      await Promise.all([traces, flushTelemetry(deps.clock, signal)]);
     },
   };
 }

@@ -26,13 +26,14 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
   return {
     outlivesProcess: () => readUrl() !== undefined,
     check: async () => void (await open()),
-    send: async (wakeUp, { notBefore } = {}) => {
+    names: () => ({ system: "aws_sqs", destination: readUrl()?.split("/").at(-1) ?? "" }),
+    send: async (wakeUp, options = {}) => {
       const { url, SendMessageCommand, SQSClient } = await open();
       client ??= new SQSClient(CLIENT);
       const command = new SendMessageCommand({
         QueueUrl: url,
-        MessageBody: JSON.stringify(messageOf(wakeUp, notBefore)),
-        DelaySeconds: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
+        MessageBody: JSON.stringify(messageOf(wakeUp, options)),
+        DelaySeconds: delaySeconds(options.notBefore, clock.now(), MAX_DELAY_SECONDS),
       });
       try {
         await client.send(command);

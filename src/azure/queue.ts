@@ -25,12 +25,13 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
   return {
     outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
     check: async () => void (await connect()),
-    send: async (wakeUp, { notBefore } = {}) => {
-      const message = JSON.stringify(messageOf(wakeUp, notBefore));
+    names: () => ({ system: "azure_queue_storage", destination: queueName }),
+    send: async (wakeUp, options = {}) => {
+      const message = JSON.stringify(messageOf(wakeUp, options));
       try {
         const queue = await (opened ??= openQueue(await connect(), queueName));
         await queue.sendMessage(Buffer.from(message).toString("base64"), {
-          visibilityTimeout: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
+          visibilityTimeout: delaySeconds(options.notBefore, clock.now(), MAX_DELAY_SECONDS),
           messageTimeToLive: -1, // it must be longer than the delay, and is seven days by default
         });
       } catch (error) {

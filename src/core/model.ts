@@ -1,5 +1,7 @@
 /** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
 
+import type { TraceContext } from "../telemetry.ts";
+
 /** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
 export type AuthLevel = "anonymous" | "function" | "admin";
 
@@ -30,6 +32,8 @@ export interface Invocation {
   readonly user?: User;
   /** What the host calls this request in its own logs. */
   readonly requestId?: string;
+  /** The host's own span of this call. */
+  readonly traceContext?: TraceContext;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";

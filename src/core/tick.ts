@@ -1,5 +1,6 @@
 /** The third door: what has fallen due is done, and nothing but one query where nothing has. */
 
+import { inSpan, moment, type TraceContext } from "../telemetry.ts";
 import type { Agenda, AgendaTerms, Due, Retention } from "./agenda.ts";
 import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
@@ -44,10 +45,13 @@ interface Step {
 }
 
 /** Rejects when a step has failed, after the others have done what they have to. */
-export async function tick(deps: TickDeps, { deadline, signal }: Invocation): Promise<TickReport> {
+export async function tick(
+  deps: TickDeps,
+  { deadline, signal, traceContext }: Invocation,
+): Promise<TickReport> {
   let report: TickReport = { recovered: 0, resent: 0, fired: 0, expired: 0 };
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const done = await doWhatIsDue(deps);
+    const done = await doWhatIsDue(deps, traceContext);
     report = done.reduce(sum, report);
     const enough = new Date(deps.clock.now().getTime() + ROUND_MS);
     const isOutOfTime = signal.aborted || (deadline !== undefined && deadline < enough);
@@ -57,14 +61,21 @@ export async function tick(deps: TickDeps, { deadline, signal }: Invocation): Pr
 }
 
 /** A step that fails does not keep the others from theirs. */
-async function doWhatIsDue(deps: TickDeps): Promise<readonly Done[]> {
+async function doWhatIsDue(deps: TickDeps, origin: TraceContext | undefined): Promise<readonly Done[]> {
+  const begunAt = moment();
+  const due = (await steps(deps)).filter(({ isDue }) => isDue);
+  // Else there would be a trace each minute of nothing.
+  return due.length === 0 ? [] : inSpan("tick", { begunAt, origin }, async () => doAll(deps, due));
+}
+
+async function doAll({ logger }: TickDeps, due: readonly Step[]): Promise<readonly Done[]> {
   const done: Done[] = [];
   const failures: unknown[] = [];
-  for (const { name, perform } of (await steps(deps)).filter(({ isDue }) => isDue)) {
+  for (const { name, perform } of due) {
     try {
       done.push(await perform());
     } catch (error) {
-      deps.logger.error({ step: name, err: error }, "A step of the tick failed; the next tick tries again");
+      logger.error({ step: name, err: error }, "A step of the tick failed; the next tick tries again");
       failures.push(error);
     }
   }

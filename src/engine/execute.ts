@@ -20,7 +20,7 @@ import {
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
+import { wake, wakeAnother, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
@@ -28,6 +28,7 @@ import { contextOf } from "./context.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
+import { observedRun, watchFirstEvent } from "./observed-run.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { checkResume, leftWaiting } from "./strict-resume.ts";
@@ -71,7 +72,7 @@ export async function executeRun(
     drain: time.short,
     context: limits.context,
   });
-  const executed = await execution.perform();
+  const executed = await observedRun(run, async () => execution.perform());
   if (deps.journals.get(run.run_id) === journal) deps.journals.delete(run.run_id); // it may be ours anew
   journal.close({ isFinal: executed.kind !== "elsewhere" });
   return executed;
@@ -183,8 +184,10 @@ class RunExecution {
     };
     const isRepeated = "resume" in input && this.#protocol === undefined;
     const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
+    const emits = watchFirstEvent(this.#deps.clock, run);
     return callGraph(execution, {
       event: async (event, data) => {
+        emits();
         const chunk = filter === undefined ? data : filter(event, data);
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
@@ -299,7 +302,7 @@ class RunExecution {
     const rest = await this.#journal.takeRest(this.#protocol?.last);
     const { held, next } = await persist(this.#deps, async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await wake(this.#deps, { run_id: next });
+    if (next !== undefined) await wakeAnother(this.#deps, { run_id: next });
     const { run_id, kwargs } = this.#journal.run;
     if (kwargs.webhook !== undefined) await wake(this.#deps, { webhook_id: run_id });
   }
@@ -314,7 +317,7 @@ class RunExecution {
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
     if (held) await wake(this.#deps, { run_id: run.run_id });
-    return { kind: "elsewhere" };
+    return { kind: "elsewhere", isHandedOver: held };
   }
 
   /** The lease will lapse, and another executor goes on from what was saved. */

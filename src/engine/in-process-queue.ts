@@ -28,8 +28,10 @@ export function inProcessQueue(
   return {
     outlivesProcess: () => false,
     check: async () => undefined,
-    send: async (wakeUp, { notBefore } = {}) => {
-      const message = messageOf(wakeUp, notBefore);
+    names: () => ({ system: "in_process", destination: "runs" }),
+    send: async (wakeUp, options = {}) => {
+      const { notBefore } = options;
+      const message = messageOf(wakeUp, options);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
       void clock.until(notBefore).then(() => deliver(message));
     },
