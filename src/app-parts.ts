@@ -35,7 +35,7 @@ import { flushTraces } from "./engine/tracing.ts";
 import { cronRequest } from "./http/crons.ts";
 import type { ProtocolRouteDeps } from "./http/protocol.ts";
 import { namingRequests, outsideRequests } from "./http/request-id.ts";
-import { openLogger } from "./logger.ts";
+import { namingSpans, openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
 import { agenda, retention } from "./postgres/agenda.ts";
@@ -173,7 +173,7 @@ function openLogs(
     ...Object.values(options.webhooks.headers),
   ];
   const secrets = [...ours.flatMap(secretsIn), ...readSecrets()];
-  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), secrets));
+  return namingRequests(namingSpans(hidingSecrets(options.logger ?? openLogger(logLevel), secrets)));
 }
 
 function openEngine(

@@ -15,4 +15,4 @@ export type {
 export type { LinkChoice, ResumeLink } from "./core/resume-links.ts";
 export type { ResumeLinkOptions } from "./http/resume-links.ts";
 export type { AuthLevel, Doors, HttpFunction, Invocation, User } from "./core/model.ts";
-export type { Logger } from "./core/ports.ts";
+export type { LogWriter as Logger } from "./core/logger.ts";

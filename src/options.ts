@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Authentication } from "./core/auth.ts";
 import type { AuthLevel } from "./core/model.ts";
-import type { Logger } from "./core/ports.ts";
+import type { LogWriter } from "./core/logger.ts";
 import type { StoreIndex } from "./core/store-index.ts";
 import type { PruneStrategy, ThreadTtl } from "./core/threads.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
@@ -114,7 +114,7 @@ export interface AppOptions {
   readonly title?: string;
   readonly description?: string;
   /** Where logs go; JSON lines on standard output if absent. Takes a pino, console or Powertools logger. */
-  readonly logger?: Logger;
+  readonly logger?: LogWriter;
 }
 
 export type AuthOption =
@@ -295,7 +295,7 @@ const Options = z.strictObject({
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z
-    .custom<Logger>((value) => typeof value === "object" && value !== null && "error" in value)
+    .custom<LogWriter>((value) => typeof value === "object" && value !== null && "error" in value)
     .optional(),
 });
 

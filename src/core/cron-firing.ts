@@ -137,9 +137,13 @@ async function nextTime({ clock, logger }: CronFiringDeps, cron: Cron): Promise<
 
 function logRefusal({ logger }: CronFiringDeps, cron: DueCron, reason: unknown): void {
   const { cron_id, assistant_id, thread_id, next_run_date } = cron;
-  const message = reason instanceof Error ? reason.message : String(reason);
-  logger.warn(
-    { cron_id, assistant_id, thread_id, due_at: next_run_date, err: reason },
-    `A cron made no run: ${message}`,
-  );
+  const fields = {
+    cron_id,
+    assistant_id,
+    ...(thread_id === null ? {} : { thread_id }),
+    due_at: next_run_date,
+    reason: reason instanceof Error ? reason.message : String(reason),
+    err: reason,
+  };
+  logger.warn(fields, "A cron made no run");
 }

@@ -15,6 +15,8 @@ import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
 import type { ThreadTtl } from "./threads.ts";
 
+export type { Logger } from "./logger.ts";
+
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
   readonly run_id: string;
@@ -234,11 +236,4 @@ export interface EventLog {
     run: { readonly thread_id: string; readonly run_id: string },
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
-}
-
-/** Takes a Powertools, pino or console logger alike. No secrets, no message contents. */
-export interface Logger {
-  readonly info: (fields: object, message: string) => void;
-  readonly warn: (fields: object, message: string) => void;
-  readonly error: (fields: object, message: string) => void;
 }

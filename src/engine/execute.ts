@@ -280,8 +280,16 @@ class RunExecution {
     const { run_id, thread_id, graph_id } = this.#journal.run;
     const errorId = this.#deps.newId();
     this.#deps.logger.error(
-      { error_id: errorId, run_id, thread_id, graph_id, err: error.cause ?? error },
-      error.message,
+      {
+        error_id: errorId,
+        run_id,
+        thread_id,
+        graph_id,
+        code: error.code,
+        reason: error.message,
+        err: error.cause ?? error,
+      },
+      "A run failed",
     );
     return new AppError(error.code, `${error.message} (error id ${errorId})`, { cause: error, errorId });
   }

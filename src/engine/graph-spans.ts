@@ -78,7 +78,7 @@ class SpanHandler {
       span.end();
     }
     this.#nodes.clear();
-    for (const graphId of [...this.#supersteps.keys()]) this.#close(graphId);
+    for (const graphId of this.#supersteps.keys()) this.#close(graphId);
   }
 
   #superstep(graphId: string, step: number, around: string): Superstep {
