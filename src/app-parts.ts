@@ -199,7 +199,8 @@ function openEngine(
     followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
     flush: async (signal) => {
       const traces = hasExecuted ? flushTraces(deps.clock, signal) : undefined;
-      await Promise.all([traces, flushTelemetry(deps.clock, signal)]);
+      const [isDelivered] = await Promise.all([flushTelemetry(deps.clock, signal), traces]);
+      if (!isDelivered) deps.logger.warn({}, "Traces and metrics could not be delivered in time");
     },
   };
 }

@@ -2,16 +2,16 @@
 
 import type { Clock } from "./clock.ts";
 
-/** Resolves when `work` does, after `ms`, or when the signal aborts. Rejects when `work` does before that. */
+/** Whether `work` is done within `ms`, and before the signal aborts. Rejects when `work` does before that. */
 export async function waitAtMost(
   ms: number,
   work: Promise<unknown>,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<boolean> {
   const over = new AbortController();
-  const late = clock.sleep(ms, AbortSignal.any([signal, over.signal]));
+  const late = clock.sleep(ms, AbortSignal.any([signal, over.signal])).then(() => false);
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     over.abort();
   }

@@ -176,12 +176,12 @@ export function errorType(error: unknown): string {
   return /^[\w.$-]{1,80}$/.test(name) ? name : "Error";
 }
 
-/** Waits until what was recorded is delivered or lost, but for no longer than is sensible. Never rejects. */
-export async function flushTelemetry(clock: Clock, signal: AbortSignal): Promise<void> {
+/** Whether what was recorded was delivered or lost within a time that is sensible. Never rejects. */
+export async function flushTelemetry(clock: Clock, signal: AbortSignal): Promise<boolean> {
   const flushing = [provider(), metrics.getMeterProvider()].filter(canFlush);
-  if (flushing.length === 0) return;
+  if (flushing.length === 0) return true;
   const flushed = Promise.allSettled(flushing.map(async (one) => one.forceFlush()));
-  await waitAtMost(MAX_FLUSH_MS, flushed, { clock, signal });
+  return waitAtMost(MAX_FLUSH_MS, flushed, { clock, signal });
 }
 
 function canFlush(one: object): one is { readonly forceFlush: () => Promise<void> } {

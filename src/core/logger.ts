@@ -41,7 +41,8 @@ export type WarnMessage =
   | "A worker could not be woken; the timer will do it"
   | "Dropped a queue message that is none of ours"
   | "No wake-up could be sent ahead; if this process dies, the timer finds its runs"
-  | "OpenTelemetry has a problem";
+  | "OpenTelemetry has a problem"
+  | "Traces and metrics could not be delivered in time";
 
 export type ErrorMessage =
   | "A cron could not be fired; the next tick tries again"

@@ -10,10 +10,11 @@ export interface GraphSpans {
   readonly end: () => void;
 }
 
-export function graphSpans(): GraphSpans {
+/** `signal` is what stops the graph: what ends by it has not failed. */
+export function graphSpans(signal: AbortSignal): GraphSpans {
   const run = currentSpan();
   if (!run.isRecording) return { callbacks: [], end: () => undefined };
-  const handler = new SpanHandler(run);
+  const handler = new SpanHandler(run, signal);
   return { callbacks: [handler], end: () => handler.end() };
 }
 
@@ -30,6 +31,8 @@ interface Node {
   readonly namespace: string;
 }
 
+const STOPPED = { "langgraph.status": "stopped" };
+
 /** LangGraph tags the run of a node itself, and not what the node calls. */
 const STEP_TAG = /^graph:step:(-?\d+)$/;
 
@@ -38,6 +41,7 @@ class SpanHandler {
   readonly name = "langgraph-functions-spans";
   readonly awaitHandlers = true;
   readonly #run: Span;
+  readonly #signal: AbortSignal;
   /** By the graph's run. */
   readonly #supersteps = new Map<string, Superstep>();
   /** By the node's run. */
@@ -45,8 +49,9 @@ class SpanHandler {
   /** By the node's namespace. */
   readonly #spans = new Map<string, Span>();
 
-  constructor(run: Span) {
+  constructor(run: Span, signal: AbortSignal) {
     this.#run = run;
+    this.#signal = signal;
   }
 
   handleChainStart(...[, , runId, graphId, tags, metadata]: readonly unknown[]): void {
@@ -68,13 +73,14 @@ class SpanHandler {
   handleChainError(...[error, runId]: readonly unknown[]): void {
     const node = this.#nodes.get(String(runId));
     if (isWish(error)) node?.span.set({ "langgraph.status": "interrupted" });
+    else if (this.#signal.aborted) node?.span.set(STOPPED);
     else node?.span.fail(error);
     this.#ended(String(runId));
   }
 
   end(): void {
     for (const { span } of this.#nodes.values()) {
-      span.set({ "langgraph.status": "cancelled" });
+      span.set(STOPPED);
       span.end();
     }
     this.#nodes.clear();

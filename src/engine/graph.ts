@@ -32,7 +32,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   const requestDrain = (): void => control.requestDrain("handover");
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
-  const spans = graphSpans();
+  const spans = graphSpans(signal);
   const result = new Result();
   let hasBegun = false;
   const nodeStarted = (): void => {

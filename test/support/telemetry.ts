@@ -1,6 +1,6 @@
 /** The real SDK of OpenTelemetry, which keeps what it is told. */
 
-import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, metrics, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import {
   AggregationTemporality,
@@ -65,16 +65,10 @@ export function recordTelemetry({
     span: (name) => {
       const [span, ...others] = named(name);
       if (span === undefined || others.length > 0)
-        throw new Error(`${others.length + (span ? 1 : 0)} spans are named ${name}: ${told(exporter)}`);
+        throw new Error(`Not one span is named ${name}: ${told(exporter)}`);
       return span;
     },
-    around: (span) => {
-      const above = exporter
-        .getFinishedSpans()
-        .find(({ spanContext }) => spanContext().spanId === span.parentSpanContext?.spanId);
-      if (above === undefined) return [];
-      return [above.name, ...around(exporter, above)];
-    },
+    around: (span) => around(exporter, span),
     points: async (metric) =>
       (await latest())
         .filter(({ descriptor }) => descriptor.name === metric)
@@ -93,7 +87,7 @@ export function recordTelemetry({
 function around(exporter: InMemorySpanExporter, span: ReadableSpan): readonly string[] {
   const above = exporter
     .getFinishedSpans()
-    .find(({ spanContext }) => spanContext().spanId === span.parentSpanContext?.spanId);
+    .find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId);
   return above === undefined ? [] : [above.name, ...around(exporter, above)];
 }
 
@@ -103,5 +97,3 @@ function told(exporter: InMemorySpanExporter): string {
     .map(({ name }) => name)
     .join(", ");
 }
-
-export { SpanKind, SpanStatusCode };
