@@ -10,7 +10,7 @@ import type { CronStore } from "./core/crons.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { Doors } from "./core/model.ts";
-import type { Logger } from "./core/ports.ts";
+import type { Logger } from "./core/logger.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { observedClaims, observedQueue, observedRuns } from "./core/observed.ts";

@@ -5,7 +5,7 @@ import { makeRoutes, openFetch } from "./app-routes.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { ResumeLink } from "./core/resume-links.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
-import type { Logger } from "./core/ports.ts";
+import type { Logger } from "./core/logger.ts";
 import { tick } from "./core/tick.ts";
 import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";

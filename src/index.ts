@@ -6,12 +6,12 @@ export type { Authentication, Authenticator } from "./core/auth.ts";
 export type {
   CompiledGraph,
   ContextFactory,
-  GraphConfig,
   GraphFactory,
   GraphLoader,
   GraphOptions,
   GraphSource,
 } from "./core/graphs.ts";
+export type { GraphConfig } from "./core/config.ts";
 export type { LinkChoice, ResumeLink } from "./core/resume-links.ts";
 export type { ResumeLinkOptions } from "./http/resume-links.ts";
 export type { AuthLevel, Doors, HttpFunction, Invocation, User } from "./core/model.ts";

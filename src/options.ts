@@ -2,10 +2,9 @@
 
 import { z } from "zod";
 import type { Authentication } from "./core/auth.ts";
-import type { AuthLevel } from "./core/model.ts";
+import type { AuthLevel, PruneStrategy, ThreadTtl } from "./core/model.ts";
 import type { LogWriter } from "./core/logger.ts";
 import type { StoreIndex } from "./core/store-index.ts";
-import type { PruneStrategy, ThreadTtl } from "./core/threads.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
 import { isAuthObject, type AuthObject } from "./http/auth-object.ts";
 import type { CorsOptions } from "./http/cors.ts";

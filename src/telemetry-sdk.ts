@@ -5,7 +5,7 @@
 
 import { context, diag, DiagLogLevel, metrics, trace } from "@opentelemetry/api";
 import { z } from "zod";
-import type { Logger } from "./core/ports.ts";
+import type { Logger } from "./core/logger.ts";
 import { parseEnvironment } from "./environment.ts";
 import { TelemetryEnvironment } from "./settings.ts";
 import { hasTracerProvider } from "./telemetry.ts";

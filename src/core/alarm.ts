@@ -4,7 +4,8 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { ClaimStore, Logger, RunStore } from "./ports.ts";
+import type { ClaimStore, RunStore } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** The clocks of two processes may differ by this much. */

@@ -4,7 +4,7 @@ import type { User } from "./model.ts";
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { isIdentity } from "./auth.ts";
+import { isIdentity } from "./identity.ts";
 
 /** A key as its record shows it. */
 export interface ApiKey {

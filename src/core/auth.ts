@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import type { ApiKeyStore } from "./api-keys.ts";
+import { isIdentity, LONGEST_IDENTITY, NOBODY } from "./identity.ts";
 import type { JsonObject, User } from "./model.ts";
 
 /** What can be asked for, as the official `Auth` object names it. @see https://docs.langchain.com/langsmith/auth */
@@ -122,17 +123,6 @@ export const SYSTEM: Caller = {
 /** The caller, who has been asked already whether it may do what follows, and what it reaches. */
 export function allowedTo(caller: Caller, scope: Scope): Caller {
   return { ...caller, authorize: async (_, value) => ({ value, scope }) };
-}
-
-/** Of what callers make who need not sign in, where others do. No user has this identity. */
-const NOBODY = "";
-
-const LONGEST_IDENTITY = 512;
-
-/** Whether it tells somebody apart from everybody else, also once it has been stored: Postgres keeps no half characters. */
-export function isIdentity(value: unknown): value is string {
-  if (typeof value !== "string" || value === NOBODY || value.length > LONGEST_IDENTITY) return false;
-  return value.isWellFormed() && !value.includes("\0");
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import { AppError } from "../errors.ts";
 import type { Caller, Scope } from "./auth.ts";
-import type { Graph, GraphConfig, GraphRegistry } from "./graphs.ts";
+import type { Graph, GraphRegistry } from "./graphs.ts";
+import type { GraphConfig } from "./config.ts";
 import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } from "./model.ts";
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";

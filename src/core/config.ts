@@ -1,7 +1,16 @@
 /** A run's config as the wire spells it, and as LangChain does. */
 
-import type { GraphConfig } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
+
+/** Run configuration as LangChain's `RunnableConfig` spells it. */
+export interface GraphConfig {
+  readonly configurable?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly tags?: readonly string[];
+  readonly recursionLimit?: number;
+  readonly maxConcurrency?: number;
+  readonly runName?: string;
+}
 
 /** @see https://docs.langchain.com/langsmith/server-api-ref */
 export interface WireConfig {

@@ -4,7 +4,7 @@ import { AppError } from "../errors.ts";
 import { inSpan } from "../telemetry.ts";
 import type { Caller } from "./auth.ts";
 import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
-import type { Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
 

@@ -1,9 +1,10 @@
 /** One execution of a graph: what it is given, what comes of it, and what core needs of the engine for it. */
 
 import type { AppError } from "../errors.ts";
-import type { CompiledGraph, GraphConfig } from "./graphs.ts";
-import type { JsonObject } from "./model.ts";
-import type { ClaimedRun, RunEvent } from "./ports.ts";
+import type { CompiledGraph } from "./graphs.ts";
+import type { GraphConfig } from "./config.ts";
+import type { JsonObject, RunEvent } from "./model.ts";
+import type { ClaimedRun } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 
 /** What a graph starts with: an input, a command, or nothing, to go on from its newest checkpoint. */

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { mergeConfigs } from "./config.ts";
+import { mergeConfigs, type GraphConfig } from "./config.ts";
 import type { AuthLevel, JsonObject, User } from "./model.ts";
 
 /** The part of a compiled LangGraph.js graph that we use; structural, so that any copy of the library fits. */
@@ -72,16 +72,6 @@ type GraphModule = { readonly graph: Loadable } | { readonly default: Loadable }
 export type GraphLoader = () => Loadable | Promise<GraphModule>;
 
 export type GraphSource = Loadable | GraphLoader;
-
-/** Run configuration as LangChain's `RunnableConfig` spells it. */
-export interface GraphConfig {
-  readonly configurable?: Readonly<Record<string, unknown>>;
-  readonly metadata?: Readonly<Record<string, unknown>>;
-  readonly tags?: readonly string[];
-  readonly recursionLimit?: number;
-  readonly maxConcurrency?: number;
-  readonly runName?: string;
-}
 
 /**
  * Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run, and who sent it:

@@ -105,6 +105,25 @@ export interface Thread {
   readonly interrupts: JsonObject;
 }
 
+export type PruneStrategy = "delete" | "keep_latest";
+
+/** How long a thread is kept from now on, and what becomes of it then. */
+export interface ThreadTtl {
+  readonly ttl_minutes: number;
+  /** `keep_latest` keeps the thread with its newest state, and forgets how it came to it. */
+  readonly strategy: PruneStrategy;
+}
+
+/** An event that a run streams. */
+export interface RunEvent {
+  /** Counts up within the thread, over all its runs. */
+  readonly seq: number;
+  /** As on the wire: `values`, `updates|node:id`, … */
+  readonly event: string;
+  /** JSON. */
+  readonly data: string;
+}
+
 export function isFinal(status: RunStatus): boolean {
   switch (status) {
     case "pending":

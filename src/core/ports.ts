@@ -10,12 +10,11 @@ import type {
   Run,
   RunStatus,
   ThreadStatus,
+  RunEvent,
+  ThreadTtl,
 } from "./model.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
-import type { ThreadTtl } from "./threads.ts";
-
-export type { Logger } from "./logger.ts";
 
 /** Proof of the right to execute a run, good until it lapses. Everything that is written about the run carries it. */
 export interface Lease {
@@ -108,16 +107,6 @@ export interface RunEnd {
   /** Of a run without an output, what it has saved of the state; undefined leaves the thread's values as they are. */
   readonly saved_values?: unknown;
   readonly interrupts?: unknown;
-}
-
-/** An event that a run streams. */
-export interface RunEvent {
-  /** Counts up within the thread, over all its runs. */
-  readonly seq: number;
-  /** As on the wire: `values`, `updates|node:id`, … */
-  readonly event: string;
-  /** JSON. */
-  readonly data: string;
 }
 
 /** What became of a statement by the holder of a lease. */

@@ -5,8 +5,7 @@
  * @see https://www.npmjs.com/package/@langchain/protocol
  */
 
-import { isJsonObject, type JsonObject } from "./model.ts";
-import type { RunEvent } from "./ports.ts";
+import { isJsonObject, type JsonObject, type RunEvent } from "./model.ts";
 import type { EventSelection, ThreadEvent } from "./thread-log.ts";
 
 const PREFIX = "v2|";

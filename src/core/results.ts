@@ -3,8 +3,8 @@
 import { AppError } from "../errors.ts";
 import { EVERYTHING } from "./auth.ts";
 import type { Engine, Executed, Outcome } from "./execution.ts";
-import { isJsonObject, type JsonObject } from "./model.ts";
-import type { NewRun, RunEvent, RunStore } from "./ports.ts";
+import { isJsonObject, type JsonObject, type RunEvent } from "./model.ts";
+import type { NewRun, RunStore } from "./ports.ts";
 
 export interface ResultDeps {
   readonly runs: RunStore;

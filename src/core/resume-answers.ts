@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../errors.ts";
 import { EVERYTHING, SYSTEM } from "./auth.ts";
 import { PROTOCOL_STREAM_MODES } from "./commands.ts";
-import type { GraphConfig } from "./graphs.ts";
+import type { GraphConfig } from "./config.ts";
 import {
   busy,
   findResumeLink,

@@ -9,8 +9,8 @@ import {
   type AssistantDeps,
 } from "./assistants.ts";
 import { SYSTEM, type Caller } from "./auth.ts";
-import { toGraphConfig } from "./config.ts";
-import type { Graph, GraphConfig } from "./graphs.ts";
+import { toGraphConfig, type GraphConfig } from "./config.ts";
+import type { Graph } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
 
 export interface RunAssistant {

@@ -1,7 +1,7 @@
 /** What a run does, as clients ask for it and its record keeps it. */
 
 import type { Principal } from "./auth.ts";
-import type { GraphConfig } from "./graphs.ts";
+import type { GraphConfig } from "./config.ts";
 import type { JsonObject } from "./model.ts";
 import type { ProtocolRun } from "./protocol.ts";
 

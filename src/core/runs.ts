@@ -5,14 +5,22 @@ import { activeTrace } from "../telemetry.ts";
 import { EVERYTHING, principalOf, type Caller } from "./auth.ts";
 import { assistantIdOf } from "./assistants.ts";
 import { checkCommand } from "./graph-names.ts";
-import { mergeConfigs } from "./config.ts";
+import { mergeConfigs, type GraphConfig } from "./config.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
-import type { Graph, GraphConfig } from "./graphs.ts";
+import type { Graph } from "./graphs.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import { isJsonObject } from "./model.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { CancelAction, CancelReason, Invocation, JsonObject, MultitaskStrategy } from "./model.ts";
-import type { Admission, ClaimedRun, ClaimStore, Logger, NewRun, RunSelection, RunStore } from "./ports.ts";
+import type {
+  CancelAction,
+  CancelReason,
+  Invocation,
+  JsonObject,
+  MultitaskStrategy,
+  ThreadTtl,
+} from "./model.ts";
+import type { Admission, ClaimedRun, ClaimStore, NewRun, RunSelection, RunStore } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 import { grantRun } from "./run-grant.ts";
 import { rootLifecycle } from "./protocol.ts";
 import {
@@ -23,7 +31,6 @@ import {
   type StreamMode,
 } from "./run-kwargs.ts";
 import { forgottenSince, wake, wakeAnother, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
-import type { ThreadTtl } from "./threads.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;

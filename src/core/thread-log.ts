@@ -1,7 +1,7 @@
 /** The log of what a thread's runs have streamed, read over all of them. */
 
 import type { Scope } from "./auth.ts";
-import type { RunEvent } from "./ports.ts";
+import type { RunEvent } from "./model.ts";
 
 /** Of events that no run has logged: edits of the thread's state. */
 export const NO_RUN = "00000000-0000-0000-0000-000000000000";

@@ -1,9 +1,9 @@
 /** The rules of deleting threads, and of forgetting what led to their newest state. */
 
 import type { Caller, Scope } from "./auth.ts";
-import type { Thread } from "./model.ts";
+import type { Thread, PruneStrategy } from "./model.ts";
 import { ownCheckpointer, refuseOwnCheckpointer } from "./own-checkpointers.ts";
-import { missing, reachThread, type PruneStrategy, type ThreadDeps, type ThreadFilter } from "./threads.ts";
+import { missing, reachThread, type ThreadDeps, type ThreadFilter } from "./threads.ts";
 
 /**
  * Leaves nothing of the thread; a run of it that executes just now can write nothing more.

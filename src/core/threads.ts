@@ -7,7 +7,7 @@ import { authFields, isEverything, principalOf, type Caller, type Scope } from "
 import type { Checkpointer, Checkpointers } from "./execution.ts";
 import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type { JsonObject, Thread, ThreadStatus } from "./model.ts";
+import type { JsonObject, Thread, ThreadStatus, ThreadTtl } from "./model.ts";
 import { refuseOwnCheckpointer } from "./own-checkpointers.ts";
 
 const MAX_THREAD_ID_LENGTH = 256;
@@ -65,15 +65,6 @@ export interface StateDeps {
   readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
 }
-
-/** How long a thread is kept from now on, and what becomes of it then. */
-export interface ThreadTtl {
-  readonly ttl_minutes: number;
-  /** `keep_latest` keeps the thread with its newest state, and forgets how it came to it. */
-  readonly strategy: PruneStrategy;
-}
-
-export type PruneStrategy = "delete" | "keep_latest";
 
 export interface ThreadDeps {
   /** For threads that are made without one; undefined for ever. */

@@ -6,7 +6,7 @@ import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
-import type { Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 import type { ResumeLinkStore } from "./resume-links.ts";
 import { sweepRuns } from "./runs.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";

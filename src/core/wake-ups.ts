@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import { outsideSpans } from "../telemetry.ts";
-import type { Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 
 /** A run to execute, a webhook to deliver, or a look at what is due. */
 export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string } | { readonly tick: true };

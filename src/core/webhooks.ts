@@ -6,7 +6,7 @@ import { inSpan, type SpanAttributes } from "../telemetry.ts";
 import { measure } from "../telemetry-metrics.ts";
 import type { AgendaTerms } from "./agenda.ts";
 import type { Invocation, JsonObject, RunStatus } from "./model.ts";
-import type { Logger } from "./ports.ts";
+import type { Logger } from "./logger.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** An attempt that has not said by then what became of it is taken for lost. */

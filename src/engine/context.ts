@@ -1,7 +1,8 @@
 /** What a run's nodes and tools see as their runtime context. */
 
 import { isJsonObject } from "../core/model.ts";
-import type { ClaimedRun, Logger } from "../core/ports.ts";
+import type { ClaimedRun } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 
 interface ContextDeps {
   readonly logger: Logger;

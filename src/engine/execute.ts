@@ -14,11 +14,13 @@ import {
   withCheckpointer,
   withStore,
   type CompiledGraph,
-  type GraphConfig,
   type GraphRegistry,
   type GraphStores,
 } from "../core/graphs.ts";
-import type { ClaimedRun, ClaimStore, Ended, EventLog, Logger, RunEnd, RunEvent } from "../core/ports.ts";
+import type { GraphConfig } from "../core/config.ts";
+import type { ClaimedRun, ClaimStore, Ended, EventLog, RunEnd } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RunEvent } from "../core/model.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import { wake, wakeAnother, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";

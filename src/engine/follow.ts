@@ -1,7 +1,8 @@
 /** Reads what a run streams, wherever it executes: from memory when that is here, else from the log. */
 
 import type { Clock } from "../clock.ts";
-import type { EventLog, RunEvent } from "../core/ports.ts";
+import type { EventLog } from "../core/ports.ts";
+import type { RunEvent } from "../core/model.ts";
 import { inFirstVersion } from "../core/protocol.ts";
 import type { Journal } from "./journal.ts";
 

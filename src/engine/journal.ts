@@ -5,10 +5,10 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { CancelAction } from "../core/model.ts";
+import type { CancelAction, RunEvent } from "../core/model.ts";
 import type { Unlogged } from "../core/execution.ts";
-import type { ClaimedRun, ClaimStore, RunEvent } from "../core/ports.ts";
-import type { WireEvent } from "./stream-events.ts";
+import type { ClaimedRun, ClaimStore } from "../core/ports.ts";
+import type { WireEvent } from "./stream.ts";
 
 export interface JournalDeps {
   readonly claims: ClaimStore;

@@ -1,6 +1,6 @@
 /** The stream mode `messages`: each message as it grows, and whole once the state has it. */
 
-import type { WireEvent } from "./stream-events.ts";
+import type { WireEvent } from "./stream.ts";
 
 /** What LangChain's chunks can do: two of them make the beginning of a message. */
 interface MessageChunk {

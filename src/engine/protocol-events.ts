@@ -8,8 +8,8 @@ import { logName, parseEvent, rootLifecycle, type AgentStatus } from "../core/pr
 import { toPlain } from "./plain.ts";
 import { PastEvents } from "./protocol-past.ts";
 import { readProtocol } from "./protocol-stream.ts";
-import { shownTask, type Reading, type WireEvent } from "./stream-events.ts";
-import type { GraphChunk } from "./stream.ts";
+import { shownTask, type Reading } from "./stream-events.ts";
+import type { GraphChunk, WireEvent } from "./stream.ts";
 
 /** A chunk as `readProtocol` gives it. */
 interface Chunk extends GraphChunk {

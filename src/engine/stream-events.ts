@@ -3,13 +3,7 @@
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import { MessageAssembly } from "./messages.ts";
 import type { CompiledGraph } from "../core/graphs.ts";
-import { readGraph, type GraphChunk, type StreamWishes } from "./stream.ts";
-
-export interface WireEvent {
-  /** `values`, `updates|node:id`, … */
-  readonly event: string;
-  readonly data: unknown;
-}
+import { readGraph, type GraphChunk, type StreamWishes, type WireEvent } from "./stream.ts";
 
 /** A way to call a graph, and what clients are told of what it emits. */
 export interface Reading {

@@ -11,6 +11,13 @@ export interface GraphChunk {
   readonly data: unknown;
 }
 
+/** An event as clients get it. */
+export interface WireEvent {
+  /** `values`, `updates|node:id`, … */
+  readonly event: string;
+  readonly data: unknown;
+}
+
 export interface StreamWishes {
   readonly modes: readonly StreamMode[];
   readonly subgraphs: boolean;

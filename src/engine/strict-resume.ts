@@ -1,7 +1,8 @@
 /** Answers that the thread does not wait for. LangGraph overlooks them; who asks for it strictly is told instead. */
 
 import { isCheckpointer } from "./left-state.ts";
-import type { CompiledGraph, GraphConfig } from "../core/graphs.ts";
+import type { CompiledGraph } from "../core/graphs.ts";
+import type { GraphConfig } from "../core/config.ts";
 import { isJsonObject } from "../core/model.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";

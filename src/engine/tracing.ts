@@ -2,7 +2,7 @@
 
 import { waitAtMost } from "../bounded-wait.ts";
 import type { Clock } from "../clock.ts";
-import type { GraphConfig } from "../core/graphs.ts";
+import type { GraphConfig } from "../core/config.ts";
 
 /** A LangSmith that is away must not make every invocation longer by more than this. */
 const MAX_FLUSH_MS = 5_000;

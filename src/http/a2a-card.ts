@@ -1,13 +1,23 @@
 /** What an assistant tells other agents of itself. @see https://a2a-protocol.org/v0.3.0/specification, 5 */
 
 import type { Assistant } from "../core/assistants.ts";
-import type { A2aDeps } from "./a2a.ts";
+import type { AuthLevel } from "../core/model.ts";
 import { baseUrl } from "./base-url.ts";
+import type { SignInWay } from "./openapi.ts";
 import type { Call } from "./router.ts";
+
+export interface CardDeps {
+  readonly authLevel: AuthLevel;
+  /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
+  readonly signInSchemes: Readonly<Record<string, object>>;
+  readonly signInWays: readonly SignInWay[];
+  /** Undefined where callers reach the server at the address that they ask. */
+  readonly publicUrl: string | undefined;
+}
 
 const MODES = ["text/plain", "application/json"];
 
-export function agentCard(deps: A2aDeps, call: Call, assistant: Assistant): object {
+export function agentCard(deps: CardDeps, call: Call, assistant: Assistant): object {
   const { assistant_id, name, version } = assistant;
   const description = assistant.description ?? name;
   return {
@@ -26,7 +36,7 @@ export function agentCard(deps: A2aDeps, call: Call, assistant: Assistant): obje
 }
 
 /** Ways to be let in, as an OpenAPI document has them; nothing where all are. */
-function security({ authLevel, signInSchemes, signInWays }: A2aDeps): object {
+function security({ authLevel, signInSchemes, signInWays }: CardDeps): object {
   const keys = authLevel === "anonymous" ? {} : FUNCTION_KEY;
   const securitySchemes = { ...keys, ...signInSchemes };
   if (Object.keys(securitySchemes).length === 0) return {};

@@ -1,8 +1,7 @@
 /** The methods of A2A: a message is a run of an assistant on the thread of its context. */
 
 import { EVERYTHING } from "../core/auth.ts";
-import { isFinal, isJsonObject } from "../core/model.ts";
-import type { RunEvent } from "../core/ports.ts";
+import { isFinal, isJsonObject, type RunEvent } from "../core/model.ts";
 import type { RunAssistant } from "../core/run-assistants.ts";
 import type { RunAccess } from "../core/run-access.ts";
 import { cancelRuns } from "../core/runs.ts";
@@ -11,14 +10,16 @@ import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { RpcError, type SentMessage } from "./a2a-schemas.ts";
 import { answerOf, artifactId, inputOf, messageText, taskOf, type Task } from "./a2a-tasks.ts";
-import type { A2aDeps } from "./a2a.ts";
+import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { configurableHeaders } from "./headers.ts";
 import { checkRunBody } from "./native.ts";
 import type { Call } from "./router.ts";
-import { createAs, type Asked, type Started } from "./runs-create.ts";
+import { createAs, type Asked, type RunsDeps, type Started } from "./runs-create.ts";
 import { awaitEnd, untilEnd } from "./runs-response.ts";
 import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 import { StreamCut, type WriteFrame } from "./sse.ts";
+
+type MethodDeps = AssistantRouteDeps & RunsDeps;
 
 /** What a method is called with. */
 export interface Asking {
@@ -28,7 +29,7 @@ export interface Asking {
 
 /** The run that a message asks for: one that answers the task which it names, or a new one. */
 export async function toAsked(
-  deps: A2aDeps,
+  deps: MethodDeps,
   { call, assistant }: Asking,
   message: SentMessage,
 ): Promise<Asked> {
@@ -59,7 +60,7 @@ export async function toAsked(
 
 /** Text is for a conversation; a graph without one is asked with data. */
 async function checkText(
-  deps: A2aDeps,
+  deps: MethodDeps,
   { graph, config }: RunAssistant,
   { parts }: SentMessage,
 ): Promise<void> {
@@ -71,7 +72,7 @@ async function checkText(
 }
 
 async function taskNamed(
-  deps: A2aDeps,
+  deps: MethodDeps,
   { call, assistant: { assistant_id } }: Asking,
   taskId: string,
   access: RunAccess,
@@ -88,7 +89,7 @@ async function taskNamed(
 const READING: RunAccess = { to: "read" };
 
 export async function getTask(
-  deps: A2aDeps,
+  deps: MethodDeps,
   asking: Asking,
   id: string,
   historyLength?: number | null,
@@ -97,7 +98,7 @@ export async function getTask(
 }
 
 /** Stops what is going on, and waits until it has stopped. */
-export async function cancelTask(deps: A2aDeps, asking: Asking, id: string): Promise<Task> {
+export async function cancelTask(deps: MethodDeps, asking: Asking, id: string): Promise<Task> {
   const { run, scope } = await taskNamed(deps, asking, id, { to: "cancel", action: "interrupt" });
   if (isFinal(run.status)) throw new RpcError("notCancelable", `Task '${id}' is not being worked on`);
   await cancelRuns(deps, { scope, runIds: [run.run_id] }, "interrupt");
@@ -106,14 +107,14 @@ export async function cancelTask(deps: A2aDeps, asking: Asking, id: string): Pro
 }
 
 /** Leaves the run to a worker. */
-export async function sendInBackground(deps: A2aDeps, { call }: Asking, asked: Asked): Promise<Task> {
+export async function sendInBackground(deps: MethodDeps, { call }: Asking, asked: Asked): Promise<Task> {
   const { run_id } = await createAs(deps, call, asked);
   return taskOf(await recordOf(deps, run_id));
 }
 
 /** Waits as long as the invocation can; a task that takes longer is still worked on, and asked for later. */
 export async function sendAndWait(
-  deps: A2aDeps,
+  deps: MethodDeps,
   started: Started,
   historyLength: number | null | undefined,
 ): Promise<Task> {
@@ -133,7 +134,7 @@ const NEVER = new AbortController().signal;
 
 /** The task, its answer as it grows where the model tells it, and its end. */
 export async function streamTask(
-  deps: A2aDeps,
+  deps: MethodDeps,
   { watched, after }: Started,
   gone: AbortSignal,
   write: (result: object) => ReturnType<WriteFrame>,
@@ -173,7 +174,7 @@ function saidBy({ event, data }: RunEvent): { readonly id: string; readonly text
 }
 
 /** Of a run that the caller has just asked for, or stopped. */
-async function recordOf(deps: A2aDeps, runId: string): Promise<TaskRun> {
+async function recordOf(deps: MethodDeps, runId: string): Promise<TaskRun> {
   const run = await deps.runs.get(runId, EVERYTHING);
   if (run === null) throw new RpcError("taskNotFound", `Task '${runId}' was deleted meanwhile`);
   return taskRunOf(deps, run, EVERYTHING);

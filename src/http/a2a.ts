@@ -22,12 +22,11 @@ import {
   TaskParams,
   type RpcId,
 } from "./a2a-schemas.ts";
-import { agentCard } from "./a2a-card.ts";
+import { agentCard, type CardDeps } from "./a2a-card.ts";
 import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
 import { StreamEvent } from "./event-docs.ts";
-import type { SignInWay } from "./openapi.ts";
 import { lateJson } from "./late-json.ts";
 import { readQuery } from "./query.ts";
 import { json, publicError } from "./respond.ts";
@@ -36,13 +35,7 @@ import { start, type RunsDeps } from "./runs-create.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { z } from "zod";
 
-export interface A2aDeps extends AssistantRouteDeps, RunsDeps {
-  /** How callers sign in, by name, as an OpenAPI document describes it; none where nobody does. */
-  readonly signInSchemes: Readonly<Record<string, object>>;
-  readonly signInWays: readonly SignInWay[];
-  /** Undefined where callers reach the server at the address that they ask. */
-  readonly publicUrl: string | undefined;
-}
+export type A2aDeps = AssistantRouteDeps & RunsDeps & CardDeps;
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {
   const common = { authLevel: deps.authLevel, isRateLimited: true, isPlatform: true };

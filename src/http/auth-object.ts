@@ -1,14 +1,8 @@
 /** The `Auth` object of the official SDK: its callbacks, asked as the official server asks them. */
 
 import { z } from "zod";
-import {
-  isIdentity,
-  type Authenticator,
-  type AuthEvent,
-  type Grant,
-  type MetadataCondition,
-  type Policy,
-} from "../core/auth.ts";
+import type { Authenticator, AuthEvent, Grant, MetadataCondition, Policy } from "../core/auth.ts";
+import { isIdentity } from "../core/identity.ts";
 import type { JsonObject, User } from "../core/model.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
 

@@ -3,7 +3,8 @@
 import type { User } from "../core/model.ts";
 import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { z } from "zod";
-import { isIdentity, type AuthHost, type Authentication } from "../core/auth.ts";
+import type { AuthHost, Authentication } from "../core/auth.ts";
+import { isIdentity } from "../core/identity.ts";
 import { AppError } from "../errors.ts";
 
 export interface JwtOptions {

@@ -20,16 +20,18 @@ import type { RunAssistant } from "../core/run-assistants.ts";
 import { findTool, listTools, type Tool } from "../core/tools.ts";
 import { AppError } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { opens } from "./authenticate.ts";
 import { configurableHeaders } from "./headers.ts";
-import type { McpDeps } from "./mcp.ts";
 import { checkRunBody, output } from "./native.ts";
 import { publicError } from "./respond.ts";
 import type { Call } from "./router.ts";
-import { start, type Started } from "./runs-create.ts";
+import { start, type RunsDeps, type Started } from "./runs-create.ts";
 import { onGone, untilEnd } from "./runs-response.ts";
 import { StatelessRunCreate } from "./runs-schemas.ts";
 import { StreamCut } from "./sse.ts";
+
+export type McpDeps = AssistantRouteDeps & RunsDeps;
 
 /** Comments and, for those who ask, notifications: of proxies and clients, each gives up on silence. */
 const HEARTBEAT_MS = 5_000;

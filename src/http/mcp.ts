@@ -3,13 +3,10 @@
  * instance answers any request. @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
  */
 
+import type { McpDeps } from "./mcp-server.ts";
 import { z } from "zod";
-import type { AssistantRouteDeps } from "./assistant-route.ts";
 import { StreamEvent } from "./event-docs.ts";
 import type { AnswerDocs, Route } from "./router.ts";
-import type { RunsDeps } from "./runs-create.ts";
-
-export type McpDeps = AssistantRouteDeps & RunsDeps;
 
 const Message = z
   .looseObject({

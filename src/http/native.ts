@@ -1,11 +1,11 @@
 /** The native API of each graph: invoke, stream, state. @see SPEC of the Python package azure-functions-langgraph */
 
 import type { z } from "zod";
-import { toGraphConfig } from "../core/config.ts";
+import { toGraphConfig, type GraphConfig } from "../core/config.ts";
 import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
-import type { Graph, GraphConfig } from "../core/graphs.ts";
+import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
-import type { Logger } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";

@@ -14,10 +14,11 @@ import {
   type SentCommand,
 } from "../core/commands.ts";
 import type { Scope } from "../core/auth.ts";
-import type { Graph, GraphConfig } from "../core/graphs.ts";
+import type { Graph } from "../core/graphs.ts";
+import type { GraphConfig } from "../core/config.ts";
 import { findRunAssistant } from "../core/run-assistants.ts";
 import type { AuthLevel, JsonObject } from "../core/model.ts";
-import type { Logger } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { checkCommand, checkMessages, parse, readObject, type BodyLimits } from "./body.ts";

@@ -1,7 +1,7 @@
 /** How answers look: JSON, and errors that say what a client may know. */
 
 import { randomUUID } from "node:crypto";
-import type { Logger } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 import { AppError } from "../errors.ts";
 
 export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {

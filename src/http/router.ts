@@ -5,7 +5,7 @@ import type { z } from "zod";
 import type { Authenticator, Caller, Permission } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import type { RateLimiter } from "../core/rate-limits.ts";
-import type { Logger } from "../core/ports.ts";
+import type { Logger } from "../core/logger.ts";
 import type { StreamLimit } from "../core/streams.ts";
 import { AppError } from "../errors.ts";
 import { identity, requireLevel, signIn } from "./authenticate.ts";

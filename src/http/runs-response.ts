@@ -3,8 +3,7 @@
 import type { Executed } from "../core/execution.ts";
 import { EVERYTHING, type Caller } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
-import type { Invocation } from "../core/model.ts";
-import type { RunEvent } from "../core/ports.ts";
+import type { Invocation, RunEvent } from "../core/model.ts";
 import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { readState } from "../core/threads.ts";

@@ -1,7 +1,8 @@
 /** What is written to the checkpoint tables in one statement: of one run, or of several that this process executes. */
 
 import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, RunEvent } from "../core/ports.ts";
+import type { ClaimedRun } from "../core/ports.ts";
+import type { RunEvent } from "../core/model.ts";
 
 type CheckpointRow = readonly [
   thread_id: string,

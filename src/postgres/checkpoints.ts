@@ -16,7 +16,8 @@ import type {
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import sql, { type Sql } from "sql-template-tag";
 import type { Unlogged } from "../core/execution.ts";
-import type { ClaimedRun, RunEvent } from "../core/ports.ts";
+import type { RunEvent } from "../core/model.ts";
+import type { ClaimedRun } from "../core/ports.ts";
 import { inSpan } from "../telemetry.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";

@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEnd, RunEvent } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEnd } from "../core/ports.ts";
+import type { RunEvent } from "../core/model.ts";
 import { nextRuns } from "./cancelling.ts";
 import { EncryptionError, sealJson, type Cipher, type SealingDb } from "./encryption.ts";
 import { rememberEnded } from "./ended-threads.ts";

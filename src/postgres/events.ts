@@ -1,8 +1,8 @@
 /** The SQL of the event log. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
-import type { EventLog, RunEvent } from "../core/ports.ts";
-import { isFinal, type RunStatus } from "../core/model.ts";
+import type { EventLog } from "../core/ports.ts";
+import { isFinal, type RunStatus, type RunEvent } from "../core/model.ts";
 import type { SealingDb } from "./encryption.ts";
 import { openEvent } from "./sealed.ts";
 import { rows } from "./sql.ts";

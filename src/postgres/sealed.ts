@@ -1,8 +1,7 @@
 /** What is sealed of each row, and where it belongs. Ids, times, statuses, names and metadata stay readable: SQL asks for them. */
 
 import type { Item, ItemName } from "../core/store.ts";
-import type { JsonObject, Thread } from "../core/model.ts";
-import type { RunEvent } from "../core/ports.ts";
+import type { JsonObject, Thread, RunEvent } from "../core/model.ts";
 import { shownKwargs, type RunKwargs } from "../core/run-kwargs.ts";
 import type { Delivery } from "../core/webhooks.ts";
 import { openValue, sealJson, sealValue, type Cipher, type Place } from "./encryption.ts";

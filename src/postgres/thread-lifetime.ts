@@ -1,7 +1,7 @@
 /** The SQL of how long a thread is kept. */
 
 import sql, { type Sql } from "sql-template-tag";
-import type { ThreadTtl } from "../core/threads.ts";
+import type { ThreadTtl } from "../core/model.ts";
 
 /** The values of `ttl_minutes`, `ttl_strategy` and `expires_at`. */
 export function lifetime(ttl: ThreadTtl | undefined, now: Date): Sql {

@@ -2,8 +2,8 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import { EVERYTHING, type Scope } from "../core/auth.ts";
-import type { Thread } from "../core/model.ts";
-import type { Expired, PruneStrategy } from "../core/threads.ts";
+import type { Thread, PruneStrategy } from "../core/model.ts";
+import type { Expired } from "../core/threads.ts";
 import { within } from "./access.ts";
 import { rows, type Db } from "./sql.ts";
 

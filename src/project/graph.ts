@@ -4,10 +4,10 @@ import {
   isCompiled,
   withCheckpointer,
   type CompiledGraph,
-  type GraphConfig,
   type GraphFactory,
   type GraphRuntime,
 } from "../core/graphs.ts";
+import type { GraphConfig } from "../core/config.ts";
 
 /** What a file of the project exports. */
 export interface ProjectExport {

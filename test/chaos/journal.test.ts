@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import type { Clock } from "../../src/clock.ts";
-import type { ClaimedRun, ClaimStore, RunEvent } from "../../src/core/ports.ts";
+import type { ClaimedRun, ClaimStore } from "../../src/core/ports.ts";
+import type { RunEvent } from "../../src/core/model.ts";
 import { Journal, LeaseLost } from "../../src/engine/journal.ts";
 
 const run: ClaimedRun = {

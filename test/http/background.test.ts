@@ -86,6 +86,22 @@ test("a run that is cancelled stops in the middle of a node, one that waits neve
   ]);
 });
 
+test("many runs at once in one process are nothing that it warns of", async () => {
+  const warned: string[] = [];
+  const hear = ({ name }: Error): void => void warned.push(name);
+  process.on("warning", hear);
+  const { graph, open } = gated();
+  await using server = await startServer({ graphs: [{ name: "gated", graph }] });
+  const runs = await Promise.all(
+    Array.from({ length: 15 }, async () => create(server, "gated", { input: { text: "at once" } })),
+  );
+  for (const { run_id } of runs) await untilStatus(server, "gated", run_id, "running");
+  open();
+  for (const { run_id } of runs) await untilStatus(server, "gated", run_id, "success");
+  process.off("warning", hear);
+  expect(warned).toEqual([]);
+});
+
 test("a run that fails says so, with an id that finds the reason in the log", async () => {
   await using server = await startServer({ graphs: [{ name: "failing", graph: failing }] });
   const { run_id } = await create(server, "failing", { input: { text: "a" } });
