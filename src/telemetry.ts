@@ -84,9 +84,14 @@ const own = new AsyncLocalStorage<OpenSpan>();
 /** What stands for no provider. */
 const NOBODY = new ProxyTracerProvider().getDelegate();
 
+/** Behind the API's stand-in for it, which may be that of another copy of the API: layers bring one of their own. */
 function provider(): object {
-  const registered = trace.getTracerProvider();
-  return registered instanceof ProxyTracerProvider ? registered.getDelegate() : registered;
+  const registered: object = trace.getTracerProvider();
+  return isProxy(registered) ? registered.getDelegate() : registered;
+}
+
+function isProxy(one: object): one is Pick<ProxyTracerProvider, "getDelegate"> {
+  return "getDelegate" in one && typeof one.getDelegate === "function";
 }
 
 export function hasTracerProvider(): boolean {

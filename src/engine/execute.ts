@@ -1,7 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
-import { AUTH_FIELDS, authFields, withoutAuthFields } from "../core/auth.ts";
+import { AUTH_FIELDS } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -17,7 +17,6 @@ import {
   type GraphRegistry,
   type GraphStores,
 } from "../core/graphs.ts";
-import type { GraphConfig } from "../core/config.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, RunEnd } from "../core/ports.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RunEvent } from "../core/model.ts";
@@ -27,6 +26,7 @@ import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
+import { configOf, withoutCheckpoint } from "./run-config.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
 import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
@@ -122,7 +122,7 @@ class RunExecution {
   async #load(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
-    const loaded = await graphs.get(run.graph_id).load(this.#config(), {
+    const loaded = await graphs.get(run.graph_id).load(configOf(this.#journal.run), {
       accessContext: "threads.create_run",
       executionRuntime: { context: this.#context },
     });
@@ -149,29 +149,13 @@ class RunExecution {
     if (reason instanceof NotSaved) throw reason;
   }
 
-  #config(): GraphConfig {
-    const { run_id, thread_id, graph_id, assistant_id, kwargs, metadata: own } = this.#journal.run;
-    const { configurable, metadata, ...config } = kwargs.config;
-    return {
-      ...config,
-      configurable: {
-        ...withoutAuthFields({ ...configurable, ...kwargs.request_headers }),
-        ...authFields(kwargs.principal),
-        thread_id,
-        run_id,
-        graph_id,
-        assistant_id,
-      },
-      metadata: { ...metadata, ...own, run_id },
-    };
-  }
-
   async #call(graph: CompiledGraph): Promise<Outcome> {
     const { claims } = this.#deps;
     const { run } = this.#journal;
     const { kwargs } = run;
     const input = await this.#input(graph);
-    const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
+    const config =
+      "resume" in input ? withoutCheckpoint(configOf(this.#journal.run)) : configOf(this.#journal.run);
     const { signal, drain } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context };
     const execution = {
@@ -208,7 +192,7 @@ class RunExecution {
         return { resume: true };
     }
     if (kwargs.command === undefined) return { input: kwargs.input };
-    if (kwargs.strict_resume === true) await checkResume(graph, this.#config(), kwargs.command);
+    if (kwargs.strict_resume === true) await checkResume(graph, configOf(this.#journal.run), kwargs.command);
     return { command: await this.#explicit(graph, kwargs.command) };
   }
 
@@ -216,7 +200,7 @@ class RunExecution {
   async #explicit(graph: CompiledGraph, command: Command): Promise<Command> {
     if (command.resume === undefined || Boolean(command.resume) || !isCheckpointer(graph.checkpointer))
       return command;
-    const { tasks = [] } = await graph.getState(this.#config());
+    const { tasks = [] } = await graph.getState(configOf(this.#journal.run));
     const [first] = tasks.flatMap(({ interrupts = [] }) => interrupts);
     return first?.id === undefined ? command : { ...command, resume: { [first.id]: command.resume } };
   }
@@ -340,12 +324,6 @@ class RunExecution {
 }
 
 const INTERRUPT = "__interrupt__";
-
-/** Goes on from the newest checkpoint, whichever one the run started from. */
-function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
-  const { checkpoint_id: _, ...rest } = { ...configurable };
-  return { ...config, configurable: rest };
-}
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -27,6 +27,8 @@ export interface Collector extends AsyncDisposable {
   readonly headers: readonly IncomingHttpHeaders[];
   /** The names of the spans that have come. */
   readonly spans: () => readonly string[];
+  /** The traces that they are of. */
+  readonly traces: () => ReadonlySet<string>;
   /** The names of the metrics that have come. */
   readonly metrics: () => readonly string[];
   /** What the senders of traces say of themselves. */
@@ -58,6 +60,12 @@ export async function startCollector(): Promise<Collector> {
     spans: () =>
       resourceSpans().flatMap(({ scopeSpans }) =>
         scopeSpans.flatMap(({ spans }) => spans.map(({ name }) => name)),
+      ),
+    traces: () =>
+      new Set(
+        resourceSpans().flatMap(({ scopeSpans }) =>
+          scopeSpans.flatMap(({ spans }) => spans.map(({ traceId }) => traceId)),
+        ),
       ),
     metrics: () =>
       metrics

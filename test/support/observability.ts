@@ -34,9 +34,9 @@ export const logged = {
 /** Name, kind and unit. */
 export const METRICS = rows("Metrics").map((cells) => cells.slice(0, 3).join(" "));
 
-/** What is wrong with a line, by the documentation; undefined when all is well. */
-export function unlisted(level: string, fields: object, message: string): string | undefined {
-  if (logged.messages.get(level)?.has(message) !== true) return `${level}: ${message}`;
+/** What of a line the documentation does not tell of. */
+export function unlisted(level: string, fields: object, message: string): readonly string[] {
+  const isKnown = logged.messages.get(level)?.has(message) === true;
   const strange = Object.keys(fields).filter((name) => !logged.fields.has(name));
-  return strange.length === 0 ? undefined : `${message}: ${strange.join(", ")}`;
+  return [...(isKnown ? [] : [`${level}: ${message}`]), ...strange.map((name) => `${name}, of ${message}`)];
 }

@@ -11,14 +11,14 @@ describe("what is logged", () => {
 
   test("consists of the fields that the documentation lists", () => {
     const [, members = ""] = /interface LogFields \{([\s\S]*?)\n\}/.exec(source) ?? [];
-    const fields = [...members.matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name);
+    const fields = [...members.matchAll(/readonly (\w+)\?:/g)].map(([, name = ""]) => name);
     expect(fields.length).toBeGreaterThan(10);
     expect([...logged.fields].toSorted()).toEqual([...fields, "level", "msg", "time"].toSorted());
   });
 
   test.each(["Info", "Warn", "Error"])("has the messages that it lists (%s)", (level) => {
     const [, union = ""] = new RegExp(`type ${level}Message =([\\s\\S]*?);\\n\\n`).exec(source) ?? [];
-    const messages = [...union.matchAll(/"([^"]+)"/g)].map(([, message]) => message);
+    const messages = [...union.matchAll(/"([^"]+)"/g)].map(([, message = ""]) => message);
     expect([...(logged.messages.get(level.toLowerCase()) ?? [])].toSorted()).toEqual(messages.toSorted());
   });
 });

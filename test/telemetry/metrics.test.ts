@@ -1,9 +1,12 @@
 import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { failing, gated, shout } from "../support/graphs.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startServer } from "../support/server.ts";
 import { recordTelemetry, type Point, type Recorder } from "../support/telemetry.ts";
 
+const Histogram = z.object({ count: z.number(), sum: z.number() });
+const Created = z.object({ run_id: z.uuid() });
 const patience = { timeout: 25_000 };
 const ofGraph = (graph: string, status?: string) => ({
   "langgraph.graph": graph,
@@ -14,7 +17,7 @@ const ofGraph = (graph: string, status?: string) => ({
 async function counted(recorded: Recorder, metric: string): Promise<readonly Point[]> {
   const points = await recorded.points(metric);
   return points.map(({ attributes, value }) => {
-    const { count, sum } = value as { count: number; sum: number };
+    const { count, sum } = Histogram.parse(value);
     expect(sum).toBeGreaterThanOrEqual(0);
     return { attributes, value: count };
   });
@@ -36,7 +39,7 @@ test("runs are counted by how they ended, and measured: their wait, their first 
   await server.post("/runs/wait", asked("failing"));
   const { body } = await server.post("/threads/b/runs", asked("gated"));
   await entered;
-  await server.post(`/threads/b/runs/${(body as { run_id: string }).run_id}/cancel?wait=true`, {});
+  await server.post(`/threads/b/runs/${Created.parse(body).run_id}/cancel?wait=true`, {});
   await vi.waitFor(
     async () =>
       expect(await recorded.points("langgraph.runs")).toEqual(
