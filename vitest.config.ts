@@ -10,7 +10,7 @@ const suites = {
   access: ["test/access/**/*.test.ts"],
   hosts: [
     "test/contract/**/*.test.ts",
-    "test/{azure,aws}/{app,background,entry,guarded,queue,sandbox,telemetry,thaw,tracing,worker}.test.ts",
+    "test/{azure,aws}/{app,background,built,entry,guarded,queue,sandbox,telemetry,thaw,tracing,worker}.test.ts",
   ],
   chaos: ["test/chaos/**/*.test.ts"],
   pgvector: ["test/pgvector/**/*.test.ts"],
@@ -21,9 +21,18 @@ const suites = {
   browser: ["test/browser/**/*.test.ts"],
   fuzz: ["test/fuzz/**/*.test.ts"],
   schemathesis: ["test/schemathesis/**/*.test.ts"],
+  infra: ["test/infra/**/*.test.ts"], // by tools; what Node alone can say of infra/ is quick: test/infra-checks
 };
 const { SUITE: suite = "quick" } = process.env;
 const { quick, ...others } = suites;
+/** By way of a pooler: what other suites test of the engine, once more, and what is about the database itself. */
+const pooled = [
+  "test/{contract,core,database,engine,http,pgbouncer,postgres}/**/*.test.ts",
+  "test/chaos/{cancel,crons,deadline,fence,journal,log,migrations,protocol,saving,takeover,ticks,unavailable}.test.ts",
+];
+const withoutDatabase = ["test/http/{cors,docs,features,fuzz,headers,openapi}.test.ts"];
+const onlyPooled = ["test/pgbouncer/**", "test/database/{entra,failover,rds-iam}.test.ts"];
+if (suite === "pgbouncer") process.env["POOLER"] = "pgbouncer";
 
 export default defineConfig({
   resolve: {
@@ -34,10 +43,13 @@ export default defineConfig({
     ],
   },
   test: {
-    include: Object.entries(others).find(([name]) => name === suite)?.[1] ?? quick,
-    exclude: suite === "quick" ? Object.values(others).flat() : [],
+    include: Object.entries({ ...others, pgbouncer: pooled }).find(([name]) => name === suite)?.[1] ?? quick,
+    exclude: [
+      ...(suite === "quick" ? [...onlyPooled, ...Object.values(others).flat()] : []),
+      ...(suite === "pgbouncer" ? withoutDatabase : []),
+    ],
     globalSetup: ["test/support/postgres.ts"],
-    testTimeout: suite === "chaos" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
+    testTimeout: suite === "chaos" || suite === "pgbouncer" ? 240_000 : 60_000, // of its many processes, machines may have too few processors
     hookTimeout: 60_000,
     pool: "forks",
     isolate: suite === "chaos", // elsewhere the libraries are loaded once a worker, not once a file

@@ -15,6 +15,7 @@ import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
 import { observedClaims, observedQueue, observedRuns } from "./core/observed.ts";
 import { LEASE_MS } from "./core/runs.ts";
+import type { StatusStore } from "./core/status.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
 import type { StreamLimit } from "./core/streams.ts";
@@ -47,10 +48,12 @@ import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
 import { keyStore } from "./postgres/idempotency.ts";
+import { SCHEMA_VERSION } from "./postgres/migrate.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
 import { ping } from "./postgres/sql.ts";
+import { statusStore } from "./postgres/status.ts";
 import { itemStore } from "./postgres/store.ts";
 import { streamStore } from "./postgres/streams.ts";
 import { threadLog } from "./postgres/thread-log.ts";
@@ -68,6 +71,8 @@ export interface Host {
   readonly settings?: Settings;
   /** By default one in this process, which is only good where the process lives on between requests. */
   readonly queue?: WakeUpQueue;
+  /** Whether ticks that found nothing to do are logged as well, as a sign of life. Default: true. */
+  readonly logsIdleTicks?: boolean;
 }
 
 /** If no setting says otherwise. */
@@ -92,6 +97,7 @@ export interface AppParts extends TickDeps {
   readonly streamLimit: StreamLimit | undefined;
   readonly authenticator: () => Promise<Authenticator | undefined>;
   readonly pingDatabase: () => Promise<void>;
+  readonly statuses: StatusStore;
   readonly flush: Doors["flush"];
   readonly toPlain: typeof toPlain;
   readonly toCommand: typeof toCommand;
@@ -100,7 +106,7 @@ export interface AppParts extends TickDeps {
 export function openParts(
   options: ParsedOptions,
   graphs: GraphRegistry,
-  { settings = readSettings(), queue: hostQueue }: Host,
+  { settings = readSettings(), queue: hostQueue, logsIdleTicks = true }: Host,
   shutdown: AbortSignal,
 ): AppParts {
   const logger = openLogs(options, settings);
@@ -139,6 +145,7 @@ export function openParts(
     ...openStores(database, graphs),
     runs: runsWithAlarm(observedRuns(runStore(database)), alarm),
     eventRetentionMs,
+    logsIdleTicks,
     linkSecrets: settings.resumeLinkSecrets ?? [],
     publicUrl: settings.publicUrl,
     maxRuns: options.limits.maxRuns,
@@ -224,6 +231,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),
+    statuses: statusStore(database, SCHEMA_VERSION),
     endedThreads: endedThreads(database),
     retention: retention(database),
   };

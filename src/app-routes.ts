@@ -3,6 +3,7 @@
 import type { Clock } from "./clock.ts";
 import type { Graph, GraphRegistry } from "./core/graphs.ts";
 import type { Doors } from "./core/model.ts";
+import { openStatus } from "./core/status.ts";
 import type { AppParts } from "./app-parts.ts";
 import { withCors } from "./http/cors.ts";
 import { isServed } from "./http/features.ts";
@@ -16,6 +17,7 @@ import { errorResponse } from "./http/respond.ts";
 import { resumeRoutes } from "./http/resume.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
 import { withSecurityHeaders } from "./http/security-headers.ts";
+import { statusRoutes } from "./http/status.ts";
 import { systemRoutes } from "./http/system.ts";
 import { once } from "./once.ts";
 import { isAuthentication, isCustomApp, type ParsedOptions } from "./options.ts";
@@ -69,7 +71,10 @@ export function makeRoutes(options: ParsedOptions, graphs: GraphRegistry, parts:
   });
   const list = (): readonly Graph[] => graphs.list();
   const system = systemRoutes({ graphs: list, authLevel, publicDocs, healthListsGraphs, title, openApi });
-  native.push(...system.filter(isEnabled), ...resumeRoutes(deps).filter(isEnabled));
+  const hasUsers = options.auth !== undefined && options.auth !== "none";
+  const readStatus = openStatus({ ...parts, checks: options.checks });
+  const status = statusRoutes({ authLevel, hasUsers, publicStatus: options.publicStatus, readStatus });
+  native.push(...system.filter(isEnabled), ...status, ...resumeRoutes(deps).filter(isEnabled));
   return { native, info, platform };
 }
 

@@ -25,6 +25,12 @@ export function wantsColours(): boolean {
   return NO_COLOR === "" && TERM !== "dumb";
 }
 
+/** Whether Azure Functions gives the app an identity. @see https://learn.microsoft.com/azure/app-service/overview-managed-identity */
+export function hasAppServiceIdentity(): boolean {
+  const { IDENTITY_ENDPOINT = "" } = process.env;
+  return IDENTITY_ENDPOINT !== "";
+}
+
 /** An empty variable counts as one that is not set. */
 export function parseEnvironment<Schema extends z.ZodObject>(
   schema: Schema,
@@ -39,7 +45,12 @@ export function parseEnvironment<Schema extends z.ZodObject>(
       ? `${String(name)} is not set`
       : `${[name, ...field].join(".")}: ${message}`,
   );
-  throw new Error(
+  throw wrongSettings(problems);
+}
+
+/** One error for all of them. */
+export function wrongSettings(problems: readonly string[]): Error {
+  return new Error(
     `These settings are missing or wrong:\n  ${[...new Set(problems)].join("\n  ")}\nThe README has a table of all settings.`,
   );
 }

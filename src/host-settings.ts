@@ -1,7 +1,7 @@
 /** What the hosts read of the environment, beside the settings of the app. */
 
 import { z } from "zod";
-import { parseEnvironment, wholeNumber, type Variables } from "./environment.ts";
+import { parseEnvironment, wholeNumber, wrongSettings, type Variables } from "./environment.ts";
 import { Environment, toSettings, type Settings } from "./settings.ts";
 
 /** What `readKeys` reads. */
@@ -30,7 +30,9 @@ export interface LocalSettings {
 /** @throws Error as `readSettings` does */
 export function readLocalSettings(overrides: Variables = {}): LocalSettings {
   const variables = parseEnvironment(LocalEnvironment, overrides);
-  const { PORT, HOST, DATABASE_URL, FUNCTION_KEY, ADMIN_KEY } = variables;
+  const { PORT, HOST, DATABASE_URL, DATABASE_AUTH, FUNCTION_KEY, ADMIN_KEY } = variables;
+  if (DATABASE_URL === undefined && DATABASE_AUTH !== "password")
+    throw wrongSettings([`DATABASE_URL is not set, and DATABASE_AUTH is ${DATABASE_AUTH}`]);
   return {
     port: PORT,
     host: HOST,

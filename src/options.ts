@@ -1,9 +1,11 @@
 /** What `new LangGraphApp()` takes, checked. */
 
 import { z } from "zod";
+import { Checks, type CheckOptions } from "./checks.ts";
 import type { Authentication } from "./core/auth.ts";
-import type { AuthLevel, PruneStrategy, ThreadTtl } from "./core/model.ts";
+import type { AuthLevel, ThreadTtl, PruneStrategy } from "./core/model.ts";
 import type { LogWriter } from "./core/logger.ts";
+import type { Check } from "./core/status.ts";
 import type { StoreIndex } from "./core/store-index.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
 import { isAuthObject, type AuthObject } from "./http/auth-object.ts";
@@ -72,6 +74,13 @@ export interface AppOptions {
   readonly store?: StoreOptions;
   /** Whether `/health`, which needs no key, lists the graphs; `/health/details` always does. Default: true. */
   readonly healthListsGraphs?: boolean;
+  /**
+   * What the graphs need besides, asked by `/status`: `{ "vector database": async (signal) => … }`. A check that throws,
+   * gives `false` or a `Response` that is not ok, or takes too long says that it is down.
+   */
+  readonly checks?: Readonly<Record<string, Check | CheckOptions>> | undefined;
+  /** Whether `/status/summary`, which says no more than `ok`, `degraded` or `down`, needs no key. Default: false. */
+  readonly publicStatus?: boolean;
   /** Which pages of other origins may call the API. Default: none. */
   readonly cors?: CorsOptions | undefined;
   /**
@@ -258,6 +267,8 @@ const Options = z.strictObject({
   threads: z.strictObject({ ttl: Ttl.optional() }).prefault({}),
   store: Store.prefault({}),
   healthListsGraphs: z.boolean().default(true),
+  checks: Checks,
+  publicStatus: z.boolean().default(false),
   cors: Cors.optional(),
   customRoutes: z
     .custom<CustomApp | (() => Promise<CustomApp>)>(

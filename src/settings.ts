@@ -3,7 +3,16 @@
 import { z } from "zod";
 import { toGraphConfig } from "./core/config.ts";
 import type { GraphDefaults } from "./core/graphs.ts";
-import { invalid, oneOf, parseEnvironment, parseJson, wholeNumber, type Variables } from "./environment.ts";
+import { problemsOfUrl, tokenSource } from "./database-auth.ts";
+import {
+  invalid,
+  oneOf,
+  parseEnvironment,
+  parseJson,
+  wholeNumber,
+  wrongSettings,
+  type Variables,
+} from "./environment.ts";
 import { readEncryptionKeys } from "./postgres/encryption.ts";
 import type { DatabaseSettings } from "./postgres/pool.ts";
 
@@ -37,6 +46,8 @@ export const Environment = z.object({
     protocol: /^postgres(ql)?$/,
     error: "must be a postgres:// URL, with what is special in its password percent-encoded",
   }),
+  DATABASE_AUTH: oneOf(["password", "entra", "rds-iam"]).default("password"),
+  AZURE_CLIENT_ID: z.string().optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 100).default(4),
   DATABASE_MIGRATE: Switch.default(true),
   DATABASE_TIMEOUT_SECONDS: wholeNumber(1, 600).default(15),
@@ -139,25 +150,33 @@ export function readSettings(overrides: Variables = {}): Settings {
   return toSettings(parseEnvironment(Environment, overrides));
 }
 
+/** @throws Error as `readSettings` does */
 export function toSettings(parsed: z.output<typeof Environment>): Settings {
-  const { DATABASE_URL, DATABASE_POOL_SIZE, DATABASE_MIGRATE, DATABASE_TIMEOUT_SECONDS, LOG_LEVEL } = parsed;
   const { RESUME_LINK_SECRETS, PUBLIC_URL } = parsed;
-  const { ENCRYPTION_KEYS, LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } =
-    parsed;
+  const { LANGGRAPH_CONFIG, RUN_LEASE_SECONDS, EVENT_RETENTION_HOURS, WEBHOOK_SECRETS } = parsed;
   return {
-    database: {
-      url: DATABASE_URL,
-      poolSize: DATABASE_POOL_SIZE,
-      migrate: DATABASE_MIGRATE,
-      timeoutMs: DATABASE_TIMEOUT_SECONDS * 1000,
-      ...(ENCRYPTION_KEYS === undefined ? {} : { encryptionKeys: ENCRYPTION_KEYS }),
-    },
-    logLevel: LOG_LEVEL,
+    database: toDatabase(parsed),
+    logLevel: parsed.LOG_LEVEL,
     ...(LANGGRAPH_CONFIG === undefined ? {} : { graphDefaults: new Map(Object.entries(LANGGRAPH_CONFIG)) }),
     leaseMs: RUN_LEASE_SECONDS * 1000,
     eventRetentionMs: EVENT_RETENTION_HOURS * 3_600_000,
     webhookSecrets: WEBHOOK_SECRETS,
     resumeLinkSecrets: RESUME_LINK_SECRETS,
     ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
+  };
+}
+
+function toDatabase(parsed: z.output<typeof Environment>): DatabaseSettings {
+  const { DATABASE_URL, DATABASE_AUTH, AZURE_CLIENT_ID, ENCRYPTION_KEYS } = parsed;
+  const problems = problemsOfUrl(DATABASE_AUTH, DATABASE_URL);
+  if (problems.length > 0) throw wrongSettings(problems);
+  const tokens = tokenSource(DATABASE_AUTH, DATABASE_URL, AZURE_CLIENT_ID);
+  return {
+    url: DATABASE_URL,
+    ...(tokens === undefined ? {} : { tokens }),
+    poolSize: parsed.DATABASE_POOL_SIZE,
+    migrate: parsed.DATABASE_MIGRATE,
+    timeoutMs: parsed.DATABASE_TIMEOUT_SECONDS * 1000,
+    ...(ENCRYPTION_KEYS === undefined ? {} : { encryptionKeys: ENCRYPTION_KEYS }),
   };
 }

@@ -8,6 +8,7 @@ import type { AzureSettings, StorageSettings } from "../host-settings.ts";
 
 /** The longest that Azure hides a message; what is due later is sent again on the way. */
 const MAX_DELAY_SECONDS = 7 * 24 * 3600;
+const UNREACHABLE = "The run queue cannot be reached";
 /** A request waits for these sends. */
 const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, tryTimeoutInMs: 5_000 };
 
@@ -26,6 +27,13 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
     outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
     check: async () => void (await connect()),
     names: () => ({ system: "azure_queue_storage", destination: queueName }),
+    depth: async (signal) => {
+      const service = await connect();
+      const [messages, deadLetters] = await Promise.all(
+        [queueName, `${queueName}-poison`].map(async (name) => depthOf(service, name, signal)),
+      );
+      return { messages: messages ?? 0, deadLetters };
+    },
     send: async (wakeUp, options = {}) => {
       const message = JSON.stringify(messageOf(wakeUp, options));
       try {
@@ -37,10 +45,23 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
       } catch (error) {
         opened = undefined; // somebody may have deleted the queue
         if (error instanceof AppError) throw error;
-        throw new AppError("unavailable", "The run queue cannot be reached", { cause: error });
+        throw new AppError("unavailable", UNREACHABLE, { cause: error });
       }
     },
   };
+}
+
+/** The host makes the poison queue, and we the other one, when there is something to put into it. */
+async function depthOf(service: QueueServiceClient, name: string, abortSignal: AbortSignal): Promise<number> {
+  try {
+    const { approximateMessagesCount = 0 } = await service
+      .getQueueClient(name)
+      .getProperties({ abortSignal });
+    return approximateMessagesCount;
+  } catch (error) {
+    if (error instanceof Error && "statusCode" in error && error.statusCode === 404) return 0;
+    throw new AppError("unavailable", UNREACHABLE, { cause: error });
+  }
 }
 
 /** Makes the queue where it is missing; the host's trigger only waits for one. */

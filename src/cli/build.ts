@@ -14,6 +14,7 @@ import { entrySource, TARGETS, type Target } from "./entry.ts";
 import { hostJson } from "./host-json.ts";
 import { findProject, isFile, PROJECT_HELP, PROJECT_OPTIONS, projectEnv, type Project } from "./project.ts";
 import { note, say, styled } from "./terminal.ts";
+import { zipFolder } from "./zip.ts";
 
 const HELP = `Bundles the project into a folder that needs no node_modules.
 
@@ -23,6 +24,8 @@ Options
   --target <host>         azure: a function app for "func azure functionapp publish" or a zip deployment
                           lambda: the handlers lambda.http, lambda.worker and lambda.schedule, to be zipped
   --out <folder>          default: deploy
+  --zip                   makes <folder>.zip as well, for what uploads one file, such as Terraform. It is the same,
+                          byte for byte, as long as the project is
   --external <package>    leaves a package out of the bundle, such as one with native code; may be repeated.
                           "npm install" in the folder then brings it.
 ${PROJECT_HELP}
@@ -32,6 +35,7 @@ ${COMMON_HELP}
 const OPTIONS = {
   target: { type: "string" },
   out: { type: "string", default: "deploy" },
+  zip: { type: "boolean", default: false },
   external: { type: "string", multiple: true, default: [] as string[] },
   ...PROJECT_OPTIONS,
   ...COMMON_OPTIONS,
@@ -46,6 +50,8 @@ export async function build(args: readonly string[]): Promise<number> {
   const target = TARGETS.find((name) => name === options.target);
   if (target === undefined)
     throw new UsageError(`--target must be one of ${TARGETS.join(", ")}.\n${seeHelp("build")}`);
+  if (options.zip && options.external.length > 0)
+    throw new UsageError(`--zip would lack what is --external: install that first.\n${seeHelp("build")}`);
   const project = await findProject(options);
   const out = resolve(options.out);
   await emptyFolder(out, options.out);
@@ -53,20 +59,22 @@ export async function build(args: readonly string[]): Promise<number> {
   await bundle({ project, target, out, external: options.external });
   await writeFile(join(out, "package.json"), await packageJson(project, target, options.external));
   if (target === "azure") await writeFile(join(out, "host.json"), await projectHostJson(project));
-  await report({ project, target, out, shown: options.out, external: options.external });
+  const zip = options.zip ? `${options.out.replace(/[\\/]+$/, "")}.zip` : undefined;
+  const zipped = zip === undefined ? undefined : { shown: zip, bytes: await zipFolder(out, resolve(zip)) };
+  await report({ project, target, out, shown: options.out, external: options.external, zipped });
   return 0;
 }
 
 /** In package.json of what we build, so that the next build knows that it may empty the folder. */
 const MARK = "builtBy";
-const Built = z.object({ [MARK]: z.string().startsWith("langgraph-functions") });
+const EarlierBuild = z.object({ [MARK]: z.string().startsWith("langgraph-functions") });
 
 /** @throws Error for a folder with files that we have not made */
 async function emptyFolder(folder: string, shown: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   if (names.length > 0) {
     const text = await readFile(join(folder, "package.json"), "utf8").catch(() => "{}");
-    if (!Built.safeParse(JSON.parse(text)).success)
+    if (!EarlierBuild.safeParse(JSON.parse(text)).success)
       throw new Error(`${shown} has files that are no earlier build. Empty it, or name another --out.`);
   }
   await rm(folder, { recursive: true, force: true });
@@ -177,31 +185,38 @@ async function projectHostJson(project: Project): Promise<string> {
   return text;
 }
 
-async function report(built: Bundling & { readonly shown: string }): Promise<void> {
-  const { project, target, out, shown, external } = built;
+interface Built extends Bundling {
+  readonly shown: string;
+  readonly zipped: { readonly shown: string; readonly bytes: number } | undefined;
+}
+
+async function report({ project, target, out, shown, external, zipped }: Built): Promise<void> {
   const [code, maps] = await sizesOf(out);
   const ofHeaders = project.kind === "config" ? headerVariables(project.config.options) : [];
   const variables = [...new Set([...Object.keys(projectEnv(project)), ...ofHeaders])];
   say(
     [
       `${styled("green", "built")} ${shown} for ${target}: ${inMegabytes(code)}, and ${inMegabytes(maps)} of source maps`,
+      ...(zipped === undefined
+        ? []
+        : [`${styled("green", "zipped")} ${zipped.shown}: ${megabytes(zipped.bytes)}`]),
       ...(external.length === 0
         ? []
         : [`  npm install --omit=dev --prefix ${shown}   brings ${external.join(", ")}`]),
       ...(variables.length === 0
         ? []
         : [`  to be set where it runs: ${variables.join(", ")} (the build has no variables in it)`]),
-      ...nextSteps(target, shown),
+      ...nextSteps(target, shown, zipped?.shown),
     ].join("\n"),
   );
 }
 
-function nextSteps(target: Target, out: string): readonly string[] {
-  return target === "azure"
-    ? [`  cd ${out} && func azure functionapp publish <name>   deploys it`]
-    : [
-        `  cd ${out} && zip -r ../lambda.zip .   makes the package; handlers: lambda.http, lambda.worker, lambda.schedule`,
-      ];
+function nextSteps(target: Target, out: string, zip: string | undefined): readonly string[] {
+  if (target === "azure") return [`  cd ${out} && func azure functionapp publish <name>   deploys it`];
+  const made = zip ?? `cd ${out} && zip -r ../lambda.zip .`;
+  return [
+    `  ${made}   ${zip === undefined ? "makes" : "is"} the package; handlers: lambda.http, lambda.worker, lambda.schedule`,
+  ];
 }
 
 interface Size {

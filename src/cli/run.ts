@@ -15,6 +15,7 @@ Commands
   reencrypt    encrypts what is stored under the newest key
   init         makes a new project
   keys         makes, lists and revokes API keys
+  status       asks a server how it is
 
 Options
   --version    shows the version
@@ -33,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   reencrypt: async () => (await import("./reencrypt.ts")).reencrypt,
   init: async () => (await import("./init.ts")).init,
   keys: async () => (await import("./keys.ts")).keys,
+  status: async () => (await import("./status.ts")).status,
 };
 
 /** The exit code. */

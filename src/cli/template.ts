@@ -9,7 +9,7 @@ export function templateFiles(name: string): Readonly<Record<string, string>> {
     "tsconfig.json": TSCONFIG,
     "host.json": hostJson(),
     "local.settings.example.json": LOCAL_SETTINGS,
-    ".gitignore": "node_modules\ndeploy\n.langgraph-functions\nlocal.settings.json\n.env\n",
+    ".gitignore": "node_modules\ndeploy\ndeploy.zip\n.langgraph-functions\nlocal.settings.json\n.env\n",
     "README.md": readme(name),
     "functions/app.ts": APP,
     "functions/graphs/greeter.ts": GREETER,

@@ -1,5 +1,7 @@
 /** What falls due: a tick asks once, and then does only what there is to do. */
 
+import type { QueueState } from "./status.ts";
+
 /** Which kinds of things are due. */
 export interface Due {
   /** Runs whose lease has lapsed, or whose message was lost. */
@@ -33,9 +35,12 @@ export interface AgendaTerms {
   readonly eventsSince: Date;
 }
 
+/** What one look at the database tells. */
+export interface Looked extends Due, QueueState {}
+
 export interface Agenda {
-  /** One query, whose cost does not grow with what is not due. */
-  readonly read: (now: Date, terms: AgendaTerms) => Promise<Due>;
+  /** One query, whose cost does not grow with what is not due, or has ended. */
+  readonly read: (now: Date, terms: AgendaTerms) => Promise<Looked>;
 }
 
 /** Deletes what nobody needs any more, a batch at a time, and none that another process is deleting. @returns how many */

@@ -24,12 +24,22 @@ export interface LogFields {
   readonly tick?: true;
   /** Of the tick. */
   readonly step?: string;
+  /** What a tick has done, and the runs that it found: how many, and for how many seconds the first has waited. */
+  readonly recovered?: number;
+  readonly resent?: number;
+  readonly fired?: number;
+  readonly expired?: number;
+  readonly waiting_runs?: number;
+  readonly running_runs?: number;
+  readonly oldest_waiting_run_age_s?: number;
+  /** Of the status. */
+  readonly check?: string;
   readonly request_id?: string;
   readonly trace_id?: string;
   readonly span_id?: string;
 }
 
-export type InfoMessage = never;
+export type InfoMessage = "Tick";
 
 export type WarnMessage =
   | "A cron made no run"
@@ -46,6 +56,7 @@ export type WarnMessage =
 
 export type ErrorMessage =
   | "A cron could not be fired; the next tick tries again"
+  | "A check of the status failed"
   | "A cron has stopped: its schedule cannot be read"
   | "A graph does not tell its input; its tool takes any"
   | "A queue message failed; it should be delivered again"

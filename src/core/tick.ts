@@ -1,7 +1,8 @@
 /** The third door: what has fallen due is done, and nothing but one query where nothing has. */
 
 import { inSpan, moment, type TraceContext } from "../telemetry.ts";
-import type { Agenda, AgendaTerms, Due, Retention } from "./agenda.ts";
+import { measure } from "../telemetry-metrics.ts";
+import type { Agenda, AgendaTerms, Due, Looked, Retention } from "./agenda.ts";
 import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
 import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
@@ -9,6 +10,7 @@ import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./logger.ts";
 import type { ResumeLinkStore } from "./resume-links.ts";
 import { sweepRuns } from "./runs.ts";
+import { ageSeconds, type QueueState } from "./status.ts";
 import { sweepStore, type StoreDeps } from "./store.ts";
 import { sweepThreads } from "./thread-removal.ts";
 import type { ThreadDeps } from "./threads.ts";
@@ -24,6 +26,8 @@ export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDe
   readonly links: Pick<ResumeLinkStore, "removeExpired">;
   /** How long the events of a run are kept after its end. */
   readonly eventRetentionMs: number;
+  /** Whether ticks that found nothing to do are logged as well. */
+  readonly logsIdleTicks: boolean;
 }
 
 /** What is done at a time; where there was as much, there may be more. */
@@ -50,25 +54,59 @@ export async function tick(
   { deadline, signal, traceContext }: Invocation,
 ): Promise<TickReport> {
   let report: TickReport = { recovered: 0, resent: 0, fired: 0, expired: 0 };
-  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const done = await doWhatIsDue(deps, traceContext);
+  for (let round = 1; ; round += 1) {
+    const { looked, done, failures } = await doWhatIsDue(deps, traceContext);
     report = done.reduce(sum, report);
     const enough = new Date(deps.clock.now().getTime() + ROUND_MS);
     const isOutOfTime = signal.aborted || (deadline !== undefined && deadline < enough);
-    if (isOutOfTime || !done.some(({ hasMore }) => hasMore)) break;
+    const goesOn = failures.length === 0 && done.some(({ hasMore }) => hasMore);
+    if (goesOn && !isOutOfTime && round < MAX_ROUNDS) continue;
+    tell(deps, report, looked);
+    if (failures.length > 0) throw failures[0];
+    return report;
   }
-  return report;
+}
+
+/** What was done, and what there was to do when it last looked. Alarms read this line: its fields are an interface. */
+function tell({ logger, clock, logsIdleTicks }: TickDeps, report: TickReport, state: QueueState): void {
+  const oldest_waiting_run_age_s = ageSeconds(state, clock.now());
+  measure("langgraph.queue.waiting", state.waiting);
+  measure("langgraph.queue.running", state.running);
+  measure("langgraph.queue.age", oldest_waiting_run_age_s);
+  if (!logsIdleTicks && Object.values(report).every((count) => count === 0)) return;
+  const { recovered, resent, fired, expired } = report;
+  const line = {
+    recovered,
+    resent,
+    fired,
+    expired,
+    waiting_runs: state.waiting,
+    running_runs: state.running,
+    oldest_waiting_run_age_s,
+  };
+  logger.info(line, "Tick");
+}
+
+interface Round {
+  readonly looked: Looked;
+  readonly done: readonly Done[];
+  readonly failures: readonly unknown[];
 }
 
 /** A step that fails does not keep the others from theirs. */
-async function doWhatIsDue(deps: TickDeps, origin: TraceContext | undefined): Promise<readonly Done[]> {
+async function doWhatIsDue(deps: TickDeps, origin: TraceContext | undefined): Promise<Round> {
   const begunAt = moment();
-  const due = (await steps(deps)).filter(({ isDue }) => isDue);
-  // Else there would be a trace each minute of nothing.
-  return due.length === 0 ? [] : inSpan("tick", { begunAt, origin }, async () => doAll(deps, due));
+  const { looked, steps } = await look(deps);
+  const due = steps.filter(({ isDue }) => isDue);
+  if (due.length === 0) return { looked, done: [], failures: [] }; // else there would be a trace each minute of nothing
+  return inSpan("tick", { begunAt, origin }, async (span) => {
+    const round = await doAll(deps, due);
+    if (round.failures.length > 0) span.fail(round.failures[0]);
+    return { looked, ...round };
+  });
 }
 
-async function doAll({ logger }: TickDeps, due: readonly Step[]): Promise<readonly Done[]> {
+async function doAll({ logger }: TickDeps, due: readonly Step[]): Promise<Omit<Round, "looked">> {
   const done: Done[] = [];
   const failures: unknown[] = [];
   for (const { name, perform } of due) {
@@ -79,8 +117,7 @@ async function doAll({ logger }: TickDeps, due: readonly Step[]): Promise<readon
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw failures[0];
-  return done;
+  return { done, failures };
 }
 
 function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired = 0 }: Done): TickReport {
@@ -93,7 +130,7 @@ function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired
 }
 
 /** Another kind of thing that falls due is a field of `Due` and a step. */
-async function steps(deps: TickDeps): Promise<readonly Step[]> {
+async function look(deps: TickDeps): Promise<{ readonly looked: Looked; readonly steps: readonly Step[] }> {
   const now = deps.clock.now();
   const terms = {
     forgottenSince: forgottenSince(deps),
@@ -101,8 +138,9 @@ async function steps(deps: TickDeps): Promise<readonly Step[]> {
     failuresSince: new Date(now.getTime() - FAILURES_KEPT_MS),
     keysSince: new Date(now.getTime() - KEY_LIFE_MS),
   };
-  const due = await deps.agenda.read(now, terms);
-  return [...workSteps(deps, due, terms), ...removalSteps(deps, due, { ...terms, now })];
+  const looked = await deps.agenda.read(now, terms);
+  const steps = [...workSteps(deps, looked, terms), ...removalSteps(deps, looked, { ...terms, now })];
+  return { looked, steps };
 }
 
 /** What somebody waits for. */

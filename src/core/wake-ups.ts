@@ -18,6 +18,16 @@ export interface WakeUpQueue {
   readonly outlivesProcess: () => boolean;
   /** Looks whether there is a queue at all, and asks nobody. @throws AppError `unavailable` that says what is missing */
   readonly check: () => Promise<void>;
+  /** How much is in it, in one or two requests. @throws AppError `unavailable` */
+  readonly depth: (signal: AbortSignal) => Promise<QueueDepth>;
+}
+
+/** As the queue counts, which may be some moments behind. */
+export interface QueueDepth {
+  /** Those that are held back until they are due among them, and those that are being worked; undefined where we may not count. */
+  readonly messages: number | undefined;
+  /** Those that failed too often and were put aside; undefined where that does not happen, or cannot be told. */
+  readonly deadLetters?: number | undefined;
 }
 
 /** What a message says besides. */

@@ -13,6 +13,8 @@ export function inProcessQueue(
 ): WakeUpQueue {
   const waiting: object[] = [];
   let working = 0;
+  /** Messages that are not due yet. */
+  let held = 0;
   const next = async (): Promise<void> => {
     working += 1;
     for (let message = waiting.shift(); message && !stopped.aborted; message = waiting.shift()) {
@@ -29,11 +31,16 @@ export function inProcessQueue(
     outlivesProcess: () => false,
     check: async () => undefined,
     names: () => ({ system: "in_process", destination: "runs" }),
+    depth: async () => ({ messages: waiting.length + held + working }),
     send: async (wakeUp, options = {}) => {
       const { notBefore } = options;
       const message = messageOf(wakeUp, options);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
-      void clock.until(notBefore).then(() => deliver(message));
+      held += 1;
+      void clock.until(notBefore).then(() => {
+        held -= 1;
+        deliver(message);
+      });
     },
   };
 }

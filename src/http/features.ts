@@ -7,7 +7,7 @@ const PATHS = {
   store: /^\/store(\/|$)/,
   mcp: /^\/mcp(\/|$)/,
   a2a: /^\/(a2a|\.well-known\/agent)/,
-  /** What describes the server itself; `/health` stays, as hosts ask for it. */
+  /** What describes the server itself; `/health` and `/status` stay, as hosts and operators ask for them. */
   meta: /^\/(ok|info|docs|openapi\.json)(\/|$)/,
 } as const;
 

@@ -57,7 +57,7 @@ export async function serveLocally(app: LangGraphApp, options: LocalOptions = {}
   try {
     const database = await openDatabase(settings, options);
     opened.push(database, app);
-    const doors = app.doors({ settings: settings.app(database.url) });
+    const doors = app.doors({ settings: settings.app(database.url), logsIdleTicks: false });
     await app.ready().catch((error: unknown) => {
       throw explainDatabase(error, database.description, "; without DATABASE_URL there is an embedded one");
     });
@@ -91,16 +91,15 @@ async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
 
 /** The app knows that its database cannot be used; here is known which one it is, and what to do. */
 export function explainDatabase(error: unknown, database: string, advice = ""): Error {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof AppError))
-    return new Error(`The database (${database}) cannot be used. ${message}`, { cause: error });
-  const { cause } = error;
-  const reason =
-    cause instanceof Error && "code" in cause ? cause.code : cause instanceof Error ? cause.message : message;
-  return new Error(
-    `The database (${database}) cannot be reached: ${String(reason)}. Start it, or correct DATABASE_URL${advice}.`,
-    { cause: error },
-  );
+  const cause = error instanceof AppError ? (error.cause ?? error) : error;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const isAway =
+    error instanceof AppError && (/^E[A-Z]/.test(code) || /^(Connection|timeout) /.test(message));
+  const text = isAway
+    ? `cannot be reached: ${code === "" ? message : code}. Start it, or correct DATABASE_URL${advice}.`
+    : `cannot be used. ${message}`;
+  return new Error(`The database (${database}) ${text}`, { cause: error });
 }
 
 function warning({ hasAuth }: LangGraphApp, { host, keys }: LocalSettings): string | undefined {

@@ -1,17 +1,18 @@
 /** The SQL of ticks: what is due, and the removal of what has expired. */
 
 import sql, { type Sql } from "sql-template-tag";
-import type { Agenda, Due, Retention } from "../core/agenda.ts";
+import type { Agenda, Looked, Retention } from "../core/agenda.ts";
 import { forgottenRuns, lapsedRuns } from "./claims.ts";
 import { rows, type Db } from "./sql.ts";
+import { queueState } from "./status.ts";
 
 export function agenda(db: Db): Agenda {
   return {
     read: async (now, { forgottenSince, eventsSince, failuresSince, keysSince }) => {
-      const [due] = await rows<Due>(
+      const [looked] = await rows<Looked>(
         db,
         sql`
-        select
+        select state.*,
           exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1) as runs,
           exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
@@ -22,14 +23,18 @@ export function agenda(db: Db): Agenda {
           exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
           exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads,
           exists (select from langgraph.store_items where expires_at <= ${now}) as items,
-          exists (select from langgraph.resume_links where expires_at <= ${now}) as links`,
+          exists (select from langgraph.resume_links where expires_at <= ${now}) as links
+        from (${queueState}) state`,
       );
-      return due ?? NOTHING;
+      return looked ?? NOTHING;
     },
   };
 }
 
-const NOTHING: Due = {
+const NOTHING: Looked = {
+  waiting: 0,
+  running: 0,
+  oldestWaitingSince: null,
   runs: false,
   crons: false,
   events: false,

@@ -301,11 +301,14 @@ const SWEPT = 100;
 export const lapsedRuns: Sql = sql`
   select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < now()`;
 
+/** Of a run `r` that is due: nothing of its thread executes, or waits before it. */
+export const firstOfTheirThread: Sql = sql`
+  not exists (
+    select from langgraph.runs other
+    where other.thread_id = r.thread_id and (other.status = 'running'
+      or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))`;
+
 /** Those that could have started `sinceMs` from now, and that nobody has claimed; without order, limit and locks. */
 export const forgottenRuns = (sinceMs: number): Sql => sql`
   select r.run_id from langgraph.runs r
-  where r.status = 'pending' and r.due_at <= now() and r.woken_at < ${fromNow(sinceMs)}
-    and not exists (
-      select from langgraph.runs other
-      where other.thread_id = r.thread_id and (other.status = 'running'
-        or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))`;
+  where r.status = 'pending' and r.due_at <= now() and r.woken_at < ${fromNow(sinceMs)} and ${firstOfTheirThread}`;

@@ -36,6 +36,9 @@ const MIGRATIONS: readonly { readonly name: string; readonly statements: string 
   { name: "0014_api_keys", statements: apiKeys },
 ];
 
+/** How many there are. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
 /** Any number that no other program uses for an advisory lock on this database. */
 const LOCK = 7_153_000_001;
 /** For a migration on much data, and for whoever waits until another instance is through with it. */

@@ -1,14 +1,18 @@
 /** The one pool of an instance: few connections, no session state, so that it works through a transaction-mode pooler. */
 
-import { Pool, type QueryResult, type QueryResultRow } from "pg";
+import { Pool, type PoolConfig, type QueryResult, type QueryResultRow } from "pg";
+import { parseIntoClientConfig } from "pg-connection-string";
 import type { Sql } from "sql-template-tag";
 import { systemClock, type Clock } from "../clock.ts";
 import { openCipher, type EncryptionKey, type SealingDb } from "./encryption.ts";
 import { migrate } from "./migrate.ts";
+import { tokenPool, type TokenSource } from "./sign-in.ts";
 import { isUnavailable } from "./sql.ts";
 
 export interface DatabaseSettings {
   readonly url: string;
+  /** Where there are tokens in the place of a password. */
+  readonly tokens?: TokenSource;
   /** Connections at most; hundreds of instances share one database. */
   readonly poolSize: number;
   /** Whether the first use brings the schema up to date; if not, somebody else must have. */
@@ -36,16 +40,7 @@ const PING = { text: "select 1", query_timeout: 1_000 };
 
 export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now"> = systemClock): Database {
   const { timeoutMs = TIMEOUT_MS } = settings;
-  const pool = new Pool({
-    connectionString: settings.url,
-    max: settings.poolSize,
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs, // here, as a session's `statement_timeout` is nothing that every pooler lets through
-    idleTimeoutMillis: 30_000,
-    allowExitOnIdle: true,
-    keepAlive: true, // gateways forget connections over which nothing goes
-    application_name: "langgraph-functions",
-  });
+  const pool = openPool(settings, timeoutMs, clock);
   pool.on("error", () => undefined); // an idle connection broke: the pool has dropped it, the next query opens another
   let migrated: Promise<unknown> | undefined = settings.migrate ? undefined : Promise.resolve();
   let lastUse = clock.now().getTime();
@@ -83,6 +78,33 @@ export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now
     },
     [Symbol.asyncDispose]: async () => pool.end(),
   };
+}
+
+function openPool(
+  { url, poolSize, tokens }: DatabaseSettings,
+  timeoutMs: number,
+  clock: Pick<Clock, "now">,
+): Pool {
+  const config: PoolConfig = {
+    max: poolSize,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs, // here, as a session's `statement_timeout` is nothing that every pooler lets through
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: true,
+    keepAlive: true, // gateways forget connections over which nothing goes
+    application_name: "langgraph-functions",
+    ...parseIntoClientConfig(withCheckedCertificates(url)),
+  };
+  return tokens === undefined ? new Pool(config) : tokenPool(config, tokens, clock);
+}
+
+/**
+ * `sslmode=require` checks the server's certificate and name in pg 8, which warns that it will not in pg 9. Saying what
+ * is meant keeps the check, and the warning out of the log of every start.
+ */
+function withCheckedCertificates(url: string): string {
+  if (/[?&]uselibpqcompat=true\b/.test(url)) return url;
+  return url.replace(/(?<=[?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, "verify-full");
 }
 
 /** Where one connection was dead, those that have been idle meanwhile are too: an instance was frozen, or the network is gone. */

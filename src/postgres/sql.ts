@@ -34,7 +34,7 @@ export async function ping(db: Db): Promise<void> {
 
 /** Errors that mean "no database" become `unavailable`; the rest stay what they are. */
 export function translate(error: unknown): unknown {
-  if (!isUnavailable(error)) return error;
+  if (!isUnavailable(error) && !isRefusal(error)) return error;
   return new AppError("unavailable", "The database cannot be reached", {
     cause: error,
     retryAfterSeconds: 5,
@@ -59,11 +59,21 @@ function violates(error: unknown, code: string, constraint: string): boolean {
   );
 }
 
-/** @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57 */
+/**
+ * 25006: the server has become a standby, and another one is the primary now.
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html classes 08, 53 and 57
+ */
 const UNAVAILABLE =
-  /^(08...|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
+  /^(08...|25006|53...|57P0[123]|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
 const LOST_CONNECTION =
   /Connection terminated|Query read timeout|after calling end on the pool|timeout exceeded when trying to connect|Client has encountered a connection error/;
+
+/** Whether the server, or the pooler before it, did not let us sign in: with a password that is no longer the right one. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  if (error.code === "28P01" || error.code === "28000") return true;
+  return error.code === "08P01" && /authentication failed/i.test(error.message); // PgBouncer
+}
 
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);

@@ -86,7 +86,7 @@ async function make(
         primary key (namespace, key, path),
         foreign key (namespace, key) references langgraph.store_items on delete cascade
       )`,
-    );
+    ).catch(refusedTable);
     const index = raw(`store_vectors_${dims}_by_nearness`);
     if (isIndexed)
       await rows(
@@ -96,8 +96,20 @@ async function make(
   });
 }
 
+function refusedTable(error: unknown): never {
+  if (!isForbidden(error)) throw error;
+  throw missing(
+    "its table is missing, and the database's user may not make it: docs/database.md says how",
+    error,
+  );
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === INSUFFICIENT_PRIVILEGE;
+}
+
 function refused(error: unknown): never {
-  if (!(error instanceof Error && "code" in error && error.code === INSUFFICIENT_PRIVILEGE)) throw error;
+  if (!isForbidden(error)) throw error;
   throw missing(
     "pgvector is not installed in the database, and its user may not do that: have an administrator run `create extension vector`",
     error,

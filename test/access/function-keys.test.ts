@@ -72,6 +72,8 @@ test.each([
   ["/openapi.json", 401],
   ["/health/details", 401],
   ["/health", 200],
+  ["/status", 401],
+  ["/status/summary", 401],
 ])("%s without a key answers %i", async (path, status) => {
   expect((await server.get(path)).status).toBe(status);
   expect((await server.get(path, { headers: { "x-functions-key": "function-key" } })).status).toBe(200);

@@ -61,6 +61,7 @@ test("without a queue an answer is refused, and the link is as good as before", 
   let isAway = true;
   await using host = await startHost({
     outlivesProcess: () => false,
+    depth: async () => ({ messages: 0 }),
     check: async () => {
       if (isAway) throw new AppError("unavailable", "Background runs need a queue");
     },
@@ -88,6 +89,7 @@ test("an answer whose message is lost on the way is taken all the same, and the 
   await using host = await startHost({
     outlivesProcess: () => false,
     check: async () => undefined,
+    depth: async () => ({ messages: 0 }),
     send: async (wakeUp) => {
       if (isAway) throw new AppError("unavailable", "The run queue cannot be reached");
       sent.push(wakeUp);

@@ -133,6 +133,7 @@ test("what goes right shows no secret: answers, pages, the OpenAPI document", as
   const paths = [
     "/health",
     "/health/details",
+    "/status",
     "/ok?check_db=1",
     "/info",
     "/openapi.json",

@@ -82,6 +82,29 @@ test("runs that are created over HTTP are executed by the worker, a batch at onc
   ]);
 });
 
+test("the status counts what waits in the queues and in the database, and the schedule tells it in one line", async () => {
+  await deliver();
+  const runId = await createRun("counted");
+  const response = await fetch(`${http.url}/api/status?code=key`);
+  expect([response.status, await response.json()]).toMatchObject([
+    200,
+    {
+      status: "ok",
+      database: { status: "ok" },
+      queue: { status: "ok", dead_letters: 0 },
+      runs: { waiting: 1, running: 0 },
+    },
+  ]);
+  expect((await fetch(`${http.url}/api/status`)).status).toBe(401);
+  await schedule.invoke({});
+  const told = schedule.output.filter((line) => line.includes('"msg":"Tick"'));
+  expect(told.map((line) => JSON.parse(line))).toMatchObject([
+    { level: "info", waiting_runs: 1, running_runs: 0, oldest_waiting_run_age_s: expect.any(Number) },
+  ]);
+  await deliver();
+  expect(await getRun(runId)).toMatchObject({ status: "success" });
+});
+
 test("a message that comes twice, at once and again later, executes its run once", async () => {
   const runId = await createRun("once");
   await sqs.send(JSON.stringify({ run_id: runId }));

@@ -1,23 +1,25 @@
-import path from "node:path";
+/** The example app as the program builds and zips it, unpacked where there are no packages. */
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { buildApp, type BuiltApp } from "../support/build.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
+import { testFolder, type TestFolder } from "../support/program.ts";
+import { assemble } from "../support/rehearsal/assemble.ts";
 
-let app: BuiltApp;
+let folder: TestFolder;
 let database: TestDatabase;
 let lambda: Lambda;
 
 beforeAll(async () => {
-  app = await buildApp(path.join(import.meta.dirname, "../../functions/lambda.ts"));
-  database = await testDatabase();
+  [folder, database] = await Promise.all([testFolder(), testDatabase()]);
+  const { entry } = await assemble("lambda", folder.path);
   const env = { DATABASE_URL: database.url, FUNCTION_KEY: "function-key" };
-  lambda = await startLambda({ entry: app.entry, handler: "http", env });
-});
+  lambda = await startLambda({ entry, handler: "http", env });
+}, 120_000);
 afterAll(async () => {
   await lambda[Symbol.asyncDispose]();
   await database[Symbol.asyncDispose]();
-  await app[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
 });
 
 function post(route: string, body: unknown): Promise<Response> {

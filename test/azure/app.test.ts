@@ -1,19 +1,27 @@
-/** The built entry as a deployment loads it, on the stand-in host, with the example graphs and a real database. */
+/** The example app as the program builds and zips it, unpacked where there are no packages, on the stand-in host. */
 
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startAzureHost, type AzureHost } from "../support/azure-host/host.ts";
 import { triggerOf } from "../support/azure-host/protocol.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readEvents } from "../support/events.ts";
+import { testFolder, type TestFolder } from "../support/program.ts";
+import { startAzurite } from "../support/queues/azurite.ts";
+import { assemble } from "../support/rehearsal/assemble.ts";
 
-const built = path.resolve("dist/functions");
+let folder: TestFolder;
+let entry: string;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  ({ entry } = await assemble("azure", folder.path));
+}, 120_000);
+afterAll(async () => folder[Symbol.asyncDispose]());
+
 const keys = { function: "function-key", admin: "admin-key" };
 
-async function start(database: TestDatabase, folder = built): Promise<AzureHost> {
-  return startAzureHost({ entry: path.join(folder, "azure.js"), env: { DATABASE_URL: database.url }, keys });
+async function start(database: TestDatabase, env: Readonly<Record<string, string>> = {}): Promise<AzureHost> {
+  return startAzureHost({ entry, env: { DATABASE_URL: database.url, ...env }, keys });
 }
 
 async function call(host: AzureHost, route: string, body?: unknown): Promise<Response> {
@@ -32,6 +40,8 @@ test("each graph has functions of its own, and the catch-all sorts after them", 
     .toSorted();
   expect(names).toEqual(
     expect.arrayContaining([
+      "app_status",
+      "app_status_summary",
       "graph_chat_invoke",
       "graph_chat_state",
       "graph_chat_stream",
@@ -106,20 +116,36 @@ test("health and the documentation page ask for no key, everything else does", a
   expect(await status("/docs")).toBe(200);
   expect(await status("/openapi.json")).toBe(401);
   expect(await status("/health/details")).toBe(401);
+  expect(await status("/status")).toBe(401);
   expect(await status("/graphs/chat/threads/x/state")).toBe(401);
+  expect((await call(host, "/openapi.json")).status).toBe(200);
+  expect(await (await call(host, "/status")).json()).toMatchObject({
+    status: "ok",
+    queue: { status: "off" }, // without a storage account
+  });
+});
+
+test("nothing beside the folder is needed, also for a graph with packages of its own", async () => {
+  await using database = await testDatabase();
+  await using host = await start(database);
+  expect((await call(host, "/graphs/digest/invoke", { input: {} })).status).toBe(200);
   expect((await call(host, "/openapi.json")).status).toBe(200);
 });
 
-test("the built folder is a whole deployment: nothing beside it is needed", async () => {
+test("a run in the background goes through the queue", async () => {
   await using database = await testDatabase();
-  const folder = await mkdtemp(path.join(tmpdir(), "deployment-"));
-  try {
-    await cp(built, folder, { recursive: true });
-    await writeFile(path.join(folder, "package.json"), '{ "type": "module" }');
-    await using host = await start(database, folder);
-    expect((await call(host, "/graphs/digest/invoke", { input: {} })).status).toBe(200);
-    expect((await call(host, "/openapi.json")).status).toBe(200);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await using azurite = await startAzurite();
+  await using host = await start(database, { AzureWebJobsStorage: azurite.connectionString });
+  const input = { messages: [{ role: "user", content: "My name is Ada." }] };
+  const asked = await call(host, "/graphs/chat/runs", { input });
+  expect(asked.status).toBe(202);
+  const { run_id } = await asked.json();
+  const [message] = await azurite.receive("langgraph-runs");
+  await host.invokeQueue("run_worker", message?.text);
+  const run = await (await call(host, `/graphs/chat/runs/${run_id}`)).json();
+  expect(run).toMatchObject({ status: "success", output: { messages: [{}, {}] } });
+});
+
+test("a setting that is missing keeps the app from starting, and is named", async () => {
+  await expect(startAzureHost({ entry, keys })).rejects.toThrow("DATABASE_URL is not set");
 });

@@ -103,6 +103,25 @@ test("a run that is created over HTTP is executed by the queue function", async 
   expect(await getRun(run_id)).toMatchObject({ status: "success", output: { text: "hello!" } });
 });
 
+test("the status counts what waits in the queue and in the database, and the timer tells the same in one line", async () => {
+  await using own = await testDatabase();
+  await using counting = await start(own.url, { RUN_QUEUE: "counting-runs" });
+  expect((await post("shout/runs", { text: "waits" }, counting)).status).toBe(202);
+  const response = await fetch(`${counting.url}/status`);
+  expect([response.status, await response.json()]).toMatchObject([
+    200,
+    {
+      status: "ok",
+      database: { status: "ok" },
+      queue: { status: "ok", messages: 1, dead_letters: 0 },
+      runs: { waiting: 1, running: 0 },
+    },
+  ]);
+  await counting.invokeTimer("tick");
+  const told = counting.output.flatMap((line) => (line.includes('"msg":"Tick"') ? [JSON.parse(line)] : []));
+  expect(told).toMatchObject([{ level: "info", waiting_runs: 1, running_runs: 0, recovered: 0 }]);
+});
+
 test("a message that comes twice, at once and again later, executes its run once", async () => {
   const { run_id } = await createRun("once");
   const message = { run_id };

@@ -44,10 +44,26 @@ test("the queue has the name that is set, and is made again when it was deleted"
   expect(await azurite.receive("other-runs")).toHaveLength(1);
 });
 
+test("what the host has put aside as poison is counted; a queue that nobody has made yet has nothing in it", async () => {
+  const settings = readAzureSettings({
+    AzureWebJobsStorage: azurite.connectionString,
+    RUN_QUEUE: "counted-runs",
+  });
+  const queue = storageQueue(settings, systemClock);
+  const { signal } = new AbortController();
+  expect(await queue.depth(signal)).toEqual({ messages: 0, deadLetters: 0 });
+  await queue.send({ run_id: runId });
+  await azurite.make("counted-runs-poison");
+  await azurite.send("counted-runs-poison", "rubbish");
+  await azurite.send("counted-runs-poison", "rubbish");
+  expect(await queue.depth(signal)).toEqual({ messages: 1, deadLetters: 2 });
+});
+
 test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startAzurite();
   await away[Symbol.asyncDispose]();
   const queue = storageQueue(readAzureSettings({ AzureWebJobsStorage: away.connectionString }), systemClock);
+  await expect(queue.depth(AbortSignal.timeout(2_000))).rejects.toMatchObject({ code: "unavailable" });
   await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
 });
 

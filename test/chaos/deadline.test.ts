@@ -10,6 +10,7 @@ import { log, unsettled } from "../support/processes.ts";
 const messages: object[] = [];
 const queue = {
   check: async () => undefined,
+  depth: async () => ({ messages: 0 }),
   send: async (wakeUp: object) => void messages.push(wakeUp),
   outlivesProcess: () => false,
 };

@@ -20,7 +20,7 @@ function counting() {
 /** Notes what the log has at the moment at which a checkpoint is saved. */
 const noteLog = `
   create table public.saved (step integer, "values" integer, updates integer, custom integer, tasks integer, events integer);
-  create function public.note_log() returns trigger language plpgsql as $$
+  create function public.note_log() returns trigger language plpgsql security definer as $$
   begin
     insert into public.saved
       select (new.metadata ->> 'step')::int, count(*) filter (where event = 'values'), count(*) filter (where event = 'updates'),

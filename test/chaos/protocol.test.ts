@@ -17,6 +17,7 @@ import { dataOf, isEnd, openStream, outline, startRun, type ProtocolEvent } from
 const messages: object[] = [];
 const queue = {
   check: async () => undefined,
+  depth: async () => ({ messages: 0 }),
   send: async (wakeUp: object) => void messages.push(wakeUp),
   outlivesProcess: () => false,
 };

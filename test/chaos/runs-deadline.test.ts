@@ -78,7 +78,12 @@ test.each(["/threads/t/runs/stream", "/runs/stream"])(
     await using database = await testDatabase();
     const app = new LangGraphApp({ authLevel: "anonymous" }).register({ name: "waiting", graph });
     const opened = { url: database.url, poolSize: 4, migrate: false };
-    const queue = { outlivesProcess: () => false, check: async () => undefined, send: async () => undefined };
+    const queue = {
+      outlivesProcess: () => false,
+      check: async () => undefined,
+      depth: async () => ({ messages: 0 }),
+      send: async () => undefined,
+    };
     const doors = app.doors({ settings: { database: opened, logLevel: "silent" }, queue });
     const stop = new AbortController();
     const body = {

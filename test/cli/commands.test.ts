@@ -34,6 +34,10 @@ describe("help", () => {
       ["--dry-run", "--database-url", "ENCRYPTION_KEYS"],
     ],
     [["init", "--help"], ["[folder]"]],
+    [
+      ["status", "--help"],
+      ["--url", "--key", "--json"],
+    ],
   ] as const)("of %j", async ([args, words]) => {
     const { code, output } = await cli({ folder: empty, args });
     expect(code).toBe(0);
@@ -56,6 +60,8 @@ describe("a command line that is wrong ends with 2", () => {
     [["build"], "--target must be one of azure, lambda"],
     [["build", "--target", "gcp"], "--target must be one of azure, lambda"],
     [["init", "a", "b"], "init takes one folder"],
+    [["status"], "--url must be where the server is"],
+    [["status", "--url", "agents.example.com"], "--url must be where the server is"],
   ] as const)("%j", async ([args, message]) => {
     const { code, output } = await cli({ folder: empty, args });
     expect(code).toBe(2);

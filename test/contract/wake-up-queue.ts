@@ -37,6 +37,16 @@ export function wakeUpQueueContract(name: string, open: () => Promise<TestQueue>
       await expectDelivered([wakeUp]);
     });
 
+    test("what waits in it is counted, what is held back as well, and nothing when all was taken", async () => {
+      const depth = async () => (await opened.queue.depth(new AbortController().signal)).messages ?? 0;
+      const before = await depth();
+      const due = new Date(Date.now() + 1_500);
+      await opened.queue.send({ tick: true }, { notBefore: due });
+      expect(await depth()).toBe(before + 1);
+      await expectDelivered([{ tick: true }]);
+      expect(await depth()).toBe(before);
+    });
+
     test("a run that is sent twice wakes twice", async () => {
       const run = aRun();
       await opened.queue.send(run);

@@ -25,6 +25,7 @@ function testProcess({ outlivesProcess = true, refusesUntil = 0 } = {}) {
     },
     queue: {
       check: async () => undefined,
+      depth: async () => ({ messages: 0 }),
       outlivesProcess: () => outlivesProcess,
       send: async (_, { notBefore } = {}) => {
         if (now < refusesUntil) throw new Error("The queue is away");

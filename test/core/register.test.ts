@@ -221,6 +221,12 @@ test.each<[string, unknown]>([
   ["maxDepht", { limits: { maxDepht: 3 } }],
   ["rateLimit.perSeconds", { rateLimit: { requests: 1 } }],
   ["healthListsGraphs", { healthListsGraphs: "no" }],
+  ["publicStatus", { publicStatus: "yes" }],
+  ["checks.model: must be a function", { checks: { model: "https://model.example.com" } }],
+  ["checks.model.check: must be a function", { checks: { model: { timeoutMs: 5 } } }],
+  ["checks.model.timeoutMs", { checks: { model: { check: () => true, timeoutMs: 60_000 } } }],
+  ["checks.model: .*timeout", { checks: { model: { check: () => true, timeout: 5 } } }],
+  ["checks. ", { checks: { " ": () => true } }],
   ["logger", { logger: "console" }],
   ["authlevel", { authlevel: "admin" }],
 ])("an app refuses a wrong option by its name: %s", (option, options) => {

@@ -7,6 +7,7 @@ import type { WakeUp } from "../../src/core/wake-ups.ts";
 import type { Doors } from "../../src/core/model.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { shout } from "../support/graphs.ts";
+import { startServer } from "../support/server.ts";
 
 interface Sent {
   readonly wakeUp: WakeUp;
@@ -17,6 +18,8 @@ interface Ticked extends AsyncDisposable {
   readonly database: TestDatabase;
   readonly tick: Doors["tick"];
   readonly sent: Sent[];
+  /** What was logged about ticks. */
+  readonly told: object[];
 }
 
 const invocation = { signal: new AbortController().signal, authLevel: "admin" } as const;
@@ -35,10 +38,16 @@ async function open({
       sent.push({ wakeUp, notBefore });
     },
     check: async () => undefined,
+    depth: async () => ({ messages: 0 }),
     outlivesProcess: () => true,
   };
-  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const app = new LangGraphApp({ logger: silent, ...options }).register({ name: "shout", graph: shout });
+  const told: object[] = [];
+  const logger = {
+    info: (fields: object, message: string) => void (message === "Tick" && told.push(fields)),
+    warn: () => undefined,
+    error: () => undefined,
+  };
+  const app = new LangGraphApp({ logger, ...options }).register({ name: "shout", graph: shout });
   const settings = {
     database: { url: database.url, poolSize: 2, migrate: false },
     logLevel: "silent",
@@ -47,6 +56,7 @@ async function open({
   return {
     database,
     sent,
+    told,
     tick: doors.tick,
     [Symbol.asyncDispose]: async () => {
       await app[Symbol.asyncDispose]();
@@ -104,6 +114,56 @@ test("a tick that finds nothing due costs one query", async () => {
   onTestFinished(() => query.mockRestore());
   expect(await app.tick(invocation)).toEqual(nothing);
   expect(query).toHaveBeenCalledTimes(1);
+});
+
+const quiet = { ...nothing, waiting_runs: 0, running_runs: 0, oldest_waiting_run_age_s: 0 };
+
+test("each tick tells in one line what it did, how many runs wait and execute, and how long the oldest has waited", async () => {
+  await using app = await open();
+  await app.tick(invocation);
+  expect(app.told.splice(0)).toEqual([quiet]);
+
+  await store(app.database, "pending", "10 minutes", 0);
+  await store(app.database, "pending", "3 minutes", 0);
+  await store(app.database, "running", "-1 minute", 0);
+  await store(app.database, "success", "2 days", 3_500);
+  await app.tick(invocation);
+  expect(app.told).toEqual([
+    {
+      ...quiet,
+      expired: 3_500,
+      waiting_runs: 2,
+      running_runs: 1,
+      oldest_waiting_run_age_s: expect.any(Number),
+    },
+  ]);
+  const age = Number(Object(app.told[0]).oldest_waiting_run_age_s);
+  expect(age).toBeGreaterThanOrEqual(600);
+  expect(age).toBeLessThan(1_200);
+});
+
+test("a tick of which a step fails tells its line all the same: the alarms are for just that", async () => {
+  await using app = await open({ refuses: true });
+  await store(app.database, "pending", "10 minutes", 0);
+  await storeCrons(app.database, 1);
+  await expect(app.tick(invocation)).rejects.toThrow("The queue is away");
+  expect(app.told).toEqual([{ ...quiet, waiting_runs: 1, oldest_waiting_run_age_s: expect.any(Number) }]);
+});
+
+test("on a machine of one's own, where ticks come each second, those that did nothing are not told", async () => {
+  const told: string[] = [];
+  const logger = {
+    info: (_: object, message: string) => void told.push(message),
+    warn: () => undefined,
+    error: () => undefined,
+  };
+  await using server = await startServer({ graphs: [{ name: "shout", graph: shout }], logger });
+  const query = vi.spyOn(Client.prototype, "query");
+  onTestFinished(() => query.mockRestore());
+  await vi.waitFor(() => expect(query.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 });
+  expect(told).not.toContain("Tick");
+  await storeCrons(server.database, 1);
+  await vi.waitFor(() => expect(told).toContain("Tick"), { timeout: 20_000 });
 });
 
 test("a tick removes the events of runs that ended a day ago, and of temporary ones that are gone; all others stay", async () => {

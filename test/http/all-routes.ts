@@ -15,6 +15,8 @@ export function allRoutes(graphs: readonly { readonly name: string }[]): readonl
     "/info",
     "/ok",
     "/openapi.json",
+    "/status",
+    "/status/summary",
     "/docs",
     "/docs/{name}",
   ].map((path) => `get ${path}`);

@@ -143,6 +143,7 @@ test("an operation asks for a key as its level does", async () => {
   expect(security("/graphs/counter/invoke")).toEqual([[]]);
   expect(security("/health")).toEqual([[]]);
   expect(security("/health/details")).toEqual([key]);
+  expect(security("/status")).toEqual([key]);
 });
 
 test("answers are as the document says", async () => {
@@ -181,6 +182,8 @@ test("answers are as the document says", async () => {
     ["/health", "/health"],
     ["/health/details", "/health/details"],
     ["/openapi.json", "/openapi.json"],
+    ["/status", "/status"],
+    ["/status/summary", "/status/summary"],
   ] as const) {
     expectConforming(document, ["get", path], await server.get(at, { headers }));
   }

@@ -58,6 +58,7 @@ test.each(waysIn)(
     await using host = await startHost({
       outlivesProcess: () => false,
       check: async () => undefined,
+      depth: async () => ({ messages: 0 }),
       send: async (wakeUp) => {
         if (isAway) throw new AppError("unavailable", "The run queue cannot be reached");
         sent.push(wakeUp);
@@ -82,7 +83,12 @@ test.each(waysIn)("without a queue, a run is refused before it is stored: %s", a
   const missing = async (): Promise<never> => {
     throw new AppError("unavailable", "Background runs need a queue");
   };
-  await using host = await startHost({ outlivesProcess: () => false, check: missing, send: missing });
+  await using host = await startHost({
+    outlivesProcess: () => false,
+    check: missing,
+    depth: missing,
+    send: missing,
+  });
   const refused = await host.post(path, { ...body, input: { text: "a" } });
   expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining("need a queue")]);
   expect(await host.database.query("select from langgraph.runs")).toEqual([]);

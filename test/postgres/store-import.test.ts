@@ -6,7 +6,7 @@ import { startServer } from "../support/server.ts";
 
 test("what the documentation says takes over the items of LangGraph's own Postgres store", async () => {
   await using server = await startServer({ graphs: [] });
-  const stock = PostgresStore.fromConnString(server.database.url);
+  const stock = PostgresStore.fromConnString(server.database.directUrl);
   await stock.setup();
   await stock.put(["users", "ada"], "likes", { fruit: "pear" });
   await stock.put(["users"], "count", { n: 1 });

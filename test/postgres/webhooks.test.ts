@@ -19,6 +19,7 @@ function instance({ url }: TestDatabase) {
     settings: { database: { url, poolSize: 2, migrate: false }, logLevel: "silent" },
     queue: {
       check: async () => undefined,
+      depth: async () => ({ messages: 0 }),
       send: async (wakeUp) => void sent.push(wakeUp),
       outlivesProcess: () => true,
     },

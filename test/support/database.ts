@@ -3,7 +3,10 @@ import { Client } from "pg";
 import { inject } from "vitest";
 
 export interface TestDatabase extends AsyncDisposable {
+  /** For what is tested: by way of a pooler, where there is one. */
   readonly url: string;
+  /** Past the pooler, as a user who may do everything. */
+  readonly directUrl: string;
   readonly query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 }
 
@@ -15,17 +18,30 @@ export async function testDatabase({ migrated = true } = {}): Promise<TestDataba
   const name = (migrated ? emptied.pop() : undefined) ?? (await create(migrated));
   const url = new URL(inject("postgresUrl"));
   url.pathname = `/${name}`;
+  const directUrl = url.href;
   return {
-    url: url.href,
-    query: async (text, values) => send(url.href, text, values),
+    url: servedUrl(directUrl, migrated),
+    directUrl,
+    query: async (text, values) => send(directUrl, text, values),
     [Symbol.asyncDispose]: async () => {
       await disconnectOthers(name);
-      if (!migrated || !(await hasItsSchema(url.href)))
+      if (!migrated || !(await hasItsSchema(directUrl)))
         return void (await send(inject("postgresUrl"), `drop database ${name} with (force)`));
-      await send(url.href, EMPTY);
+      await send(directUrl, EMPTY);
       emptied.push(name);
     },
   };
+}
+
+/** Who makes the schema must be somebody who may. */
+function servedUrl(directUrl: string, migrated: boolean): string {
+  const pooler = inject("poolerUrl");
+  if (pooler === undefined) return directUrl;
+  const { pathname, username, password } = new URL(directUrl);
+  const url = new URL(pooler);
+  url.pathname = pathname;
+  if (!migrated) Object.assign(url, { username, password });
+  return url.href;
 }
 
 /** False when a test has changed what the database says of its schema. */

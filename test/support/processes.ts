@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
-import { Client } from "pg";
 import { isJsonObject } from "../../src/core/model.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
@@ -173,19 +172,13 @@ export async function startWorkers(
 /** A database where the worker's graphs note what they execute. */
 export async function diaryDatabase(): Promise<TestDatabase> {
   const database = await testDatabase();
-  await makeDiary(database.url);
-  return database;
-}
-
-async function makeDiary(url: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await client.query(`
+  await database.query(`
     create table executions (
       id integer generated always as identity primary key, thread_id text, run_id uuid, node text, process integer,
       began timestamptz, ended timestamptz, how text);
-    create table gates (name text primary key)`);
-  await client.end();
+    create table gates (name text primary key);
+    grant all on executions, gates to public`);
+  return database;
 }
 
 type Query = TestDatabase["query"];

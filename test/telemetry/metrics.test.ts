@@ -39,6 +39,14 @@ test("runs are counted by how they ended, and measured: their wait, their first 
   await server.post("/runs/wait", asked("failing"));
   const { body } = await server.post("/threads/b/runs", asked("gated"));
   await entered;
+  // At the next tick.
+  await vi.waitFor(
+    async () =>
+      expect(await recorded.points("langgraph.queue.running")).toEqual([{ attributes: {}, value: 1 }]),
+    patience,
+  );
+  expect(await recorded.points("langgraph.queue.waiting")).toEqual([{ attributes: {}, value: 0 }]);
+  expect(await recorded.points("langgraph.queue.age")).toEqual([{ attributes: {}, value: 0 }]);
   await server.post(`/threads/b/runs/${Created.parse(body).run_id}/cancel?wait=true`, {});
   await vi.waitFor(
     async () =>

@@ -164,6 +164,7 @@ test("without a provider, neither the record of a run nor its message says anyth
   const queue: WakeUpQueue = {
     outlivesProcess: () => true,
     check: async () => undefined,
+    depth: async () => ({ messages: 0 }),
     send: async (wakeUp, options = {}) =>
       void sent.push(JSON.parse(JSON.stringify(messageOf(wakeUp, options)))),
   };

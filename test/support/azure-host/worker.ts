@@ -93,7 +93,7 @@ export class Worker {
 export async function startWorker(options: WorkerOptions, output: string[]): Promise<Worker> {
   const child = fork(path.join(import.meta.dirname, "worker.cjs"), [options.entry], {
     cwd: path.dirname(options.entry),
-    env: { ...process.env, ...options.env },
+    env: { PATH: process.env["PATH"], ...options.env }, // nothing of our own: a test sees what an app would
     execPath: options.node ?? process.execPath,
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],

@@ -25,6 +25,7 @@ export interface Azurite extends AsyncDisposable {
   readonly send: (queueName: string, text: string) => Promise<void>;
   /** What is visible now, and then is not for the next minutes. Nothing where the queue is missing. */
   readonly receive: (queueName: string) => Promise<readonly StorageMessage[]>;
+  readonly make: (queueName: string) => Promise<void>;
   readonly drop: (queueName: string) => Promise<void>;
 }
 
@@ -73,6 +74,7 @@ export async function startAzurite(): Promise<Azurite> {
         remove: async () => void (await queue.deleteMessage(messageId, popReceipt)),
       }));
     },
+    make: async (name) => void (await service.createQueue(name)),
     drop: async (name) => void (await service.deleteQueue(name)),
     [Symbol.asyncDispose]: async () => server.close(),
   };
