@@ -114,9 +114,7 @@ export function openParts(
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
   const work = async (message: object): Promise<void> =>
-    outsideRequests(async () =>
-      outsideSpans(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" })),
-    );
+    apart(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
   const queue = observedQueue(hostQueue ?? inProcessQueue(systemClock, work, shutdown));
   const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
   const isExecuting = (): boolean => running.size > 0;
@@ -163,6 +161,11 @@ export function openParts(
     toCommand,
   };
   return parts;
+}
+
+/** What a message of this process' own queue asks for is no part of the request in which it was sent. */
+async function apart(work: () => Promise<void>): Promise<void> {
+  return outsideRequests(async () => outsideSpans(work));
 }
 
 /** For all that we log, whoever writes it down. */
