@@ -26,6 +26,7 @@ export function sqsQueue(url: string | undefined, clock: Clock): WakeUpQueue {
   return {
     outlivesProcess: () => url !== undefined,
     check: async () => void (await open()),
+    names: () => ({ system: "aws_sqs", destination: url?.split("/").at(-1) ?? "" }),
     depth: async (abortSignal) => {
       const { url, sdk, client } = await open();
       const read = async (QueueUrl: string): Promise<Attributes> => {
@@ -37,12 +38,12 @@ export function sqsQueue(url: string | undefined, clock: Clock): WakeUpQueue {
       const deadAttributes = dead === undefined ? {} : await read(dead).catch(() => ({})); // it may be another's
       return { messages: messagesIn(attributes), deadLetters: messagesIn(deadAttributes) };
     },
-    send: async (wakeUp, { notBefore } = {}) => {
+    send: async (wakeUp, options = {}) => {
       const { url, sdk, client } = await open();
       const command = new sdk.SendMessageCommand({
         QueueUrl: url,
-        MessageBody: JSON.stringify(messageOf(wakeUp, notBefore)),
-        DelaySeconds: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
+        MessageBody: JSON.stringify(messageOf(wakeUp, options)),
+        DelaySeconds: delaySeconds(options.notBefore, clock.now(), MAX_DELAY_SECONDS),
       });
       await client.send(command).catch(unreachable);
     },

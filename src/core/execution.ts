@@ -39,7 +39,7 @@ export type Executed =
   /** Stopped by a cancellation. */
   | { readonly kind: "cancelled" }
   /** The run goes on in another invocation, or was taken over by one. */
-  | { readonly kind: "elsewhere" };
+  | { readonly kind: "elsewhere"; readonly isHandedOver?: boolean };
 
 /** Executes and follows runs. */
 export interface Engine {

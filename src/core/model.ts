@@ -1,5 +1,7 @@
 /** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
 
+import type { TraceContext } from "../telemetry.ts";
+
 /** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
 export type AuthLevel = "anonymous" | "function" | "admin";
 
@@ -35,6 +37,8 @@ export interface Invocation {
   readonly signOfLifeMs?: number;
   /** What the host calls this request in its own logs. */
   readonly requestId?: string;
+  /** The host's own span of this call. */
+  readonly traceContext?: TraceContext;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";

@@ -89,6 +89,10 @@ export interface ClaimedRun extends Lease {
   /** Whether nothing has been saved for the thread yet. */
   readonly is_fresh: boolean;
   readonly is_temporary: boolean;
+  /** When it was first claimed. */
+  readonly started_at: Date;
+  /** Since it was due, or was put back by the executor before. */
+  readonly waited_s: number;
   /** Somebody asked it to stop before this claim, or its client has left. */
   readonly cancel_action: CancelAction | null;
 }

@@ -26,7 +26,8 @@ export function claimStore(db: SealingDb): ClaimStore {
 }
 
 /** The thread's newest event: in the log while or after a run was executing, else where the last run left it. */
-const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, ${stopAsked} as cancel_action,
+const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, ${stopAsked} as cancel_action, r.started_at,
+  greatest(0, extract(epoch from now() - r.due_at))::float8 as waited_s,
   greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq,
   not exists (select from public.checkpoints c where c.thread_id = r.thread_id) as is_fresh`;
 
