@@ -58,4 +58,5 @@ function shownFrame(frame: Frame): string {
 const before: unknown = Reflect.get(Error, "prepareStackTrace");
 // Node's own is not kept, but what somebody has set on purpose.
 if (typeof before !== "function" || before.name === NODES_OWN)
-  Error.prepareStackTrace = (error, frames) => [String(error), ...frames.map(shownFrame)].join("\n");
+  Error.prepareStackTrace = (error, frames) =>
+    [Error.prototype.toString.call(error), ...frames.map(shownFrame)].join("\n");

@@ -126,7 +126,7 @@ variable "availability_zones" {
 }
 
 variable "internet" {
-  description = "How functions in the network of `aurora` reach models: `ipv6` costs nothing, and reaches what has IPv6 addresses; `nat` reaches all, and costs some $35 a month and what flows through."
+  description = "How functions in the network of `aurora` reach models: `ipv6` costs nothing, and reaches what has IPv6 addresses; `nat` reaches all, and costs some $33 a month and what flows through."
   type        = string
   default     = "ipv6"
 

@@ -32,8 +32,9 @@ export async function migrate(args: readonly string[]): Promise<number> {
   const settings = readSettings(url === undefined ? {} : { DATABASE_URL: url });
   const database = nameOfDatabase(new URL(settings.database.url));
   try {
-    const { applied, missing } = await readMigrations(settings);
+    const { applied, missing, newer } = await readMigrations(settings);
     say(`Database ${database}: ${applied.length} migrations applied, ${missing.length} missing`);
+    if (newer > 0) say(`A newer release has applied ${newer} more; this one works with them.`);
     if (options["dry-run"]) for (const name of missing) say(`  missing  ${name}`);
     else if (missing.length > 0)
       await runMigrations(settings, (name) => say(`  ${styled("green", "applied")}  ${name}`));

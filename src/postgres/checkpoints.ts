@@ -18,6 +18,7 @@ import sql, { type Sql } from "sql-template-tag";
 import type { Unlogged } from "../core/execution.ts";
 import type { RunEvent } from "../core/model.ts";
 import type { ClaimedRun } from "../core/ports.ts";
+import { AppError } from "../errors.ts";
 import { inSpan } from "../telemetry.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";
@@ -92,7 +93,7 @@ export class Checkpointer extends PostgresSaver {
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     if (this.#options.isFresh === true && this.#thread === undefined) return undefined;
     await this.saved();
-    return super.getTuple(config).catch(rethrow);
+    return super.getTuple(config).catch(unreadable);
   }
 
   override async *list(
@@ -248,6 +249,9 @@ function ids({ configurable = {} }: RunnableConfig): CheckpointIds {
   };
 }
 
-function rethrow(error: unknown): never {
-  throw translate(error);
+/** It is no fault of the input that the thread's state is another program's, or that its key is missing. */
+function unreadable(error: unknown): never {
+  const known = translate(error);
+  if (known instanceof AppError) throw known;
+  throw new AppError("internal", "The thread's state cannot be read", { cause: error });
 }

@@ -19,8 +19,18 @@ import { resumeLinks } from "./migrations/0012_resume_links.ts";
 import { apiKeys } from "./migrations/0014_api_keys.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
+interface Migration {
+  readonly name: string;
+  readonly statements: string;
+  /**
+   * Whether releases that do not know it must stop: it drops, renames or gives another meaning to what they read, or adds
+   * what they would have to fill in. All others leave a way back: the release before goes on with the schema of the next.
+   */
+  readonly breaks?: true;
+}
+
 /** In order; a released one never changes. */
-const MIGRATIONS: readonly { readonly name: string; readonly statements: string }[] = [
+const MIGRATIONS: readonly Migration[] = [
   { name: "0001_threads_and_runs", statements: threadsAndRuns },
   { name: "0002_checkpoints", statements: checkpoints },
   { name: "0003_rate_limits", statements: rateLimits },
@@ -51,7 +61,7 @@ const PATIENCE_MS = 3_600_000;
  * @throws Error that says which migration failed, or what to do about a schema that is newer than this code
  */
 export async function migrate(pool: Pool, tell: (name: string) => void = () => undefined): Promise<number> {
-  if ((await appliedVersion(pool)) === MIGRATIONS.length) return 0;
+  if ((await appliedVersion(pool)) >= MIGRATIONS.length) return 0;
   const client = await connect(pool);
   try {
     let applied = 0;
@@ -70,6 +80,8 @@ export async function migrate(pool: Pool, tell: (name: string) => void = () => u
 export interface MigrationStatus {
   readonly applied: readonly string[];
   readonly missing: readonly string[];
+  /** How many more a newer release has applied, which this one can do with. */
+  readonly newer: number;
 }
 
 /** The names of the migrations that the database has, and of those that it lacks. @throws as `migrate` */
@@ -78,7 +90,8 @@ export async function migrationStatus(pool: Pool): Promise<MigrationStatus> {
     throw translate(error);
   });
   const names = MIGRATIONS.map(({ name }) => name);
-  return { applied: names.slice(0, version), missing: names.slice(version) };
+  const newer = Math.max(0, version - names.length);
+  return { applied: names.slice(0, version), missing: names.slice(version), newer };
 }
 
 /** Applies the first missing migration under the lock, and tells its name; undefined when there is none. */
@@ -94,7 +107,10 @@ async function applyNext(client: PoolClient): Promise<string | undefined> {
     await client.query(statements).catch((error: unknown) => {
       throw failure(migration.name, error);
     });
-    await client.query(sql`insert into langgraph.migrations (version) values (${version + 1})`);
+    const breaks = migration.breaks ?? false;
+    await client.query(
+      sql`insert into langgraph.migrations (version, breaks) values (${version + 1}, ${breaks})`,
+    );
   }
   await client.query("commit");
   return migration?.name;
@@ -114,15 +130,24 @@ create schema if not exists langgraph;
 create table if not exists langgraph.migrations (
   version integer primary key,
   applied_at timestamptz not null default now()
-)`;
+);
+alter table langgraph.migrations add column if not exists breaks boolean not null default false`;
 
-/** How many migrations the database has; 0 for one that has never seen us. @throws Error when they are more than ours */
+/**
+ * How many migrations the database has; 0 for one that has never seen us.
+ * @throws Error when one of those that a newer release has applied leaves no room for this one
+ */
 async function appliedVersion(db: Db): Promise<number> {
   const version = await latestVersion(db);
-  if (version <= MIGRATIONS.length) return version;
+  if (version <= MIGRATIONS.length || !(await isBroken(db))) return version;
   throw new Error(
     `The database's schema is at version ${version}, this langgraph-functions ${VERSION} knows ${MIGRATIONS.length}: a newer release has used the database. Deploy that release (or a later one), or use another database.`,
   );
+}
+
+async function isBroken(db: Db): Promise<boolean> {
+  const unknown = sql`select from langgraph.migrations where version > ${MIGRATIONS.length} and breaks limit 1`;
+  return (await rows(db, unknown)).length > 0;
 }
 
 async function latestVersion(db: Db): Promise<number> {

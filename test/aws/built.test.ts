@@ -135,7 +135,7 @@ test("a setting that is missing is named when the sandbox starts", async () => {
   expect(bare.output.join("\n")).toContain("DATABASE_URL is not set");
 });
 
-test("a project as init makes it answers, and works in the background", async () => {
+test("a project as init makes it answers, and works in the background", { timeout: 120_000 }, async () => {
   await using made = await buildProject("lambda");
   await using greeter = await start("http", made);
   const input = { messages: [{ role: "user", content: "I am Ada." }] };

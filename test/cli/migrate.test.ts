@@ -28,6 +28,11 @@ test("a dry run tells what is missing and changes nothing; then each migration i
     code: 0,
     output: expect.stringMatching(/: \d+ migrations applied, 0 missing\nThe schema is up to date\.\n$/),
   });
+
+  await database.query("insert into langgraph.migrations (version) values (98)");
+  expect((await migrate()).output).toMatch(
+    /A newer release has applied \d+ more; this one works with them\./,
+  );
 });
 
 test("without a database, and with one that cannot be reached, it says so", async () => {

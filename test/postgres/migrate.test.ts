@@ -111,6 +111,49 @@ test("the stock saver's setup changes nothing after us, and reads what our serve
   expect(await replyOfLangGraph(saver)).toBe("message 3");
 });
 
+/** As Python's `langgraph-checkpoint-postgres` makes them, at its version 9, and a thread of its. */
+const PYTHON = `
+create table checkpoint_migrations (v integer primary key);
+insert into checkpoint_migrations select generate_series(0, 9);
+create table checkpoints (thread_id text not null, checkpoint_ns text not null default '', checkpoint_id text not null,
+  parent_checkpoint_id text, type text, checkpoint jsonb not null, metadata jsonb not null default '{}',
+  primary key (thread_id, checkpoint_ns, checkpoint_id));
+create table checkpoint_blobs (thread_id text not null, checkpoint_ns text not null default '', channel text not null,
+  version text not null, type text not null, blob bytea, primary key (thread_id, checkpoint_ns, channel, version));
+create table checkpoint_writes (thread_id text not null, checkpoint_ns text not null default '', checkpoint_id text not null,
+  task_id text not null, idx integer not null, channel text not null, type text, blob bytea not null,
+  task_path text not null default '', primary key (thread_id, checkpoint_ns, checkpoint_id, task_id, idx));
+create index checkpoints_thread_id_idx on checkpoints (thread_id);
+insert into checkpoints (thread_id, checkpoint_id, checkpoint, metadata) values ('python', '1efb2f6a-0000-6000-8000-000000000001',
+  '{"v": 4, "id": "1efb2f6a-0000-6000-8000-000000000001", "ts": "2026-01-01T00:00:00+00:00", "channel_values": {},
+    "channel_versions": {"messages": "00000000000000000000000000000002.0.1"}, "versions_seen": {}}',
+  '{"source": "loop", "step": 1, "parents": {}}');
+insert into checkpoint_blobs (thread_id, channel, version, type, blob)
+  values ('python', 'messages', '00000000000000000000000000000002.0.1', 'msgpack', '\\x91a26869')`;
+
+test("beside the threads of Python's saver, new ones work; its own cannot be read, and are told so", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await database.query(PYTHON);
+  expect(await replyOfServer(database)).toContain("message 1");
+  const reasons: string[] = [];
+  const error = (fields: object): void =>
+    void reasons.push("err" in fields ? String(fields.err) : JSON.stringify(fields));
+  await using app = new LangGraphApp({ logger: { info: () => undefined, warn: () => undefined, error } });
+  app.register({ name: "counter", graph: counter, authLevel: "anonymous" });
+  app.doors({ settings: { database: { url: database.url, poolSize: 2, migrate: true }, logLevel: "info" } });
+  const config = { configurable: { thread_id: "python" } };
+  const body = JSON.stringify({ input: { messages: [{ role: "user", content: "hi" }] }, config });
+  const headers = { "content-type": "application/json" };
+  for (const [path, init] of [
+    ["invoke", { method: "POST", headers, body }],
+    ["threads/python/state", {}],
+  ] as const) {
+    const response = await app.fetch(new Request(`http://test/api/graphs/counter/${path}`, init));
+    expect([response.status, await response.text()]).toEqual([500, expect.stringMatching(/error id/)]);
+  }
+  expect(reasons).toEqual(Array.from({ length: 2 }, () => "Error: Unknown serialization type: msgpack"));
+});
+
 test.for([0, 1, 2, 3, 4])("a stock schema of version %i becomes the same as a new one", async (version) => {
   await using database = await testDatabase({ migrated: false });
   await using saver = stockSaver(database);
@@ -145,9 +188,19 @@ test("a migration that fails halfway leaves nothing behind, is named, and goes t
   expect(await migrateOnce(database.url)).toBe(MIGRATIONS - 1);
 });
 
-test("a schema that is newer than the code is refused, with what to do", async () => {
+test("a release goes on with the schema of a newer one", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await migrateOnce(database.url);
+  await database.query("alter table langgraph.runs add column newer text not null default 'x'");
+  await database.query("insert into langgraph.migrations (version) values ($1)", [MIGRATIONS + 1]);
+  expect(await migrateOnce(database.url)).toBe(0);
+  expect(await replyOfServer(database)).toContain("message 1");
+  expect(await versions(database)).toEqual([...ALL, MIGRATIONS + 1]);
+});
+
+test("a schema that a newer release has broken for this one is refused, with what to do", async () => {
   await using database = await testDatabase();
-  await database.query("insert into langgraph.migrations (version) values (99)");
+  await database.query("insert into langgraph.migrations (version, breaks) values (98, true), (99, false)");
   const refusal = new RegExp(
     `schema is at version 99, .* knows ${MIGRATIONS}: a newer release has used the database. Deploy that release`,
   );

@@ -120,6 +120,7 @@ CREATE INDEX idempotency_keys_by_age ON langgraph.idempotency_keys USING btree (
 create table langgraph.migrations (
   version integer not null,
   applied_at timestamp with time zone not null default now(),
+  breaks boolean not null default false,
   constraint migrations_pkey PRIMARY KEY (version)
 );
 

@@ -69,11 +69,16 @@ async function disconnectOthers(name: string): Promise<void> {
   );
 }
 
-/** Drops what tests have made in the schema public, and empties every table but the lists of migrations. */
+/** Drops the tables and functions that tests have made in the schema public, and empties every table but the lists of migrations. */
 const EMPTY = `do $$ begin
   execute coalesce((
     select 'drop table ' || string_agg(format('public.%I', tablename), ', ') || ' cascade'
     from pg_tables where schemaname = 'public' and tablename not like 'checkpoint%'), 'select');
+  execute coalesce((
+    select 'drop function ' || string_agg(oid::regprocedure::text, ', ') || ' cascade'
+    from pg_proc
+    where pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')), 'select');
   execute (
     select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity cascade'
     from pg_tables

@@ -4,7 +4,7 @@
  */
 
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readFile, rename } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -25,8 +25,18 @@ export async function fetchSchemas(name: string, version: string): Promise<strin
   const archive = join(unfinished, `${name.slice(1).replace("/", "-")}-${version}.tgz`);
   const types = join(unfinished, "types");
   await mkdir(types);
-  await execute("tar", ["-xzf", archive, "-C", types, "--wildcards", "package/lib/*/index.d.ts"]);
+  const { stdout } = await execute("tar", ["-tzf", archive], { maxBuffer: 64 * 1024 * 1024 });
+  const wanted = join(unfinished, "wanted"); // as not every tar knows patterns
+  await writeFile(
+    wanted,
+    stdout
+      .split("\n")
+      .filter((path) => path.endsWith("/index.d.ts"))
+      .join("\n"),
+  );
+  await execute("tar", ["-xzf", archive, "-C", types, "-T", wanted]);
   await rename(types, folder);
+  await rm(unfinished, { recursive: true });
   return folder;
 }
 

@@ -8,6 +8,8 @@ export interface DocumentedSql {
   readonly roles: string;
   /** By the role that migrates, when there is one. */
   readonly grants: string;
+  /** By the same, for a store that finds by meaning. */
+  readonly vectors: string;
 }
 
 /** With other names for the roles and the database, as tests have many on one server. */
@@ -28,5 +30,6 @@ export async function documentedSql(names: {
   return {
     roles: block("The roles, by an administrator"),
     grants: block("The rights, by langgraph_migrate"),
+    vectors: block("The vectors, by langgraph_migrate"),
   };
 }

@@ -1,6 +1,5 @@
 /** Whether a deployment is told no more here than what the infrastructure tells it. */
 
-import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Target } from "./assemble.ts";
@@ -18,7 +17,6 @@ const STANDS_FOR: Readonly<Record<string, string>> = {
 /** @throws Error that names the variables that no infrastructure sets, without which the deployment would be another one */
 export async function checkVariables(target: Target, names: readonly string[], root: string): Promise<void> {
   const { folder, named } = INFRASTRUCTURE[target];
-  if (!existsSync(join(root, folder))) return;
   const set = await namesIn(join(root, folder), named);
   const missing = names.map((name) => STANDS_FOR[name] ?? name).filter((name) => !set.has(name));
   if (missing.length > 0)
