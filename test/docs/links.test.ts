@@ -16,8 +16,6 @@ const documents = (
   )
 ).flat();
 
-/** Documents that come with changes of their own. */
-
 function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   void marked.walkTokens(marked.lexer(text), (token) => void tokens.push(token));
