@@ -24,7 +24,9 @@ export function hostJson(routePrefix = "api"): string {
         "Host.Results": "Information",
         "Host.Aggregator": "Information",
       },
-      applicationInsights: { samplingSettings: { isEnabled: true, excludedTypes: "Request;Exception" } },
+      applicationInsights: {
+        samplingSettings: { isEnabled: true, excludedTypes: "Request;Exception;Trace" },
+      },
     },
   };
   return `${JSON.stringify(settings, null, 2)}\n`;
