@@ -14,9 +14,9 @@ async function storeLapsed({ query }: TestDatabase): Promise<void> {
        insert into langgraph.threads (thread_id, status, created_at, updated_at, state_updated_at, active_runs)
        select 't' || n, 'busy', now(), now(), now(), 1 from generate_series(1, $1::int) n returning thread_id)
      insert into langgraph.runs (run_id, thread_id, assistant_id, graph_id, status, kwargs, multitask_strategy, created_at,
-       updated_at, due_at, woken_at, claims, attempt, lease_id, lease_until)
+       updated_at, due_at, woken_at, started_at, claims, attempt, lease_id, lease_until)
      select gen_random_uuid(), 't' || n, gen_random_uuid(), 'quick', 'running',
-       '{"input": {"text": "a"}, "config": {}, "stream_mode": ["values"]}', 'enqueue', now(), now(), now(), now(),
+       '{"input": {"text": "a"}, "config": {}, "stream_mode": ["values"]}', 'enqueue', now(), now(), now(), now(), now(),
        n % 2 * 2 + 1, n % 2 * 2 + 1, gen_random_uuid(), now() - interval '1 second'
      from generate_series(1, $1::int) n`,
     [RUNS],
