@@ -101,7 +101,7 @@ test("without tokens, what has a connection works; then it is a 503 and a line i
   await place.disconnect();
   expect(await invoke(server, "z")).toBe(503);
   const [{ fields, message } = { fields: {}, message: "" }] = server.errors;
-  expect(message).toBe("The database cannot be reached");
+  expect(message).toBe("A request failed");
   const reason = expect.stringContaining("Microsoft Entra ID gives no token for the database: ");
   expect(fields).toMatchObject({ err: { message: reason } });
   place.entra.mend();

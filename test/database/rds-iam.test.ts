@@ -68,7 +68,7 @@ test("credentials that the database does not know are a 503 and a line in the lo
   await rds.disconnect();
   expect(await invoke(server)).toEqual([503, expect.objectContaining({ error: "unavailable" })]);
   const [{ fields, message } = { fields: {}, message: "" }] = server.errors;
-  expect(message).toBe("The database cannot be reached");
+  expect(message).toBe("A request failed");
   expect(fields).toMatchObject({ err: { message: 'PAM authentication failed for user "agents_app"' } });
   rds.allow(ours);
   expect(await invoke(server)).toEqual(done);
