@@ -225,7 +225,7 @@ test("however many ask at a time, and soon after, each thing is asked once", asy
   };
   await using server = await serverWith({ model: { check, maxAgeMs: 60_000 } });
   const asking = Array.from({ length: 20 }, async () => server.get("/status"));
-  await vi.waitFor(() => expect(asked).toBe(1));
+  await vi.waitFor(() => expect(asked).toBe(1), 15_000);
   answer();
   const bodies = (await Promise.all(asking)).map(({ body }) => Object(body).checks.model);
   expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
