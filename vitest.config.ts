@@ -10,7 +10,7 @@ const suites = {
   access: ["test/access/**/*.test.ts"],
   hosts: [
     "test/contract/**/*.test.ts",
-    "test/{azure,aws}/{app,background,built,entry,guarded,queue,sandbox,thaw,tracing,worker}.test.ts",
+    "test/{azure,aws}/{app,background,built,entry,guarded,leaving,queue,sandbox,telemetry,thaw,tracing,worker}.test.ts",
   ],
   chaos: ["test/chaos/**/*.test.ts"],
   pgvector: ["test/pgvector/**/*.test.ts"],

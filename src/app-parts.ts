@@ -13,7 +13,9 @@ import type { Doors } from "./core/model.ts";
 import type { Logger } from "./core/logger.ts";
 import type { RateLimiter } from "./core/rate-limits.ts";
 import type { ResumeLinkStore } from "./core/resume-links.ts";
+import { observedClaims, observedQueue, observedRuns } from "./core/observed.ts";
 import { LEASE_MS } from "./core/runs.ts";
+import type { SignStore } from "./core/sign-of-life.ts";
 import type { StatusStore } from "./core/status.ts";
 import type { StoreDeps } from "./core/store.ts";
 import { storeOf } from "./core/store-access.ts";
@@ -35,7 +37,7 @@ import { flushTraces } from "./engine/tracing.ts";
 import { cronRequest } from "./http/crons.ts";
 import type { ProtocolRouteDeps } from "./http/protocol.ts";
 import { namingRequests, outsideRequests } from "./http/request-id.ts";
-import { openLogger } from "./logger.ts";
+import { namingSpans, openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
 import { agenda, retention } from "./postgres/agenda.ts";
@@ -51,6 +53,7 @@ import { SCHEMA_VERSION } from "./postgres/migrate.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { resumeLinkStore } from "./postgres/resume-links.ts";
 import { runStore } from "./postgres/runs.ts";
+import { signStore } from "./postgres/sign-of-life.ts";
 import { ping } from "./postgres/sql.ts";
 import { statusStore } from "./postgres/status.ts";
 import { itemStore } from "./postgres/store.ts";
@@ -59,6 +62,7 @@ import { threadLog } from "./postgres/thread-log.ts";
 import { threadStorageStore } from "./postgres/thread-storage.ts";
 import { threadStateStore, threadStore } from "./postgres/threads.ts";
 import { webhookStore } from "./postgres/webhooks.ts";
+import { flushTelemetry, outsideSpans } from "./telemetry.ts";
 import { hidingSecrets, secretsIn } from "./secrets.ts";
 import { readSecrets } from "./environment.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -83,6 +87,7 @@ export interface AppParts extends TickDeps {
   readonly crons: CronStore;
   readonly commands: CommandStore;
   readonly links: ResumeLinkStore;
+  readonly signs: SignStore;
   readonly linkSecrets: readonly string[];
   /** Where people reach the app; undefined for as requests say. */
   readonly publicUrl: string | undefined;
@@ -112,8 +117,8 @@ export function openParts(
   for (const [name, defaults] of settings.graphDefaults ?? []) graphs.configure(name, defaults);
   const running = new Set<Promise<unknown>>();
   const work = async (message: object): Promise<void> =>
-    outsideRequests(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
-  const queue: WakeUpQueue = hostQueue ?? inProcessQueue(systemClock, work, shutdown);
+    apart(async () => workMessage(parts, message, { signal: shutdown, authLevel: "admin" }));
+  const queue = observedQueue(hostQueue ?? inProcessQueue(systemClock, work, shutdown));
   const { leaseMs = LEASE_MS, eventRetentionMs = EVENT_RETENTION_MS } = settings;
   const isExecuting = (): boolean => running.size > 0;
   const alarm = openAlarm({ queue, clock: systemClock, logger, leaseMs, isExecuting });
@@ -121,7 +126,7 @@ export function openParts(
   const { ttl, index } = options.store;
   const store: StoreDeps = { items: itemStore(database, index?.dims), clock: systemClock, ttl, index };
   const shared = {
-    claims: claimsWithAlarm(claimStore(database), alarm),
+    claims: claimsWithAlarm(observedClaims(claimStore(database), systemClock), alarm),
     queue,
     leaseMs,
     clock: systemClock,
@@ -139,7 +144,7 @@ export function openParts(
     store,
     ...openEngine({ ...shared, database, graphs, shutdown }, preload),
     ...openStores(database, graphs),
-    runs: runsWithAlarm(runStore(database), alarm),
+    runs: runsWithAlarm(observedRuns(runStore(database)), alarm),
     eventRetentionMs,
     logsIdleTicks,
     linkSecrets: settings.resumeLinkSecrets ?? [],
@@ -161,6 +166,11 @@ export function openParts(
   return parts;
 }
 
+/** What a message of this process' own queue asks for is no part of the request in which it was sent. */
+async function apart(work: () => Promise<void>): Promise<void> {
+  return outsideRequests(async () => outsideSpans(work));
+}
+
 /** For all that we log, whoever writes it down. */
 function openLogs(
   options: ParsedOptions,
@@ -176,7 +186,7 @@ function openLogs(
     ...Object.values(options.webhooks.headers),
   ];
   const secrets = [...ours.flatMap(secretsIn), ...readSecrets()];
-  return namingRequests(hidingSecrets(options.logger ?? openLogger(logLevel), secrets));
+  return namingRequests(namingSpans(hidingSecrets(options.logger ?? openLogger(logLevel), secrets)));
 }
 
 function openEngine(
@@ -201,7 +211,9 @@ function openEngine(
     log,
     followThread: (threadId, from, signal) => followThread(following, threadId, from, signal),
     flush: async (signal) => {
-      if (hasExecuted) await flushTraces(deps.clock, signal);
+      const traces = hasExecuted ? flushTraces(deps.clock, signal) : undefined;
+      const [isDelivered] = await Promise.all([flushTelemetry(deps.clock, signal), traces]);
+      if (!isDelivered) deps.logger.warn({}, "Traces and metrics could not be delivered in time");
     },
   };
 }
@@ -222,6 +234,7 @@ function openStores(database: Database, graphs: GraphRegistry) {
     crons: cronStore(database),
     commands: commandStore(database),
     links: resumeLinkStore(database),
+    signs: signStore(database),
     calendar: cronCalendar(database),
     webhooks: webhookStore(database),
     agenda: agenda(database),

@@ -1,5 +1,6 @@
 /** The first door of an app: its routes, and what the user has put before them. */
 
+import type { Clock } from "./clock.ts";
 import type { Graph, GraphRegistry } from "./core/graphs.ts";
 import type { Doors } from "./core/model.ts";
 import { openStatus } from "./core/status.ts";
@@ -11,6 +12,7 @@ import type { SignInWay } from "./http/openapi.ts";
 import { backgroundRoutes } from "./http/native-runs.ts";
 import { graphRoutes } from "./http/native.ts";
 import { withRequestId } from "./http/request-id.ts";
+import { withRequestSpan } from "./http/request-span.ts";
 import { errorResponse } from "./http/respond.ts";
 import { resumeRoutes } from "./http/resume.ts";
 import { createRouter, type Route, type RouterOptions } from "./http/router.ts";
@@ -99,7 +101,9 @@ const BEARER = { type: "http", scheme: "bearer" };
 export function openFetch(
   { cors, customRoutes, authLevel, routePrefix: prefix }: ParsedOptions,
   { native, info, platform }: AppRoutes,
-  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator" | "streamLimit">,
+  rest: Pick<RouterOptions, "logger" | "limiter" | "authenticator" | "streamLimit"> & {
+    readonly clock: Clock;
+  },
 ): Doors["fetch"] {
   const router = { ...rest, prefix, routes: [...native, ...info], platform };
   const open = once(async () => {
@@ -120,5 +124,6 @@ export function openFetch(
   };
   const fetch = customRoutes === undefined ? createRouter(router) : withCustomRoutes;
   const answer = cors === undefined ? fetch : withCors(cors, fetch);
-  return withRequestId(withSecurityHeaders(answer, { isShared: cors !== undefined }));
+  const secured = withSecurityHeaders(answer, { isShared: cors !== undefined });
+  return withRequestSpan(withRequestId(secured), rest.clock);
 }

@@ -5,6 +5,7 @@ import { makeRoutes, openFetch } from "./app-routes.ts";
 import { GraphRegistry, type GraphOptions } from "./core/graphs.ts";
 import type { ResumeLink } from "./core/resume-links.ts";
 import type { Doors, HttpFunction, HttpMethod, Invocation } from "./core/model.ts";
+import type { Logger } from "./core/logger.ts";
 import { tick } from "./core/tick.ts";
 import { workMessage } from "./core/work.ts";
 import { AppError } from "./errors.ts";
@@ -12,7 +13,8 @@ import { duringRequest } from "./http/request-id.ts";
 import type { ResumeLinkOptions } from "./http/resume-links.ts";
 import type { Route } from "./http/router.ts";
 import { parseOptions, type AppOptions, type ParsedOptions } from "./options.ts";
-import type { Settings } from "./settings.ts";
+import { once } from "./once.ts";
+import { wantsTelemetry, type Settings } from "./settings.ts";
 
 export interface GraphInfo {
   readonly name: string;
@@ -129,6 +131,7 @@ export class LangGraphApp implements AsyncDisposable {
     this.#shutdown.abort(new AppError("unavailable", "The server is stopping"));
     if (this.#opened === undefined) return;
     await Promise.allSettled(this.#opened.running);
+    await this.#opened.doors.flush(new AbortController().signal);
     await this.#opened.database[Symbol.asyncDispose]();
   }
 
@@ -155,13 +158,28 @@ function openApp(options: ParsedOptions, graphs: GraphRegistry, host: Host, shut
     database,
     running,
     native: routes.native,
-    doors: {
+    doors: whenTelemetryStarted(parts.logger, {
       fetch: openFetch(options, routes, parts),
       work: async (message, invocation) =>
         duringRequest(invocation.requestId, async () => workMessage(parts, message, invocation)),
       tick: async (invocation) => duringRequest(invocation.requestId, async () => tick(parts, invocation)),
       flush: parts.flush,
-    },
+    }),
+  };
+}
+
+/** The first call must not be the one that nobody sees. */
+function whenTelemetryStarted(logger: Logger, doors: Doors): Doors {
+  if (!wantsTelemetry()) return doors;
+  const started = once(async () => {
+    const { startTelemetry } = await import("./telemetry-sdk.ts");
+    await startTelemetry(logger);
+  });
+  return {
+    ...doors,
+    fetch: async (request, invocation) => started().then(async () => doors.fetch(request, invocation)),
+    work: async (message, invocation) => started().then(async () => doors.work(message, invocation)),
+    tick: async (invocation) => started().then(async () => doors.tick(invocation)),
   };
 }
 

@@ -107,7 +107,7 @@ export function readAzureSettings(overrides: Variables = {}): AzureSettings {
   };
 }
 
-/** What `readQueueUrl` reads. */
+/** What `readLambdaSettings` reads. */
 export const LambdaEnvironment = z.object({
   RUN_QUEUE_URL: z
     .url({ protocol: /^https?$/, error: "must be the URL of a queue of SQS" })
@@ -115,9 +115,21 @@ export const LambdaEnvironment = z.object({
       error: "must be a standard queue: FIFO queues cannot delay a message",
     })
     .optional(),
+  SIGN_OF_LIFE_SECONDS: wholeNumber(0, 900).default(60),
 });
 
-/** The queue that wakes workers on Lambda. @throws Error as `readSettings` does */
-export function readQueueUrl(overrides: Variables = {}): string | undefined {
-  return parseEnvironment(LambdaEnvironment, overrides).RUN_QUEUE_URL;
+export interface LambdaSettings {
+  /** The queue that wakes workers. */
+  readonly queueUrl: string | undefined;
+  /** How long a stream lasts before its client is to show that it is there; undefined for as long as it may. */
+  readonly signOfLifeMs: number | undefined;
+}
+
+/** @throws Error as `readSettings` does */
+export function readLambdaSettings(overrides: Variables = {}): LambdaSettings {
+  const { RUN_QUEUE_URL, SIGN_OF_LIFE_SECONDS } = parseEnvironment(LambdaEnvironment, overrides);
+  return {
+    queueUrl: RUN_QUEUE_URL,
+    signOfLifeMs: SIGN_OF_LIFE_SECONDS === 0 ? undefined : SIGN_OF_LIFE_SECONDS * 1000,
+  };
 }

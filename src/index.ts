@@ -17,4 +17,4 @@ export type { LinkChoice, ResumeLink } from "./core/resume-links.ts";
 export type { Check } from "./core/status.ts";
 export type { ResumeLinkOptions } from "./http/resume-links.ts";
 export type { AuthLevel, Doors, HttpFunction, Invocation, User } from "./core/model.ts";
-export type { Logger } from "./core/logger.ts";
+export type { LogWriter as Logger } from "./core/logger.ts";

@@ -4,14 +4,15 @@
  */
 
 import { systemClock } from "./clock.ts";
-import type { Logger } from "./core/logger.ts";
+import type { LogWriter } from "./core/logger.ts";
+import { activeTrace } from "./telemetry.ts";
 
 /** `silent`, or a level that nothing is called by, lets nothing pass. */
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 /** Of the errors that caused an error: enough to find it, and an end to those that cause each other. */
 const MAX_CAUSES = 5;
 
-export function openLogger(level: string): Logger {
+export function openLogger(level: string): LogWriter {
   const least = LEVELS.findIndex((name) => name === level);
   const write =
     (name: (typeof LEVELS)[number]) =>
@@ -20,6 +21,19 @@ export function openLogger(level: string): Logger {
       process.stdout.write(`${line({ level: name, time: systemClock.now(), ...fields, msg: message })}\n`);
     };
   return { info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** Adds the names of the span in which a line is logged, where there is one. */
+export function namingSpans(logger: LogWriter): LogWriter {
+  const named = (fields: object): object => {
+    const { trace_id, span_id } = activeTrace() ?? {};
+    return trace_id === undefined ? fields : { trace_id, span_id, ...fields };
+  };
+  return {
+    info: (fields, message) => logger.info(named(fields), message),
+    warn: (fields, message) => logger.warn(named(fields), message),
+    error: (fields, message) => logger.error(named(fields), message),
+  };
 }
 
 /** What cannot be told as JSON does not keep the rest from being told. */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Checks, type CheckOptions } from "./checks.ts";
 import type { Authentication } from "./core/auth.ts";
 import type { AuthLevel, ThreadTtl, PruneStrategy } from "./core/model.ts";
-import type { Logger } from "./core/logger.ts";
+import type { LogWriter } from "./core/logger.ts";
 import type { Check } from "./core/status.ts";
 import type { StoreIndex } from "./core/store-index.ts";
 import { RETRY_SECONDS } from "./core/webhooks.ts";
@@ -122,7 +122,7 @@ export interface AppOptions {
   readonly title?: string;
   readonly description?: string;
   /** Where logs go; JSON lines on standard output if absent. Takes a pino, console or Powertools logger. */
-  readonly logger?: Logger;
+  readonly logger?: LogWriter;
 }
 
 export type AuthOption =
@@ -305,7 +305,7 @@ const Options = z.strictObject({
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z
-    .custom<Logger>((value) => typeof value === "object" && value !== null && "error" in value)
+    .custom<LogWriter>((value) => typeof value === "object" && value !== null && "error" in value)
     .optional(),
 });
 

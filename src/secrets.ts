@@ -1,6 +1,6 @@
 /** Keeps secrets out of what is logged: those of our settings, wherever they stand, and what is named like one. */
 
-import type { Logger } from "./core/logger.ts";
+import type { LogWriter } from "./core/logger.ts";
 
 const HIDDEN = "[hidden]";
 /** As deep as errors and what libraries attach to them are looked through. */
@@ -25,7 +25,7 @@ export function secretsIn(value: string): readonly string[] {
 }
 
 /** A logger that says `[hidden]` in the place of each secret. What holds none is handed on as it is. */
-export function hidingSecrets(logger: Logger, secrets: readonly string[]): Logger {
+export function hidingSecrets(logger: LogWriter, secrets: readonly string[]): LogWriter {
   const hider = new Hider(secrets);
   return {
     info: (fields, message) => logger.info(hider.fields(fields), hider.text(message)),

@@ -91,6 +91,36 @@ export const Environment = z.object({
     .optional(),
 });
 
+const exporter = oneOf(["otlp", "none"]).default("otlp");
+const protocol = oneOf(["http/json"]).optional();
+
+/** What telemetry-sdk.ts reads; OpenTelemetry's SDK reads more by itself. @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+export const TelemetryEnvironment = z.object({
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: z.string().optional(),
+  OTEL_SDK_DISABLED: z.string().optional(),
+  OTEL_TRACES_EXPORTER: exporter,
+  OTEL_METRICS_EXPORTER: exporter,
+  OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol,
+  OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: protocol,
+  OTEL_METRIC_EXPORT_INTERVAL: wholeNumber(100, 86_400_000).default(60_000),
+});
+
+const Collector = TelemetryEnvironment.pick({
+  OTEL_EXPORTER_OTLP_ENDPOINT: true,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: true,
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: true,
+  OTEL_SDK_DISABLED: true,
+});
+
+/** Whether a collector of traces or metrics is named. */
+export function wantsTelemetry(): boolean {
+  const { OTEL_SDK_DISABLED, ...endpoints } = parseEnvironment(Collector, {});
+  return OTEL_SDK_DISABLED?.toLowerCase() !== "true" && Object.values(endpoints).some(Boolean);
+}
+
 /** @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
 function isWebhookSecret(text: string): boolean {
   const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readLocalSettings } from "../src/host-settings.ts";
+import { readLambdaSettings, readLocalSettings } from "../src/host-settings.ts";
 import { readSettings } from "../src/settings.ts";
 
 /** So that nothing depends on the environment in which the tests run. */
@@ -179,6 +179,27 @@ test("all that is wrong is told at once, in the order of the table, and no value
 
 /** Of 32 bytes. */
 const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+describe("a deployment on Lambda", () => {
+  const read = (variables: object) =>
+    readLambdaSettings({ RUN_QUEUE_URL: undefined, SIGN_OF_LIFE_SECONDS: undefined, ...variables });
+
+  test("asks clients for a sign of life after a minute, or as it is told, or never", () => {
+    expect(read({})).toEqual({ queueUrl: undefined, signOfLifeMs: 60_000 });
+    expect(read({ SIGN_OF_LIFE_SECONDS: "90" })).toMatchObject({ signOfLifeMs: 90_000 });
+    expect(read({ SIGN_OF_LIFE_SECONDS: "0" })).toMatchObject({ signOfLifeMs: undefined });
+  });
+
+  test.for([
+    ["SIGN_OF_LIFE_SECONDS", "-1"],
+    ["SIGN_OF_LIFE_SECONDS", "901"],
+    ["SIGN_OF_LIFE_SECONDS", "never"],
+    ["RUN_QUEUE_URL", "runs"],
+    ["RUN_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/runs.fifo"],
+  ])("%s=%s is refused", ([name = "", value]) => {
+    expect(problemsOf(() => read({ [name]: value }))).toContain(`  ${name}: must be `);
+  });
+});
 
 test("takes keys to encrypt with, the first one first", () => {
   const bytes = Buffer.from(KEY, "base64");

@@ -21,6 +21,7 @@ locals {
     WEBHOOK_SECRETS          = length(var.webhook_secrets) == 0 ? null : join(",", var.webhook_secrets)
     RESUME_LINK_SECRETS      = length(var.resume_link_secrets) == 0 ? null : join(",", var.resume_link_secrets)
     PUBLIC_URL               = var.public_url
+    SIGN_OF_LIFE_SECONDS     = var.sign_of_life_seconds
     FUNCTION_KEY             = var.function_key
     ADMIN_KEY                = var.admin_key
   }

@@ -1,12 +1,12 @@
 # What to deploy
 
 variable "package" {
-  description = "The zip file with the bundle that `langgraph-functions build --target lambda` makes."
+  description = "The zip file that `langgraph-functions build --target lambda --zip` makes."
   type        = string
 
   validation {
     condition     = fileexists(var.package)
-    error_message = "There is no such file. Make it of the folder of `langgraph-functions build --target lambda`: cd deploy && zip -qr ../lambda.zip ."
+    error_message = "There is no such file. `langgraph-functions build --target lambda --zip` makes deploy.zip."
   }
 }
 
@@ -353,6 +353,17 @@ variable "run_lease_seconds" {
   validation {
     condition     = var.run_lease_seconds >= 3 && var.run_lease_seconds <= 600 && var.run_lease_seconds == floor(var.run_lease_seconds)
     error_message = "Must be a whole number from 3 to 600."
+  }
+}
+
+variable "sign_of_life_seconds" {
+  description = "SIGN_OF_LIFE_SECONDS: how long a stream lasts before its client is to show that it is there; 0 is off."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.sign_of_life_seconds >= 0 && var.sign_of_life_seconds <= 900 && var.sign_of_life_seconds == floor(var.sign_of_life_seconds)
+    error_message = "Must be a whole number from 0 to 900."
   }
 }
 

@@ -7,6 +7,10 @@ const failureFrames: Uint8Array = new TextEncoder().encode(
   'event: error\ndata: {"error":"stream processing failed"}\n\nevent: end\ndata: {}\n\n',
 );
 
+const cutFrame: Uint8Array = new TextEncoder().encode(
+  'event: error\ndata: {"error":"unavailable","message":"The run goes on in the background"}\n\n',
+);
+
 export interface Destination {
   readonly runtime: StreamingRuntime;
   readonly stream: ResponseStream;
@@ -27,10 +31,16 @@ export async function deliver(response: Response, { runtime, stream, signal }: D
   await end(out);
 }
 
-/** The whole body. @throws as `chunksOf` does */
+/** The whole body. An event stream that was cut is what there is of it, and an `error` frame. @throws as `chunksOf` does */
 export async function collect(response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(response)) chunks.push(chunk);
+  try {
+    for await (const chunk of chunksOf(response)) chunks.push(chunk);
+  } catch (error) {
+    // Who gets no answer at all asks once more, and has two runs.
+    if (!isEventStream(response)) throw error;
+    chunks.push(cutFrame);
+  }
   return Buffer.concat(chunks);
 }
 

@@ -21,6 +21,7 @@ export interface HttpDoor {
   /** Lambda has no keys of its own, so these are all that opens more than the level `anonymous`. */
   readonly keys: Keys;
   readonly streaming: boolean | undefined;
+  readonly signOfLifeMs?: number | undefined;
 }
 
 export type BufferedHandler = (event: HttpEvent, context: LambdaContext) => Promise<HttpResult>;
@@ -50,8 +51,10 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
     assertHttpEvent(event);
     using time = await openTime(context);
     try {
-      const response = await answer(door, event, { time, requestId: context.awsRequestId });
-      if (takesStreams(event, door.streaming)) {
+      const streams = takesStreams(event, door.streaming);
+      const asked = streams ? door : { ...door, signOfLifeMs: undefined };
+      const response = await answer(asked, event, { time, requestId: context.awsRequestId });
+      if (streams) {
         await deliver(response, { runtime, stream, signal: time.signal });
       } else {
         const result = toResult(event, response, await collect(response));
@@ -67,7 +70,7 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
 
 /** Always resolves: what a handler throws before its first byte would be a 502 without a word. */
 async function answer(
-  { doors, keys }: HttpDoor,
+  { doors, keys, signOfLifeMs }: HttpDoor,
   event: HttpEvent,
   { time, requestId }: { readonly time: InvocationTime; readonly requestId: string | undefined },
 ): Promise<Response> {
@@ -79,6 +82,7 @@ async function answer(
       deadline: time.deadline,
       authLevel: openedLevel(keys, request),
       isKeyVerified: true,
+      ...(signOfLifeMs && { signOfLifeMs }),
       ...(requestId && { requestId }),
       ...(address && { address }),
     });

@@ -3,7 +3,7 @@
 import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
-import { readKeys, readQueueUrl } from "../host-settings.ts";
+import { readKeys, readLambdaSettings } from "../host-settings.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
 import { sqsQueue } from "./queue.ts";
 import { streamingRuntime } from "./runtime.ts";
@@ -41,11 +41,14 @@ export interface LambdaHandlers {
  */
 export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {}): LambdaHandlers {
   app.checkDeployable();
-  const doors = app.doors({ queue: sqsQueue(readQueueUrl, systemClock) });
+  const { queueUrl, signOfLifeMs } = readLambdaSettings();
+  const doors = app.doors({ queue: sqsQueue(queueUrl, systemClock) });
   const door = { doors, keys: readKeys(), streaming };
   const runtime = streamingRuntime();
   return {
-    http: runtime ? runtime.streamifyResponse(streamingHandler(door, runtime)) : bufferedHandler(door),
+    http: runtime
+      ? runtime.streamifyResponse(streamingHandler({ ...door, signOfLifeMs }, runtime))
+      : bufferedHandler(door),
     worker: queueHandler(doors),
     schedule: scheduleHandler(doors),
   };

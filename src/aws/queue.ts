@@ -14,19 +14,19 @@ const CLIENT = {
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
 };
 
-/** Nothing is loaded or connected until something is sent; `readUrl` tells which queue, if there is one. */
-export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeUpQueue {
+/** Nothing is loaded or connected until something is sent. */
+export function sqsQueue(url: string | undefined, clock: Clock): WakeUpQueue {
   let client: SQSClient | undefined;
   const open = async () => {
-    const url = readUrl();
     if (url === undefined)
       throw new AppError("unavailable", "Background runs need the setting RUN_QUEUE_URL");
     const sdk = await loadSdk();
     return { url, sdk, client: (client ??= new sdk.SQSClient(CLIENT)) };
   };
   return {
-    outlivesProcess: () => readUrl() !== undefined,
+    outlivesProcess: () => url !== undefined,
     check: async () => void (await open()),
+    names: () => ({ system: "aws_sqs", destination: url?.split("/").at(-1) ?? "" }),
     depth: async (abortSignal) => {
       const { url, sdk, client } = await open();
       const read = async (QueueUrl: string): Promise<Attributes> => {
@@ -38,12 +38,12 @@ export function sqsQueue(readUrl: () => string | undefined, clock: Clock): WakeU
       const deadAttributes = dead === undefined ? {} : await read(dead).catch(() => ({})); // it may be another's
       return { messages: messagesIn(attributes), deadLetters: messagesIn(deadAttributes) };
     },
-    send: async (wakeUp, { notBefore } = {}) => {
+    send: async (wakeUp, options = {}) => {
       const { url, sdk, client } = await open();
       const command = new sdk.SendMessageCommand({
         QueueUrl: url,
-        MessageBody: JSON.stringify(messageOf(wakeUp, notBefore)),
-        DelaySeconds: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
+        MessageBody: JSON.stringify(messageOf(wakeUp, options)),
+        DelaySeconds: delaySeconds(options.notBefore, clock.now(), MAX_DELAY_SECONDS),
       });
       await client.send(command).catch(unreachable);
     },

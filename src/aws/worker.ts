@@ -31,7 +31,11 @@ export function queueHandler(doors: Doors): QueueHandler {
 export function scheduleHandler(doors: Doors): ScheduleHandler {
   return async (_event, context) => {
     using time = await openTime(context);
-    return await doors.tick(invocation(time, context));
+    try {
+      return await doors.tick(invocation(time, context));
+    } finally {
+      await doors.flush(time.signal);
+    }
   };
 }
 

@@ -3,6 +3,7 @@ import type { HttpHandler } from "@azure/functions";
 import type { Clock } from "../clock.ts";
 import type { AuthLevel, Doors } from "../core/model.ts";
 import { deliver } from "./body.ts";
+import { hostsTrace } from "./trace.ts";
 import { connectionOf } from "./connection.ts";
 import { ClientLeft, type Invocations } from "./invocations.ts";
 import { clientAddress, isEventStream, toAzureResponse, toWebRequest } from "./request.ts";
@@ -35,6 +36,7 @@ export function httpHandler(door: HttpDoor, authLevel: AuthLevel): HttpHandler {
         isKeyVerified: true,
         requestId: context.invocationId,
         ...(address && { address }),
+        ...hostsTrace(context),
       };
       const response = await doors.fetch(toWebRequest(request), invocation);
       const delivery = response.body && deliver(response.body, connection, isEventStream(response));

@@ -26,6 +26,7 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
   return {
     outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
     check: async () => void (await connect()),
+    names: () => ({ system: "azure_queue_storage", destination: queueName }),
     depth: async (signal) => {
       const service = await connect();
       const [messages, deadLetters] = await Promise.all(
@@ -33,12 +34,12 @@ export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock
       );
       return { messages: messages ?? 0, deadLetters };
     },
-    send: async (wakeUp, { notBefore } = {}) => {
-      const message = JSON.stringify(messageOf(wakeUp, notBefore));
+    send: async (wakeUp, options = {}) => {
+      const message = JSON.stringify(messageOf(wakeUp, options));
       try {
         const queue = await (opened ??= openQueue(await connect(), queueName));
         await queue.sendMessage(Buffer.from(message).toString("base64"), {
-          visibilityTimeout: delaySeconds(notBefore, clock.now(), MAX_DELAY_SECONDS),
+          visibilityTimeout: delaySeconds(options.notBefore, clock.now(), MAX_DELAY_SECONDS),
           messageTimeToLive: -1, // it must be longer than the delay, and is seven days by default
         });
       } catch (error) {

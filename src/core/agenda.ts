@@ -4,7 +4,7 @@ import type { QueueState } from "./status.ts";
 
 /** Which kinds of things are due. */
 export interface Due {
-  /** Runs whose lease has lapsed, or whose message was lost. */
+  /** Runs whose lease has lapsed, whose message was lost, or that wait although their client has left. */
   readonly runs: boolean;
   readonly crons: boolean;
   /** Events of runs that ended long ago. */

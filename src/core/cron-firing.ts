@@ -1,6 +1,7 @@
 /** Crons that are due: each time becomes one run, on whichever instance and however many timers tick. */
 
 import { AppError } from "../errors.ts";
+import { inSpan } from "../telemetry.ts";
 import type { Caller } from "./auth.ts";
 import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
 import type { Logger } from "./logger.ts";
@@ -38,7 +39,7 @@ export async function fireCrons(
   let fired = 0;
   for (const cron of due) {
     try {
-      const { hasMoved, hasRun, next } = await fireOne(deps, cron);
+      const { hasMoved, hasRun, next } = await fireInSpan(deps, cron);
       if (hasRun) fired += 1;
       if (hasMoved && next !== null) nextTimes.set(next.getTime(), next);
     } catch (error) {
@@ -58,6 +59,16 @@ interface Fired {
   readonly hasMoved: boolean;
   readonly hasRun: boolean;
   readonly next: Date | null;
+}
+
+async function fireInSpan(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
+  const { cron_id, assistant_id } = cron;
+  const attributes = { "langgraph.cron_id": cron_id, "langgraph.assistant_id": assistant_id };
+  return inSpan("fire cron", { attributes }, async (span) => {
+    const fired = await fireOne(deps, cron);
+    span.set({ "langgraph.has_run": fired.hasRun });
+    return fired;
+  });
 }
 
 /** A cron without a run that could be made goes on with its next time, and the log says why. */
@@ -126,9 +137,13 @@ async function nextTime({ clock, logger }: CronFiringDeps, cron: Cron): Promise<
 
 function logRefusal({ logger }: CronFiringDeps, cron: DueCron, reason: unknown): void {
   const { cron_id, assistant_id, thread_id, next_run_date } = cron;
-  const message = reason instanceof Error ? reason.message : String(reason);
-  logger.warn(
-    { cron_id, assistant_id, thread_id, due_at: next_run_date, err: reason },
-    `A cron made no run: ${message}`,
-  );
+  const fields = {
+    cron_id,
+    assistant_id,
+    ...(thread_id === null ? {} : { thread_id }),
+    due_at: next_run_date,
+    reason: reason instanceof Error ? reason.message : String(reason),
+    err: reason,
+  };
+  logger.warn(fields, "A cron made no run");
 }

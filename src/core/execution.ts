@@ -39,7 +39,7 @@ export type Executed =
   /** Stopped by a cancellation. */
   | { readonly kind: "cancelled" }
   /** The run goes on in another invocation, or was taken over by one. */
-  | { readonly kind: "elsewhere" };
+  | { readonly kind: "elsewhere"; readonly isHandedOver?: boolean };
 
 /** Executes and follows runs. */
 export interface Engine {
@@ -60,6 +60,8 @@ export interface ExecutionLimits {
   readonly signal?: AbortSignal;
   /** When the run must be in other hands. */
   readonly deadline?: Date;
+  /** Aborted when another invocation had better go on, if that costs nothing but the way there. */
+  readonly handOver?: AbortSignal;
   /** From the graph's context factory. */
   readonly context?: unknown;
 }

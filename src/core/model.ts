@@ -1,5 +1,7 @@
 /** The nouns of the domain, in the words of the wire: row, entity and JSON are one shape. */
 
+import type { TraceContext } from "../telemetry.ts";
+
 /** What a function key opens, in the order of the Azure Functions host: each level includes those before it. */
 export type AuthLevel = "anonymous" | "function" | "admin";
 
@@ -28,8 +30,15 @@ export interface Invocation {
   readonly address?: string;
   /** Who the caller is, if the host has found out: a web framework with a sign-in of its own. */
   readonly user?: User;
+  /**
+   * Set where the host does not see clients leave. A stream whose run is to end with its client is broken off after so
+   * long, and its client comes back if it is there.
+   */
+  readonly signOfLifeMs?: number;
   /** What the host calls this request in its own logs. */
   readonly requestId?: string;
+  /** The host's own span of this call. */
+  readonly traceContext?: TraceContext;
 }
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";

@@ -89,7 +89,11 @@ export interface ClaimedRun extends Lease {
   /** Whether nothing has been saved for the thread yet. */
   readonly is_fresh: boolean;
   readonly is_temporary: boolean;
-  /** Somebody asked it to stop before this claim. */
+  /** When it was first claimed. */
+  readonly started_at: Date;
+  /** Since it was due, or was put back by the executor before. */
+  readonly waited_s: number;
+  /** Somebody asked it to stop before this claim, or its client has left. */
   readonly cancel_action: CancelAction | null;
 }
 
@@ -199,7 +203,8 @@ export interface ClaimStore {
   readonly logged: (run: ClaimedRun) => Promise<readonly string[]>;
   /**
    * Puts back the runs whose executor vanished, claims those that have had `maxAttempts`, for their end, and finds those
-   * that could have started before `forgottenSince`, so that their message must be lost. One query when nothing is due.
+   * that could have started before `forgottenSince`, so that their message must be lost, and those that wait for an
+   * executor and whose client is not back in time. One query when nothing is due.
    */
   readonly recover: (
     lease_id: string,
@@ -212,6 +217,7 @@ export interface Recovered {
   readonly waiting: readonly string[];
   readonly exhausted: readonly ClaimedRun[];
   readonly forgotten: readonly string[];
+  readonly abandoned: readonly string[];
 }
 
 /** The log of what runs stream. */

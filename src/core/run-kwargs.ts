@@ -62,6 +62,8 @@ export interface RunKwargs extends RunSettings {
   readonly made_context?: MadeContext;
   /** On whose behalf it executes; absent where callers are not told apart. Never shown. */
   readonly principal?: Principal;
+  /** The span that asked for it, where that is traced. Never shown. */
+  readonly traceparent?: string;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
 }
@@ -70,7 +72,7 @@ export interface RunKwargs extends RunSettings {
 export type MadeContext = { readonly json: unknown } | { readonly is_lost: true };
 
 /** What of it is for the server alone. */
-export const HIDDEN_KWARGS = ["request_headers", "made_context", "principal"] as const;
+export const HIDDEN_KWARGS = ["request_headers", "made_context", "principal", "traceparent"] as const;
 
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {

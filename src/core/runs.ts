@@ -1,6 +1,7 @@
 /** The rules of runs: one at a time on a thread, in the order they came, executed under a lease. */
 
 import type { Clock } from "../clock.ts";
+import { activeTrace } from "../telemetry.ts";
 import { EVERYTHING, principalOf, type Caller } from "./auth.ts";
 import { assistantIdOf } from "./assistants.ts";
 import { checkCommand } from "./graph-names.ts";
@@ -29,7 +30,7 @@ import {
   type RunSettings,
   type StreamMode,
 } from "./run-kwargs.ts";
-import { forgottenSince, wake, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
+import { forgottenSince, wake, wakeAnother, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
 export const LEASE_MS = 30_000;
@@ -187,7 +188,7 @@ export async function cancelRuns(
   reason?: CancelReason,
 ): Promise<void> {
   for (const wakeUp of await deps.runs.cancel(which, action, deps.clock.now(), reason))
-    await wake(deps, wakeUp);
+    await wakeAnother(deps, wakeUp);
 }
 
 /** Executes a run that is in our hands; never rejects. */
@@ -225,19 +226,20 @@ export interface SweepReport {
 }
 
 /**
- * Puts back the runs whose executor vanished, gives up those that never get anywhere, and wakes what was forgotten. A
+ * Puts back the runs whose executor vanished, gives up those that never get anywhere, cancels those whose client has left while they wait, and wakes what was forgotten. A
  * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
  */
 export async function sweepRuns(deps: RunDeps & WakingDeps): Promise<SweepReport> {
   const { claims, clock, newId } = deps;
   const now = clock.now();
   const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
-  const { waiting, exhausted, forgotten } = await claims.recover(newId(), term, {
+  const { waiting, exhausted, forgotten, abandoned } = await claims.recover(newId(), term, {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: forgottenSince(deps),
   });
-  for (const run_id of [...waiting, ...forgotten]) await wake(deps, { run_id });
+  for (const run_id of [...waiting, ...forgotten]) await wakeAnother(deps, { run_id });
   for (const run of exhausted) await giveUp(deps, run);
+  if (abandoned.length > 0) await cancelRuns(deps, { scope: EVERYTHING, runIds: abandoned }, "interrupt");
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 
@@ -254,7 +256,7 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
   const events = run.kwargs.protocol === undefined ? [event] : [event, lifecycle];
   const end = { status: "error", thread_status: "error", error } as const;
   const { held, next } = await deps.claims.finish(run, end, now, events);
-  if (next !== undefined) await wake(deps, { run_id: next });
+  if (next !== undefined) await wakeAnother(deps, { run_id: next });
   if (held && run.kwargs.webhook !== undefined) await wake(deps, { webhook_id: run.run_id });
 }
 
@@ -335,12 +337,14 @@ function keptKwargs(
   metadata: JsonObject,
 ): RunKwargs {
   const principal = principalOf(caller);
+  const traceparent = activeTrace()?.traceparent;
   return {
     ...kwargs,
     config: mergeConfigs(kwargs.config, { metadata: { ...assistant?.metadata, ...metadata } }),
     ...(madeContext === undefined ? {} : { made_context: keptContext(madeContext) }),
     ...(headers === undefined ? {} : { request_headers: headers }),
     ...(principal === undefined ? {} : { principal }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 

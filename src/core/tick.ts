@@ -1,5 +1,7 @@
 /** The third door: what has fallen due is done, and nothing but one query where nothing has. */
 
+import { inSpan, moment, type TraceContext } from "../telemetry.ts";
+import { measure } from "../telemetry-metrics.ts";
 import type { Agenda, AgendaTerms, Due, Looked, Retention } from "./agenda.ts";
 import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
@@ -47,10 +49,13 @@ interface Step {
 }
 
 /** Rejects when a step has failed, after the others have done what they have to. */
-export async function tick(deps: TickDeps, { deadline, signal }: Invocation): Promise<TickReport> {
+export async function tick(
+  deps: TickDeps,
+  { deadline, signal, traceContext }: Invocation,
+): Promise<TickReport> {
   let report: TickReport = { recovered: 0, resent: 0, fired: 0, expired: 0 };
   for (let round = 1; ; round += 1) {
-    const { looked, done, failures } = await doWhatIsDue(deps);
+    const { looked, done, failures } = await doWhatIsDue(deps, traceContext);
     report = done.reduce(sum, report);
     const enough = new Date(deps.clock.now().getTime() + ROUND_MS);
     const isOutOfTime = signal.aborted || (deadline !== undefined && deadline < enough);
@@ -64,6 +69,10 @@ export async function tick(deps: TickDeps, { deadline, signal }: Invocation): Pr
 
 /** What was done, and what there was to do when it last looked. Alarms read this line: its fields are an interface. */
 function tell({ logger, clock, logsIdleTicks }: TickDeps, report: TickReport, state: QueueState): void {
+  const oldest_waiting_run_age_s = ageSeconds(state, clock.now());
+  measure("langgraph.queue.waiting", state.waiting);
+  measure("langgraph.queue.running", state.running);
+  measure("langgraph.queue.age", oldest_waiting_run_age_s);
   if (!logsIdleTicks && Object.values(report).every((count) => count === 0)) return;
   const { recovered, resent, fired, expired } = report;
   const line = {
@@ -73,7 +82,7 @@ function tell({ logger, clock, logsIdleTicks }: TickDeps, report: TickReport, st
     expired,
     waiting_runs: state.waiting,
     running_runs: state.running,
-    oldest_waiting_run_age_s: ageSeconds(state, clock.now()),
+    oldest_waiting_run_age_s,
   };
   logger.info(line, "Tick");
 }
@@ -85,19 +94,30 @@ interface Round {
 }
 
 /** A step that fails does not keep the others from theirs. */
-async function doWhatIsDue(deps: TickDeps): Promise<Round> {
+async function doWhatIsDue(deps: TickDeps, origin: TraceContext | undefined): Promise<Round> {
+  const begunAt = moment();
+  const { looked, steps } = await look(deps);
+  const due = steps.filter(({ isDue }) => isDue);
+  if (due.length === 0) return { looked, done: [], failures: [] }; // else there would be a trace each minute of nothing
+  return inSpan("tick", { begunAt, origin }, async (span) => {
+    const round = await doAll(deps, due);
+    if (round.failures.length > 0) span.fail(round.failures[0]);
+    return { looked, ...round };
+  });
+}
+
+async function doAll({ logger }: TickDeps, due: readonly Step[]): Promise<Omit<Round, "looked">> {
   const done: Done[] = [];
   const failures: unknown[] = [];
-  const { looked, steps } = await look(deps);
-  for (const { name, perform } of steps.filter(({ isDue }) => isDue)) {
+  for (const { name, perform } of due) {
     try {
       done.push(await perform());
     } catch (error) {
-      deps.logger.error({ step: name, err: error }, "A step of the tick failed; the next tick tries again");
+      logger.error({ step: name, err: error }, "A step of the tick failed; the next tick tries again");
       failures.push(error);
     }
   }
-  return { looked, done, failures };
+  return { done, failures };
 }
 
 function sum(report: TickReport, { recovered = 0, resent = 0, fired = 0, expired = 0 }: Done): TickReport {

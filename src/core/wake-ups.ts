@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
+import { outsideSpans } from "../telemetry.ts";
 import type { Logger } from "./logger.ts";
 
 /** A run to execute, a webhook to deliver, or a look at what is due. */
@@ -10,7 +11,9 @@ export type WakeUp = { readonly run_id: string } | { readonly webhook_id: string
 /** Wakes a worker. At least once, in no order: what is to be done is for the database to say, not for the message. */
 export interface WakeUpQueue {
   /** @throws AppError `unavailable` */
-  readonly send: (wakeUp: WakeUp, options?: { readonly notBefore?: Date | undefined }) => Promise<void>;
+  readonly send: (wakeUp: WakeUp, options?: SendOptions) => Promise<void>;
+  /** What traces and metrics call it. */
+  readonly names?: () => QueueNames;
   /** Whether what is sent reaches a worker when this process is dead. False where no queue is set up, too. */
   readonly outlivesProcess: () => boolean;
   /** Looks whether there is a queue at all, and asks nobody. @throws AppError `unavailable` that says what is missing */
@@ -25,6 +28,19 @@ export interface QueueDepth {
   readonly messages: number | undefined;
   /** Those that failed too often and were put aside; undefined where that does not happen, or cannot be told. */
   readonly deadLetters?: number | undefined;
+}
+
+/** What a message says besides. */
+export interface SendOptions {
+  readonly notBefore?: Date | undefined;
+  /** The trace that goes on with whoever receives it. */
+  readonly traceparent?: string | undefined;
+}
+
+export interface QueueNames {
+  /** As OpenTelemetry's `messaging.system`. */
+  readonly system: string;
+  readonly destination: string;
 }
 
 /** After this long without an effect, a message is taken for lost. */
@@ -54,11 +70,22 @@ export async function wake(
   });
 }
 
-const Time = { not_before: z.coerce.date().optional() };
+/** Wakes a worker for a run that this work has only made way for: what becomes of it is no part of our trace. */
+export async function wakeAnother(
+  deps: { readonly queue: WakeUpQueue; readonly logger: Logger },
+  wakeUp: WakeUp,
+): Promise<void> {
+  await outsideSpans(async () => wake(deps, wakeUp));
+}
+
+const Options = {
+  not_before: z.coerce.date().optional(),
+  traceparent: z.string().optional().catch(undefined), // it changes nothing of what is done
+};
 const Message = z.union([
-  z.object({ run_id: z.guid(), ...Time }),
-  z.object({ webhook_id: z.guid(), ...Time }),
-  z.object({ tick: z.literal(true), ...Time }),
+  z.object({ run_id: z.guid(), ...Options }),
+  z.object({ webhook_id: z.guid(), ...Options }),
+  z.object({ tick: z.literal(true), ...Options }),
 ]);
 
 /** A message as the queue carries it. */
@@ -66,19 +93,20 @@ export interface ReadMessage {
   readonly wakeUp: WakeUp;
   /** When it should come; a queue that cannot delay for so long delivers it before that. */
   readonly notBefore: Date | undefined;
+  readonly traceparent: string | undefined;
 }
 
 /** Null for what is no message of ours. */
 export function readMessage(sent: unknown): ReadMessage | null {
   const { data } = Message.safeParse(sent);
   if (data === undefined) return null;
-  const { not_before: notBefore, ...wakeUp } = data;
-  return { wakeUp, notBefore };
+  const { not_before: notBefore, traceparent, ...wakeUp } = data;
+  return { wakeUp, notBefore, traceparent };
 }
 
 /** What `readMessage` reads. */
-export function messageOf(wakeUp: WakeUp, notBefore: Date | undefined): object {
-  return { ...wakeUp, not_before: notBefore };
+export function messageOf(wakeUp: WakeUp, { notBefore, traceparent }: SendOptions): object {
+  return { ...wakeUp, not_before: notBefore, traceparent };
 }
 
 /** How long a queue is to hold a message back, in whole seconds, if it can do so for `maxSeconds`. */

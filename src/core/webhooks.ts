@@ -2,6 +2,8 @@
 
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import { inSpan, type SpanAttributes } from "../telemetry.ts";
+import { measure } from "../telemetry-metrics.ts";
 import type { AgendaTerms } from "./agenda.ts";
 import type { Invocation, JsonObject, RunStatus } from "./model.ts";
 import type { Logger } from "./logger.ts";
@@ -149,7 +151,10 @@ export async function deliverWebhook(
   const remaining = deadline === undefined ? TIMEOUT_MS : deadline.getTime() - now.getTime();
   const timeout = AbortSignal.timeout(Math.max(0, Math.min(TIMEOUT_MS, remaining - RECORD_ROOM_MS)));
   const problem = await attempt(deps, delivery, AbortSignal.any([signal, timeout]));
-  if (problem === null) return webhooks.delivered(delivery);
+  if (problem === null) {
+    measure("langgraph.webhooks", 1, { "langgraph.status": "delivered" });
+    return webhooks.delivered(delivery);
+  }
   await putOff(deps, delivery, problem);
 }
 
@@ -164,18 +169,40 @@ interface Problem {
 /** Null when the receiver has taken it. */
 async function attempt(
   { sender, clock }: WebhookDeps,
-  { webhook_id, url, body }: Delivery,
+  delivery: Delivery,
   signal: AbortSignal,
 ): Promise<Problem | null> {
+  const { webhook_id, url, body } = delivery;
   const sentAt = clock.now();
   const text = JSON.stringify({ ...body, webhook_sent_at: sentAt });
   try {
-    const status = await sender.send({ webhook_id, url, body: text, sentAt, signal });
+    const status = await inSpan(
+      "POST webhook",
+      { kind: "client", attributes: attributesOf(delivery) },
+      async (span) => {
+        const answered = await sender.send({ webhook_id, url, body: text, sentAt, signal });
+        span.set({ "http.response.status_code": answered });
+        if (answered >= 400) span.fail(undefined, String(answered));
+        return answered;
+      },
+    );
     if (status >= 200 && status < 300) return null;
     return { message: `The receiver answered ${status}`, isFinal: status === GONE };
   } catch (error) {
     return { message: String(error), isFinal: error instanceof RefusedAddress };
   }
+}
+
+/** Without the URL's path and query, which may be what lets callers in. */
+function attributesOf({ webhook_id, url, attempts }: Delivery): SpanAttributes {
+  const { protocol, hostname, port } = new URL(url);
+  return {
+    "http.request.method": "POST",
+    "server.address": hostname,
+    "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
+    "langgraph.run_id": webhook_id,
+    "langgraph.attempt": attempts,
+  };
 }
 
 /** By Standard Webhooks, the receiver's way of saying that it wants no more of it. */
@@ -186,6 +213,7 @@ async function putOff(deps: WebhookDeps, delivery: Delivery, problem: Problem): 
   const now = clock.now();
   const seconds = problem.isFinal ? undefined : retrySeconds[delivery.attempts - 1];
   const fields = { run_id: delivery.webhook_id, attempts: delivery.attempts, reason: problem.message };
+  measure("langgraph.webhooks", 1, { "langgraph.status": seconds === undefined ? "given_up" : "put_off" });
   if (seconds === undefined) {
     logger.error(fields, "A webhook was given up");
     return webhooks.failed(delivery, problem.message, { now, dueAt: null });

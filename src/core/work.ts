@@ -1,9 +1,11 @@
 /** The second door: what is done about a message of the queue. */
 
+import { activeTrace, inSpan } from "../telemetry.ts";
 import type { Invocation } from "./model.ts";
+import { messagingAttributes } from "./observed.ts";
 import { workRun } from "./runs.ts";
 import { tick, type TickDeps } from "./tick.ts";
-import { readMessage, type WakeUp } from "./wake-ups.ts";
+import { readMessage, type ReadMessage, type WakeUp } from "./wake-ups.ts";
 import { deliverWebhook } from "./webhooks.ts";
 
 /** Does what a message asks for; what is no message of ours is dropped. Rejects when it should be delivered again. */
@@ -13,10 +15,28 @@ export async function workMessage(deps: TickDeps, sent: unknown, invocation: Inv
     deps.logger.warn({}, "Dropped a queue message that is none of ours");
     return;
   }
-  const { wakeUp, notBefore } = message;
+  const { attributes, destination } = messagingAttributes(deps.queue, "process", message.wakeUp);
+  const { traceparent } = message;
+  const options = {
+    kind: "consumer",
+    attributes,
+    // Its sender's trace goes on; where a host traces its invocations, in that one it is found by a link.
+    ...(traceparent === undefined ? {} : { parent: { traceparent } }),
+    links: traceparent === undefined ? [] : [activeTrace(), invocation.traceContext],
+    origin: invocation.traceContext,
+  } as const;
+  await inSpan(`process ${destination}`, options, async () => handle(deps, message, invocation));
+}
+
+async function handle(
+  deps: TickDeps,
+  { wakeUp, notBefore, traceparent }: ReadMessage,
+  invocation: Invocation,
+): Promise<void> {
   // Queues cannot hold a message back for ever.
   try {
-    if (notBefore !== undefined && notBefore > deps.clock.now()) await deps.queue.send(wakeUp, { notBefore });
+    if (notBefore !== undefined && notBefore > deps.clock.now())
+      await deps.queue.send(wakeUp, { notBefore, traceparent });
     else await workWakeUp(deps, wakeUp, invocation);
   } catch (error) {
     deps.logger.error({ ...wakeUp, err: error }, "A queue message failed; it should be delivered again");

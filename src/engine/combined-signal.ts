@@ -10,7 +10,8 @@ export interface CombinedSignal extends Disposable {
  * all that it leads to, for as long as it has a listener. Disposing of it lets go of the others, so that many who listen to
  * one of them, such as a process' runs to its shutdown, are no leak that Node is to warn of.
  */
-export function combineSignals(signals: readonly AbortSignal[]): CombinedSignal {
+export function combineSignals(given: readonly (AbortSignal | undefined)[]): CombinedSignal {
+  const signals = given.filter((signal) => signal !== undefined);
   const controller = new AbortController();
   const abort = (): void => controller.abort(signals.find(({ aborted }) => aborted)?.reason);
   if (signals.some(({ aborted }) => aborted)) abort();

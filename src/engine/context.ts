@@ -19,7 +19,9 @@ export function contextOf(deps: ContextDeps, run: ClaimedRun, made: unknown): un
 function keptContext({ logger }: ContextDeps, { run_id, graph_id, kwargs }: ClaimedRun): unknown {
   const kept = kwargs.made_context;
   if (kept === undefined || "json" in kept) return kept?.json;
-  const reason = "the graph's context factory made something that is not JSON, and the request is over";
-  logger.warn({ run_id, graph_id }, `A run goes on without its context: ${reason}`);
+  logger.warn(
+    { run_id, graph_id },
+    "A run goes on without its context: the graph's context factory made something that is not JSON, and the request is over",
+  );
   return undefined;
 }

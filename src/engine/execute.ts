@@ -1,7 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
 import type { Clock } from "../clock.ts";
-import { AUTH_FIELDS, authFields, withoutAuthFields } from "../core/auth.ts";
+import { AUTH_FIELDS } from "../core/auth.ts";
 import type {
   Checkpointer,
   Checkpointers,
@@ -17,19 +17,20 @@ import {
   type GraphRegistry,
   type GraphStores,
 } from "../core/graphs.ts";
-import type { GraphConfig } from "../core/config.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, RunEnd } from "../core/ports.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RunEvent } from "../core/model.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import { wake, type WakeUpQueue } from "../core/wake-ups.ts";
+import { wake, wakeAnother, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
+import { configOf, withoutCheckpoint } from "./run-config.ts";
 import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
-import { interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
+import { canGoOnElsewhere, interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
 import { OutOfTime, watchTime } from "./invocation-time.ts";
+import { observedRun, watchFirstEvent } from "./observed-run.ts";
 import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
 import { checkResume, leftWaiting } from "./strict-resume.ts";
@@ -62,18 +63,15 @@ export async function executeRun(
   const journal = new Journal(deps, run);
   deps.journals.set(run.run_id, journal);
   using time = watchTime(deps.clock, limits.deadline);
-  using whole = combineSignals([
-    journal.signal,
-    time.up,
-    deps.shutdown,
-    ...(limits.signal === undefined ? [] : [limits.signal]),
-  ]);
+  using whole = combineSignals([journal.signal, time.up, deps.shutdown, limits.signal]);
+  using early = combineSignals([time.short, limits.handOver]);
   const execution = new RunExecution(deps, journal, {
     signal: whole.signal,
     drain: time.short,
+    handOver: early.signal,
     context: limits.context,
   });
-  const executed = await execution.perform();
+  const executed = await observedRun(run, async () => execution.perform());
   if (deps.journals.get(run.run_id) === journal) deps.journals.delete(run.run_id); // it may be ours anew
   journal.close({ isFinal: executed.kind !== "elsewhere" });
   return executed;
@@ -81,7 +79,10 @@ export async function executeRun(
 
 interface Surroundings {
   readonly signal: AbortSignal;
+  /** Aborts when the time is short. */
   readonly drain: AbortSignal;
+  /** Then, too, or before that, if nothing gets lost on the way to another invocation. */
+  readonly handOver: AbortSignal;
   readonly context: unknown;
 }
 
@@ -121,7 +122,7 @@ class RunExecution {
   async #load(): Promise<CompiledGraph> {
     const { graphs, checkpointers } = this.#deps;
     const { run } = this.#journal;
-    const loaded = await graphs.get(run.graph_id).load(this.#config(), {
+    const loaded = await graphs.get(run.graph_id).load(configOf(this.#journal.run), {
       accessContext: "threads.create_run",
       executionRuntime: { context: this.#context },
     });
@@ -148,34 +149,18 @@ class RunExecution {
     if (reason instanceof NotSaved) throw reason;
   }
 
-  #config(): GraphConfig {
-    const { run_id, thread_id, graph_id, assistant_id, kwargs, metadata: own } = this.#journal.run;
-    const { configurable, metadata, ...config } = kwargs.config;
-    return {
-      ...config,
-      configurable: {
-        ...withoutAuthFields({ ...configurable, ...kwargs.request_headers }),
-        ...authFields(kwargs.principal),
-        thread_id,
-        run_id,
-        graph_id,
-        assistant_id,
-      },
-      metadata: { ...metadata, ...own, run_id },
-    };
-  }
-
   async #call(graph: CompiledGraph): Promise<Outcome> {
     const { claims } = this.#deps;
     const { run } = this.#journal;
     const { kwargs } = run;
     const input = await this.#input(graph);
-    const config = "resume" in input ? withoutCheckpoint(this.#config()) : this.#config();
-    const { signal, drain } = this.#surroundings;
+    const config =
+      "resume" in input ? withoutCheckpoint(configOf(this.#journal.run)) : configOf(this.#journal.run);
+    const { signal, drain, handOver } = this.#surroundings;
     const settings = { ...kwargs, context: this.#context };
     const execution = {
       signal,
-      drain,
+      drain: canGoOnElsewhere(graph, kwargs) ? handOver : drain,
       graph,
       input,
       config,
@@ -185,8 +170,10 @@ class RunExecution {
     };
     const isRepeated = "resume" in input && this.#protocol === undefined;
     const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
+    const emits = watchFirstEvent(this.#deps.clock, run);
     return callGraph(execution, {
       event: async (event, data) => {
+        emits();
         const chunk = filter === undefined ? data : filter(event, data);
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
@@ -205,7 +192,7 @@ class RunExecution {
         return { resume: true };
     }
     if (kwargs.command === undefined) return { input: kwargs.input };
-    if (kwargs.strict_resume === true) await checkResume(graph, this.#config(), kwargs.command);
+    if (kwargs.strict_resume === true) await checkResume(graph, configOf(this.#journal.run), kwargs.command);
     return { command: await this.#explicit(graph, kwargs.command) };
   }
 
@@ -213,7 +200,7 @@ class RunExecution {
   async #explicit(graph: CompiledGraph, command: Command): Promise<Command> {
     if (command.resume === undefined || Boolean(command.resume) || !isCheckpointer(graph.checkpointer))
       return command;
-    const { tasks = [] } = await graph.getState(this.#config());
+    const { tasks = [] } = await graph.getState(configOf(this.#journal.run));
     const [first] = tasks.flatMap(({ interrupts = [] }) => interrupts);
     return first?.id === undefined ? command : { ...command, resume: { [first.id]: command.resume } };
   }
@@ -279,8 +266,16 @@ class RunExecution {
     const { run_id, thread_id, graph_id } = this.#journal.run;
     const errorId = this.#deps.newId();
     this.#deps.logger.error(
-      { error_id: errorId, run_id, thread_id, graph_id, err: error.cause ?? error },
-      error.message,
+      {
+        error_id: errorId,
+        run_id,
+        thread_id,
+        graph_id,
+        code: error.code,
+        reason: error.message,
+        err: error.cause ?? error,
+      },
+      "A run failed",
     );
     return new AppError(error.code, `${error.message} (error id ${errorId})`, { cause: error, errorId });
   }
@@ -301,7 +296,7 @@ class RunExecution {
     const rest = await this.#journal.takeRest(this.#protocol?.last);
     const { held, next } = await persist(this.#deps, async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await wake(this.#deps, { run_id: next });
+    if (next !== undefined) await wakeAnother(this.#deps, { run_id: next });
     const { run_id, kwargs } = this.#journal.run;
     if (kwargs.webhook !== undefined) await wake(this.#deps, { webhook_id: run_id });
   }
@@ -316,7 +311,7 @@ class RunExecution {
       claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
     );
     if (held) await wake(this.#deps, { run_id: run.run_id });
-    return { kind: "elsewhere" };
+    return { kind: "elsewhere", isHandedOver: held };
   }
 
   /** The lease will lapse, and another executor goes on from what was saved. */
@@ -329,12 +324,6 @@ class RunExecution {
 }
 
 const INTERRUPT = "__interrupt__";
-
-/** Goes on from the newest checkpoint, whichever one the run started from. */
-function withoutCheckpoint({ configurable, ...config }: GraphConfig): GraphConfig {
-  const { checkpoint_id: _, ...rest } = { ...configurable };
-  return { ...config, configurable: rest };
-}
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -4,6 +4,7 @@ import type { Execution, GraphInput, Outcome } from "../core/execution.ts";
 import type { RunSettings } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { toCommand } from "./command.ts";
+import { graphSpans } from "./graph-spans.ts";
 import { toPlain } from "./plain.ts";
 import { WireEvents, type Reading } from "./stream-events.ts";
 import { projectTracer } from "./tracing.ts";
@@ -31,6 +32,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
   const requestDrain = (): void => control.requestDrain("handover");
   if (drain.aborted) requestDrain();
   drain.addEventListener("abort", requestDrain);
+  const spans = graphSpans(signal);
   const result = new Result();
   let hasBegun = false;
   const nodeStarted = (): void => {
@@ -41,7 +43,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
     ...graphOptions(settings),
     signal,
     control,
-    callbacks: [nodeWatcher(nodeStarted), ...(await projectTracer(config))],
+    callbacks: [nodeWatcher(nodeStarted), ...spans.callbacks, ...(await projectTracer(config))],
   };
   const wishes = {
     modes: streamModes,
@@ -65,6 +67,7 @@ export async function callGraph(execution: Execution, listener: GraphListener): 
     if (error instanceof Error && error.name === "GraphDrained") return { status: "drained", output: null };
     throw hasBegun ? failure(error) : refusal(error, execution.input);
   } finally {
+    spans.end();
     drain.removeEventListener("abort", requestDrain);
   }
 }

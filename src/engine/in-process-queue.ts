@@ -30,9 +30,11 @@ export function inProcessQueue(
   return {
     outlivesProcess: () => false,
     check: async () => undefined,
+    names: () => ({ system: "in_process", destination: "runs" }),
     depth: async () => ({ messages: waiting.length + held + working }),
-    send: async (wakeUp, { notBefore } = {}) => {
-      const message = messageOf(wakeUp, notBefore);
+    send: async (wakeUp, options = {}) => {
+      const { notBefore } = options;
+      const message = messageOf(wakeUp, options);
       if (notBefore === undefined || notBefore <= clock.now()) return deliver(message);
       held += 1;
       void clock.until(notBefore).then(() => {

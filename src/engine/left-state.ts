@@ -4,6 +4,7 @@ import type { Checkpointer } from "../core/execution.ts";
 import type { CompiledGraph } from "../core/graphs.ts";
 import { isJsonObject } from "../core/model.ts";
 import type { ClaimedRun } from "../core/ports.ts";
+import type { RunKwargs } from "../core/run-kwargs.ts";
 import { toPlain } from "./plain.ts";
 
 type OnThread = Pick<ClaimedRun, "thread_id">;
@@ -28,4 +29,9 @@ export async function savedValues(graph: CompiledGraph, { thread_id }: OnThread)
 
 export function isCheckpointer(value: unknown): value is Checkpointer {
   return isJsonObject(value) && typeof value["getTuple"] === "function";
+}
+
+/** Whether another invocation can go on with the run as if nothing had been: from its checkpoints, with its context. */
+export function canGoOnElsewhere({ checkpointer }: CompiledGraph, { made_context }: RunKwargs): boolean {
+  return isCheckpointer(checkpointer) && !(made_context !== undefined && "is_lost" in made_context);
 }

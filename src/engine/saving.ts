@@ -1,5 +1,6 @@
 /** What a run does about state that could not be saved: it stops, and what was saved is gone on from. */
 
+import { inSpan } from "../telemetry.ts";
 import type { Checkpointer } from "../core/execution.ts";
 
 /** The run's state could not be saved, for the reason that is the cause. */
@@ -30,8 +31,9 @@ export function stoppingAtFailure<Saver extends Checkpointer>(
       if (isStopped) return undefined;
       try {
         if (name === "put") await everythingElse().then(logged);
-        const written: unknown = await Reflect.apply(write, checkpointer, values);
-        return written;
+        return await inSpan("checkpoint write", {}, async (): Promise<unknown> =>
+          Reflect.apply(write, checkpointer, values),
+        );
       } catch (error) {
         isStopped = true;
         stop(new NotSaved(error));

@@ -1,5 +1,6 @@
 /** Where LangSmith is told of a run, besides the project that the environment names. */
 
+import { waitAtMost } from "../bounded-wait.ts";
 import type { Clock } from "../clock.ts";
 import type { GraphConfig } from "../core/config.ts";
 
@@ -15,12 +16,9 @@ const SWITCHES = ["LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRA
  */
 export async function flushTraces(clock: Clock, signal: AbortSignal): Promise<void> {
   const { awaitAllCallbacks } = await import("@langchain/core/callbacks/promises");
-  const over = new AbortController();
   // The callbacks that the first one waits for may leave traces after it has looked at those.
   const flushed = awaitAllCallbacks().then(awaitAllCallbacks);
-  const late = clock.sleep(MAX_FLUSH_MS, AbortSignal.any([signal, over.signal]));
-  await Promise.race([flushed, late]);
-  over.abort();
+  await waitAtMost(MAX_FLUSH_MS, flushed, { clock, signal });
 }
 
 /** A callback handler that tells LangSmith of the run in the project that its config names; nothing where tracing is off. */

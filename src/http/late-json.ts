@@ -1,6 +1,7 @@
 /** JSON that takes its time: the answer begins at once, and line breaks keep the connection while there is nothing to say. */
 
 import type { Clock } from "../clock.ts";
+import { holdRequestSpan } from "./request-span.ts";
 
 const HEARTBEAT_MS = 5_000;
 
@@ -26,10 +27,13 @@ export function lateJson(
         controller.enqueue(encoder.encode(JSON.stringify(value ?? null)));
         controller.close();
       };
-      produce().then(
-        (value) => end(() => answer(value)),
-        (error: unknown) => end(() => controller.error(error)),
-      );
+      const release = holdRequestSpan();
+      void produce()
+        .then(
+          (value) => end(() => answer(value)),
+          (error: unknown) => end(() => controller.error(error)),
+        )
+        .finally(release);
     },
     cancel: () => {
       isOpen = false;

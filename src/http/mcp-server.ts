@@ -117,7 +117,7 @@ async function shown({ inspector, logger }: McpDeps, { name, assistant, graph }:
   try {
     input = (await inspector.schemas(graph, assistant.config)).input_schema ?? {};
   } catch (error) {
-    logger.error({ graph: graph.name, err: error }, "A graph does not tell its input; its tool takes any");
+    logger.error({ graph_id: graph.name, err: error }, "A graph does not tell its input; its tool takes any");
   }
   return {
     name,

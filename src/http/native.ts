@@ -8,6 +8,7 @@ import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
+import type { SignStore } from "../core/sign-of-life.ts";
 import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
@@ -27,6 +28,7 @@ import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } f
 export interface NativeDeps extends RunDeps {
   readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
+  readonly signs: SignStore;
   readonly logger: Logger;
   readonly limits: BodyLimits;
   readonly streaming: "live" | "buffered";
@@ -109,14 +111,23 @@ interface Prepared extends MadeContext {
   readonly execute: (run: StartedRun) => Promise<Executed | null>;
 }
 
-/** For a run that is executed by the invocation that asks for it, if its thread is free. @throws AppError `rate_limited` */
-export async function prepare(deps: NativeDeps, graph: Graph, call: Call): Promise<Prepared> {
+/**
+ * For a run that is executed by the invocation that asks for it, if its thread is free, or until `handOver` aborts.
+ * @throws AppError `rate_limited`
+ */
+export async function prepare(
+  deps: NativeDeps,
+  graph: Graph,
+  call: Call,
+  handOver?: AbortSignal,
+): Promise<Prepared> {
   await call.hold();
   const { signal, deadline } = call.invocation;
   const made = await makeContext(graph, call);
   const limits = {
     ...("madeContext" in made ? { context: made.madeContext } : {}),
     ...(deadline === undefined ? {} : { deadline }),
+    ...(handOver === undefined ? {} : { handOver }),
   };
   const execute = async ({ run, claim }: StartedRun): Promise<Executed | null> => {
     if (claim === null) return null;

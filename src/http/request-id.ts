@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { Doors } from "../core/model.ts";
-import type { Logger } from "../core/logger.ts";
+import type { LogWriter } from "../core/logger.ts";
 import { changeable } from "./respond.ts";
 
 const HEADER = "x-request-id";
@@ -22,7 +22,7 @@ export function withRequestId(fetch: Doors["fetch"]): Doors["fetch"] {
 }
 
 /** Adds the id of the request that a line is about, as `request_id`. */
-export function namingRequests(logger: Logger): Logger {
+export function namingRequests(logger: LogWriter): LogWriter {
   const named = (fields: object): object => {
     const request_id = current.getStore();
     return request_id === undefined ? fields : { request_id, ...fields };

@@ -31,7 +31,8 @@ export function publicError(error: unknown, logger: Logger): AppError {
   if (known.status < 500 || known.code === "stream_not_supported" || known.errorId !== undefined)
     return known;
   const error_id = randomUUID();
-  logger.error({ error_id, code: known.code, err: known.cause ?? known }, known.message);
+  const { code, message: reason, cause = known } = known;
+  logger.error({ error_id, code, reason, err: cause }, "A request failed");
   return new AppError(known.code, `${known.message} (error id ${error_id})`, {
     cause: error,
     errorId: error_id,

@@ -21,6 +21,7 @@ import {
 import type { AnswerHeader, RequestHeader } from "./openapi-headers.ts";
 import { limitFailures, takeRequest } from "./rate-limits.ts";
 import { checkDeclared, watchCaller } from "./permission.ts";
+import { routeIs } from "./request-span.ts";
 import { changeable, errorResponse } from "./respond.ts";
 import { heldAnswer } from "./streams.ts";
 
@@ -140,7 +141,7 @@ function honoOf(options: RouterOptions, routes: readonly Route[]): Hono<Env> {
       guards.set(handler, guard);
       hono.on(route.method, honoPath(path), handler);
     }
-    hono.all(honoPath(path), refuseMethod(options.logger, routes, path));
+    hono.all(honoPath(path), refuseMethod(options, routes, path));
   }
   hono.onError((error) => chosenResponse(error) ?? errorResponse(error, options.logger));
   return hono;
@@ -191,6 +192,7 @@ async function serve(
   context: Context<Env>,
 ): Promise<Response> {
   const { invocation, headers } = context.env;
+  routeIs(templateOf(prefix, route.path));
   const request = await unreadRequest(context);
   const caller = context.get("caller") ?? (await guard(request, context.env));
   const limits = route.isRateLimited ? await limiter() : undefined;
@@ -220,13 +222,18 @@ function storable(params: Call["params"]): Call["params"] {
   return params;
 }
 
+function templateOf(prefix: string, path: string): string {
+  return prefix === "" ? path : `/${prefix}${path}`;
+}
+
 function refuseMethod(
-  logger: Logger,
+  { logger, prefix }: Pick<RouterOptions, "logger" | "prefix">,
   routes: readonly Route[],
   path: string,
 ): (context: Context<Env>) => Response {
   const allowed = routes.filter((route) => route.path === path).map((route) => route.method);
   return (context) => {
+    routeIs(templateOf(prefix, path));
     const response = errorResponse(
       new AppError("method_not_allowed", `${context.req.method} is not among ${allowed.join(", ")}`),
       logger,

@@ -11,6 +11,7 @@ import { resultHere } from "../core/results.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
 import { createRun, startRun, type RunRequest } from "../core/runs.ts";
+import { takeSign } from "../core/sign-of-life.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
 import { AppError } from "../errors.ts";
@@ -23,6 +24,7 @@ import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
+import { signOfLife } from "./sign-of-life.ts";
 import {
   RunBatch,
   RunCreate,
@@ -129,15 +131,18 @@ export async function start(
   asked: Asked,
   door: "join" | "stream",
 ): Promise<Started> {
+  const leaving = new AbortController();
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
-    const { execute, ...made } = await prepare(deps, assistant.graph, call);
+    const { execute, ...made } = await prepare(deps, assistant.graph, call, leaving.signal);
     const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
     const started = await startRun(deps, call.caller, whole);
     return { graph: assistant.graph, started, executing: execute(started) };
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
   const { run, claim } = started;
+  if (cancelOnDisconnect && isRepeat(run)) await takeSign(deps, call.invocation, run.run_id);
+  const leave = (): void => leaving.abort();
   const back = `/threads/${encodeURIComponent(run.thread_id)}/runs/${run.run_id}/${door}`;
   const watched = {
     run,
@@ -145,6 +150,9 @@ export async function start(
     invocation: call.invocation,
     executing,
     cancelOnDisconnect,
+    ...(cancelOnDisconnect && door === "stream"
+      ? { sign: signOfLife(deps, call.invocation, run, leave) }
+      : {}),
     headers: {
       ...locations(run, asked.threadId),
       location: `${back}${cancelOnDisconnect ? "?cancel_on_disconnect=1" : ""}`,

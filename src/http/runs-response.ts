@@ -6,11 +6,13 @@ import type { Graph } from "../core/graphs.ts";
 import type { Invocation, RunEvent } from "../core/model.ts";
 import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
+import { askForSign } from "../core/sign-of-life.ts";
 import { readState } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { cutSignal } from "./cut.ts";
 import { lateJson } from "./late-json.ts";
 import type { NativeDeps } from "./native.ts";
+import { signSignal, type SignOfLife } from "./sign-of-life.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface Watched {
@@ -22,6 +24,8 @@ export interface Watched {
   readonly executing?: Promise<Executed | null>;
   /** Whether the run is stopped when its client goes away, which it must be allowed to do. */
   readonly cancelOnDisconnect: boolean;
+  /** Undefined where the host sees its client leave, or nothing depends on it. */
+  readonly sign?: SignOfLife | undefined;
   /** What the client is told of where the run is to be found. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -101,19 +105,24 @@ export async function awaitEnd(deps: NativeDeps, run: Awaited, invocation: Invoc
 
 /**
  * Reads the run until it has ended or the reader has gone away, and stays until what executes here is done.
- * @throws StreamCut when the invocation ends first, or the log cannot be read
+ * @throws StreamCut when the invocation ends first, the client is to show that it is there, or the log cannot be read
  */
 export async function untilEnd<T>(
-  { clock, logger }: NativeDeps,
-  { run, invocation, executing }: Watched,
+  deps: NativeDeps,
+  { run, invocation, executing, sign }: Watched,
   gone: AbortSignal,
   read: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const { clock, logger } = deps;
   const over = new AbortController();
-  const cut = cutSignal(clock, invocation, over.signal);
+  const cut = AbortSignal.any([
+    cutSignal(clock, invocation, over.signal),
+    signSignal(clock, sign, executing, over.signal),
+  ]);
   try {
     const answer = await read(AbortSignal.any([gone, cut]));
-    if (cut.aborted) throw new StreamCut("The invocation ends before the run");
+    if (cut.aborted && sign !== undefined) await askForSign(deps, run.run_id);
+    if (cut.aborted) throw new StreamCut("The run goes on; its client comes back");
     await executing;
     return answer;
   } catch (error) {

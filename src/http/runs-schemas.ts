@@ -106,9 +106,13 @@ export const RunAnswer = z.object({
   multitask_strategy: z.enum(["reject", "enqueue", "interrupt", "rollback"]),
 });
 
-const Flag = z
+const OneFlag = z
   .stringbool({ truthy: ["1", "true"], falsy: ["0", "false", ""] })
-  .meta({ enum: ["", "0", "1", "false", "true"] })
+  .meta({ enum: ["", "0", "1", "false", "true"] });
+const Flag = OneFlag.optional();
+/** The SDK adds its parameters once more to those of the location where it goes on. */
+const RepeatableFlag = z
+  .union([OneFlag, z.array(OneFlag).transform((flags) => flags.includes(true))])
   .optional();
 /** Repeated, or as newer and older SDKs send it: JSON. */
 const List = <Item extends z.ZodType<string>>(item: Item) =>
@@ -133,7 +137,7 @@ export const StreamQuery = z.strictObject({
     description: "Only what these parts of the graph stream, and not what is below them; empty for its root.",
   }),
 });
-export const JoinQuery = z.strictObject({ cancel_on_disconnect: Flag });
+export const JoinQuery = z.strictObject({ cancel_on_disconnect: RepeatableFlag });
 export const JoinStreamQuery = JoinQuery.extend({
   stream_mode: List(StreamMode),
   ...StreamQuery.shape,

@@ -17,6 +17,7 @@ import {
 import type { Awaited } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { shownKwargs } from "../core/run-kwargs.ts";
+import { takeSign } from "../core/sign-of-life.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
@@ -32,6 +33,7 @@ import {
   type RunsDeps,
 } from "./runs-create.ts";
 import { awaitEnd, awaitRun, streamRun } from "./runs-response.ts";
+import { signOfLife } from "./sign-of-life.ts";
 import {
   batchDocs,
   cancelDocs,
@@ -150,14 +152,14 @@ function stopMany(deps: RunsDeps): Route["handle"] {
 
 function join(deps: RunsDeps): Route["handle"] {
   return async (call) => {
-    const { cancel_on_disconnect: cancelOnDisconnect = false } = await parse(
-      schemas.JoinQuery,
-      queryOf(call.request),
-    );
+    const query = await parse(schemas.JoinQuery, queryOf(call.request));
+    const cancelOnDisconnect = query.cancel_on_disconnect ?? false;
     const { graph, caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     await call.hold();
-    const { invocation, path: location } = call;
-    return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers: { location } }, graph);
+    const { invocation } = call;
+    if (cancelOnDisconnect) await takeSign(deps, invocation, run.run_id);
+    const headers = { location: locationOf(call, query) };
+    return awaitRun(deps, { run, caller, invocation, cancelOnDisconnect, headers }, graph);
   };
 }
 
@@ -168,13 +170,16 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const { caller, ...run } = await findLogged(deps, call, cancelOnDisconnect);
     const lastId = await lastEventId(call.request);
     await call.hold();
+    const { invocation } = call;
+    if (cancelOnDisconnect) await takeSign(deps, invocation, run.run_id);
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
       caller,
-      invocation: call.invocation,
+      invocation,
       cancelOnDisconnect,
-      headers: { location: call.path },
+      sign: cancelOnDisconnect ? signOfLife(deps, invocation, run) : undefined,
+      headers: { location: locationOf(call, query) },
       after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
       first:
         lastId === undefined
@@ -184,6 +189,17 @@ function joinStream(deps: RunsDeps): Route["handle"] {
       namespaces: query.namespace,
     });
   };
+}
+
+/** Where a client that is cut off goes on, as it asked to. */
+function locationOf(
+  { path }: Call,
+  query: z.output<typeof schemas.JoinStreamQuery | typeof schemas.JoinQuery>,
+): string {
+  const search = Object.entries(query).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => `${name}=${encodeURIComponent(one)}`),
+  );
+  return search.length === 0 ? path : `${path}?${search.join("&")}`;
 }
 
 /** Where the run streamed the checkpoint; its beginning if it did not. */
@@ -211,7 +227,7 @@ async function find(deps: RunsDeps, { params, invocation, caller }: Call, access
   return found;
 }
 
-interface Logged extends Pick<RunRecord, "run_id" | "thread_id" | "attempt"> {
+interface Logged extends Pick<RunRecord, "run_id" | "thread_id" | "attempt" | "created_at"> {
   /** Undefined when only the log is left. */
   readonly graph?: Graph;
   /** Who has been allowed to read it. */
@@ -230,12 +246,13 @@ async function findLogged(deps: RunsDeps, call: Call, cancels: boolean): Promise
     if (cancels) await checkMayCancel(deps, call.caller, asked);
     const graph = graphOf(deps, run);
     requireLevel(graph.authLevel, invocation.authLevel);
-    return { run_id, thread_id: run.thread_id, attempt: run.attempt, graph, caller };
+    const { thread_id, attempt, created_at } = run;
+    return { run_id, thread_id, attempt, created_at, graph, caller };
   }
   const thread_id = threadId ?? run_id;
   if (!(await isLogged(deps, { thread_id, run_id }, scope, invocation)))
     throw new AppError("not_found", `Run '${run_id}' not found`);
-  return { run_id, thread_id, attempt: 1, caller };
+  return { run_id, thread_id, attempt: 1, created_at: deps.clock.now(), caller };
 }
 
 async function isLogged(

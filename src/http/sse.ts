@@ -1,6 +1,7 @@
 /** Server-Sent Events. @see https://html.spec.whatwg.org/multipage/server-sent-events.html */
 
 import type { Clock } from "../clock.ts";
+import { holdRequestSpan } from "./request-span.ts";
 
 export interface Frame {
   readonly event: string;
@@ -78,10 +79,13 @@ export function eventStream(
         if (isOpen) finish();
         close();
       };
-      produce(write).then(
-        () => end(() => controller.close()),
-        (error: unknown) => end(() => controller.error(error)),
-      );
+      const release = holdRequestSpan();
+      void produce(write)
+        .then(
+          () => end(() => controller.close()),
+          (error: unknown) => end(() => controller.error(error)),
+        )
+        .finally(release);
     },
     pull: () => proceed(),
     cancel: () => {

@@ -3,6 +3,7 @@
 import sql, { type Sql } from "sql-template-tag";
 import type { Agenda, Looked, Retention } from "../core/agenda.ts";
 import { forgottenRuns, lapsedRuns } from "./claims.ts";
+import { abandonedRuns } from "./sign-of-life.ts";
 import { rows, type Db } from "./sql.ts";
 import { queueState } from "./status.ts";
 
@@ -13,7 +14,8 @@ export function agenda(db: Db): Agenda {
         db,
         sql`
         select state.*,
-          exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1) as runs,
+          exists (${lapsedRuns} limit 1) or exists (${forgottenRuns(forgottenSince.getTime() - now.getTime())} limit 1)
+            or exists (${abandonedRuns} limit 1) as runs,
           exists (select from langgraph.crons where next_run_date <= ${now}) as crons,
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
           exists (select from langgraph.ended_threads where ended_at < ${eventsSince}) as ended_threads,

@@ -16,9 +16,10 @@ import type {
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import sql, { type Sql } from "sql-template-tag";
 import type { Unlogged } from "../core/execution.ts";
-import type { ClaimedRun } from "../core/ports.ts";
 import type { RunEvent } from "../core/model.ts";
+import type { ClaimedRun } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
+import { inSpan } from "../telemetry.ts";
 import { CheckpointBatch } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
@@ -201,11 +202,14 @@ export class Checkpointer extends PostgresSaver {
     try {
       await previous;
       if (this.#hasFailed && onFailure !== undefined) return;
-      await this.#writer.write(batch, () => {
-        this.#gathering = undefined;
-        events = unlogged?.pending() ?? [];
-        batch.addEvents(this.#sealed(events));
-      });
+      await inSpan("checkpoint write", {}, async (span) =>
+        this.#writer.write(batch, () => {
+          this.#gathering = undefined;
+          events = unlogged?.pending() ?? [];
+          batch.addEvents(this.#sealed(events));
+          span.set({ "langgraph.bytes": batch.bytes });
+        }),
+      );
       unlogged?.logged(events);
     } catch (error) {
       if (onFailure === undefined) throw error;

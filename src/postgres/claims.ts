@@ -9,6 +9,7 @@ import { EncryptionError, sealJson, type Cipher, type SealingDb } from "./encryp
 import { rememberEnded } from "./ended-threads.ts";
 import { appendEvents } from "./events.ts";
 import { openEvent, openRun, placeOf, sealEnd, sealEvents, type EventRow } from "./sealed.ts";
+import { abandonedRuns, stopAsked } from "./sign-of-life.ts";
 import { fromNow, isUniqueViolation, rows } from "./sql.ts";
 import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
@@ -25,7 +26,8 @@ export function claimStore(db: SealingDb): ClaimStore {
 }
 
 /** The thread's newest event: in the log while or after a run was executing, else where the last run left it. */
-const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, r.cancel_action,
+const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, ${stopAsked} as cancel_action, r.started_at,
+  greatest(0, extract(epoch from now() - r.due_at))::float8 as waited_s,
   greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq,
   not exists (select from public.checkpoints c where c.thread_id = r.thread_id) as is_fresh`;
 
@@ -68,11 +70,11 @@ const beat =
       db,
       sql`
       with held as (
-        update langgraph.runs set lease_until = ${endOf(term)}
+        update langgraph.runs r set lease_until = ${endOf(term)}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
-        returning cancel_action
+        returning ${stopAsked} as cancel
       ) ${appendEvents(run, term.now, sealEvents(db.cipher, run, events))}
-      select cancel_action as cancel from held`,
+      select cancel from held`,
     );
     return { held: held !== undefined, cancel: held?.cancel ?? null };
   };
@@ -236,7 +238,7 @@ const recover =
   (db: SealingDb): ClaimStore["recover"] =>
   async (lease_id, term, { maxAttempts, forgottenSince }) => {
     const { now } = term;
-    const found = await rows<{ what: "waiting" | "exhausted" | "forgotten"; run_id: string }>(
+    const found = await rows<{ what: "waiting" | "exhausted" | "forgotten" | "abandoned"; run_id: string }>(
       db,
       sql`
       with lapsed as materialized (
@@ -254,7 +256,8 @@ const recover =
       )
       select 'waiting' as what, run_id from waiting
       union all select 'exhausted', run_id from lapsed where attempt >= ${maxAttempts}
-      union all select 'forgotten', run_id from forgotten`,
+      union all select 'forgotten', run_id from forgotten
+      union all (select 'abandoned', run_id from (${abandonedRuns} order by r.client_due_at limit ${SWEPT}) abandoned)`,
     );
     const ids = (kind: string): string[] =>
       found.flatMap(({ what, run_id }) => (what === kind ? [run_id] : []));
@@ -262,6 +265,7 @@ const recover =
     return {
       waiting: ids("waiting"),
       forgotten: ids("forgotten"),
+      abandoned: ids("abandoned"),
       exhausted: exhausted.length === 0 ? [] : await reclaim(db, exhausted, { ...term, lease_id }),
     };
   };

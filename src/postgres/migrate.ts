@@ -17,6 +17,7 @@ import { owners } from "./migrations/0010_owners.ts";
 import { limits } from "./migrations/0011_limits.ts";
 import { resumeLinks } from "./migrations/0012_resume_links.ts";
 import { apiKeys } from "./migrations/0014_api_keys.ts";
+import { signOfLife } from "./migrations/0015_sign_of_life.ts";
 import { rows, translate, type Db } from "./sql.ts";
 
 interface Migration {
@@ -44,6 +45,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: "0011_limits", statements: limits },
   { name: "0012_resume_links", statements: resumeLinks },
   { name: "0014_api_keys", statements: apiKeys },
+  { name: "0015_sign_of_life", statements: signOfLife },
 ];
 
 /** How many there are. */

@@ -62,7 +62,8 @@ const admit =
     );
     if (admitted === undefined) throw await refusal(db, run);
     const { starts, metadata } = admitted;
-    const claimed = starts && claim !== undefined ? claimedRun(run, claim.lease_id, admitted) : null;
+    const claimed =
+      starts && claim !== undefined ? claimedRun(run, now, { lease_id: claim.lease_id, ...admitted }) : null;
     return { claim: claimed, metadata };
   };
 
@@ -148,8 +149,13 @@ function busy({ thread_id }: Pick<NewRun, "thread_id">): AppError {
 
 function claimedRun(
   run: NewRun,
-  lease_id: string,
-  { last_seq, is_fresh, metadata }: Pick<ClaimedRun, "last_seq" | "is_fresh" | "metadata">,
+  started_at: Date,
+  {
+    lease_id,
+    last_seq,
+    is_fresh,
+    metadata,
+  }: Pick<ClaimedRun, "lease_id" | "last_seq" | "is_fresh" | "metadata">,
 ): ClaimedRun {
   const { run_id, thread_id, graph_id, assistant_id, kwargs, is_temporary } = run;
   return {
@@ -162,6 +168,8 @@ function claimedRun(
     kwargs,
     attempt: 1,
     claims: 1,
+    started_at,
+    waited_s: 0,
     last_seq,
     is_fresh,
     is_temporary,

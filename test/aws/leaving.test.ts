@@ -1,40 +1,108 @@
-/** Lambda tells nobody that a client has left: what that means for `on_disconnect`, and what stops a run there. */
+/** Lambda tells nobody that a client has left: what `on_disconnect` means there, through the genuine runtime. */
 
 import path from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { openings, triggering } from "../support/deployment/deployment.ts";
+import { batch } from "../support/deployment/lambda.ts";
 import { buildApp } from "../support/build.ts";
-import { testDatabase } from "../support/database.ts";
-import { startLambda } from "../support/lambda/lambda.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { startLambda, type Lambda } from "../support/lambda/lambda.ts";
+import { startSqs } from "../support/queues/sqs.ts";
 
-test("a run whose client has left goes on, though it was to be cancelled; being asked to, it stops", async () => {
-  await using app = await buildApp(path.join(import.meta.dirname, "fixtures/steps.ts"));
-  await using database = await testDatabase();
-  const env = { DATABASE_URL: database.url, FUNCTION_KEY: "key" };
-  await using lambda = await startLambda({ entry: app.entry, handler: "http", env });
-  const client = new Client({
-    apiUrl: `${lambda.url}/api`,
-    defaultHeaders: { "x-functions-key": "key" },
-  });
+const PATIENCE = { timeout: 40_000 };
+
+const { keep, close } = openings();
+let database: TestDatabase;
+/** With workers, and without any. */
+let http: Lambda;
+let alone: Lambda;
+let worker: Lambda;
+
+beforeAll(async () => {
+  const app = await keep(buildApp(path.join(import.meta.dirname, "fixtures/leaving.ts")));
+  const sqs = await keep(startSqs());
+  database = await keep(testDatabase());
+  const env = { DATABASE_URL: database.url, FUNCTION_KEY: "key", SIGN_OF_LIFE_SECONDS: "1" };
+  const start = async (handler: string, more: object = {}): Promise<Lambda> =>
+    keep(startLambda({ entry: app.entry, handler, env: { ...env, ...more } }));
+  [http, alone] = [await start("http", sqs.env), await start("http")];
+  worker = await start("worker", sqs.env);
+  const schedule = await start("schedule", sqs.env);
+  await keep(
+    triggering({
+      receive: async () => batch(sqs, worker),
+      tick: async () => schedule.invoke({ source: "langgraph.tick" }),
+    }),
+  );
+  await database.query("create table notes (note text)");
+});
+beforeEach(async () => void (await database.query("delete from notes")));
+afterAll(close);
+
+/** A run on a thread of its own, which ends with its client, if there is a way to know. */
+async function open({ url }: Lambda) {
+  const client = new Client({ apiUrl: `${url}/api`, defaultHeaders: { "x-functions-key": "key" } });
   const { thread_id } = await client.threads.create();
-  const statusNow = async () => (await client.runs.list(thread_id))[0]?.status;
-  const countNow = async () =>
-    z.object({ count: z.number() }).parse((await client.threads.getState(thread_id)).values).count;
-
   const leaving = new AbortController();
-  const options = { input: { count: 0 }, onDisconnect: "cancel", signal: leaving.signal } as const;
-  const stream = client.runs.stream(thread_id, "steps", options);
-  expect((await stream.next()).value).toMatchObject({ event: "metadata" });
-  expect((await stream.next()).value).toMatchObject({ event: "values" });
-  leaving.abort();
-  expect(await stream.next()).toMatchObject({ done: true });
-  const atLeaving = await countNow();
-  await expect.poll(countNow, { timeout: 20_000 }).toBeGreaterThan(atLeaving + 1);
-  expect(await statusNow()).toBe("running");
+  const stream = client.runs.stream(thread_id, "steps", {
+    input: { count: 0 },
+    config: { recursion_limit: 10_000 },
+    streamMode: ["updates", "custom"],
+    onDisconnect: "cancel",
+    signal: leaving.signal,
+  });
+  const run = async () => (await client.runs.list(thread_id))[0];
+  const count = async () =>
+    z.object({ count: z.number() }).parse((await client.threads.getState(thread_id)).values).count;
+  return { client, thread_id, stream, leave: () => leaving.abort(), run, count };
+}
 
-  const [run] = await client.runs.list(thread_id);
-  await client.runs.cancel(thread_id, run?.run_id ?? "", true);
-  expect(await statusNow()).toBe("interrupted");
-  expect((await client.threads.getState(thread_id)).next).toEqual(["step"]);
+const cuts = () => http.reports.filter(({ error }) => error?.errorType === "StreamCut").length;
+
+test("a client that stays has every event once, however often it is to show that it is there", async () => {
+  const { stream, run } = await open(http);
+  const before = cuts();
+  const enough = vi
+    .waitFor(() => expect(cuts() - before).toBeGreaterThanOrEqual(2), PATIENCE)
+    .then(async () => database.query("insert into notes values ('enough')"));
+  const updates: unknown[] = [];
+  const pieces: unknown[] = [];
+  for await (const { event, data } of stream) {
+    if (event === "updates") updates.push(data);
+    if (event === "custom") pieces.push(data);
+  }
+  await enough;
+  const counts = [...updates.keys()];
+  expect(updates).toEqual(
+    counts.map((count) => ({ step: { count: count + 1, isEnough: count === counts.at(-1) } })),
+  );
+  expect(pieces).toEqual(counts.flatMap((count) => ["a", "b", "c"].map((piece) => ({ count, piece }))));
+  expect(await run()).toMatchObject({ status: "success" });
+});
+
+test("the run of a client that has left is stopped, its graph is told, and its thread can go on", async () => {
+  const { client, thread_id, stream, leave, run } = await open(http);
+  const before = cuts();
+  await stream.next();
+  leave();
+  await vi.waitFor(() => expect(cuts()).toBe(before + 1), PATIENCE);
+  await vi.waitFor(async () => expect(await run()).toMatchObject({ status: "running" }), PATIENCE); // elsewhere
+  await database.query("update langgraph.runs set client_due_at = now() where status <> 'success'"); // its grace is over
+  await vi.waitFor(async () => expect(await run()).toMatchObject({ status: "interrupted" }), PATIENCE);
+  expect(worker.output.join("\n")).toContain("The graph was stopped");
+  expect(await client.threads.getState(thread_id)).toMatchObject({ next: ["step"] });
+  expect(await client.threads.get(thread_id)).toMatchObject({ status: "interrupted" });
+});
+
+test("where no worker could go on, the run of a client that has left goes on, until it is asked to stop", async () => {
+  const { client, thread_id, stream, leave, run, count } = await open(alone);
+  await stream.next();
+  leave();
+  await vi.waitFor(async () => expect(await count()).toBeGreaterThan(20), PATIENCE); // 3 s at least
+  expect(await run()).toMatchObject({ status: "running" });
+  const { run_id = "" } = (await run()) ?? {};
+  await client.runs.cancel(thread_id, run_id, true);
+  expect(await run()).toMatchObject({ status: "interrupted" });
 });

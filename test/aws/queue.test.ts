@@ -17,7 +17,7 @@ async function open(): Promise<Sqs> {
 wakeUpQueueContract("SQS", async () => {
   const sqs = await open();
   return {
-    queue: sqsQueue(() => sqs.queueUrl, systemClock),
+    queue: sqsQueue(sqs.queueUrl, systemClock),
     take: async () => {
       const { Records } = await sqs.receive();
       await Promise.all(Records.map((record) => sqs.remove(record)));
@@ -36,7 +36,7 @@ afterAll(() => sqs[Symbol.asyncDispose]());
 test("a queue that cannot be reached is `unavailable`", async () => {
   const away = await startSqs();
   await away[Symbol.asyncDispose]();
-  const queue = sqsQueue(() => away.queueUrl, systemClock);
+  const queue = sqsQueue(away.queueUrl, systemClock);
   await expect(queue.depth(AbortSignal.timeout(2_000))).rejects.toMatchObject({ code: "unavailable" });
   await expect(queue.send({ run_id: runId })).rejects.toMatchObject({ code: "unavailable" });
 });
@@ -44,7 +44,7 @@ test("a queue that cannot be reached is `unavailable`", async () => {
 test("messages that were received too often are counted in the dead-letter queue that the redrive policy names", async () => {
   await using poisoned = await startSqs({ name: "counted-runs", visibilitySeconds: 0, maxReceiveCount: 1 });
   for (const [name, value] of Object.entries(poisoned.env)) vi.stubEnv(name, value);
-  const queue = sqsQueue(() => poisoned.queueUrl, systemClock);
+  const queue = sqsQueue(poisoned.queueUrl, systemClock);
   const { signal } = new AbortController();
   await poisoned.send("rubbish");
   expect(await queue.depth(signal)).toEqual({ messages: 1, deadLetters: 0 });
@@ -64,7 +64,7 @@ test("a role that may send and not count leaves the numbers open, and does not m
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port");
   vi.stubEnv("AWS_ENDPOINT_URL_SQS", `http://127.0.0.1:${address.port}`);
-  const queue = sqsQueue(() => sqs.queueUrl, systemClock);
+  const queue = sqsQueue(sqs.queueUrl, systemClock);
   const depth = await queue.depth(new AbortController().signal);
   vi.stubEnv("AWS_ENDPOINT_URL_SQS", sqs.env["AWS_ENDPOINT_URL_SQS"]);
   server.close();
@@ -72,7 +72,7 @@ test("a role that may send and not count leaves the numbers open, and does not m
 });
 
 test("without a queue, sending says which setting names one", async () => {
-  const queue = sqsQueue(() => undefined, systemClock);
+  const queue = sqsQueue(undefined, systemClock);
   await expect(queue.send({ run_id: runId })).rejects.toThrow(
     "Background runs need the setting RUN_QUEUE_URL",
   );

@@ -17,6 +17,8 @@ const run: ClaimedRun = {
   last_seq: 0,
   is_fresh: false,
   is_temporary: false,
+  started_at: new Date(),
+  waited_s: 0,
   cancel_action: null,
 };
 

@@ -184,6 +184,7 @@ create table langgraph.runs (
   started_at timestamp with time zone,
   command_key text,
   identity text,
+  client_due_at timestamp with time zone,
   constraint runs_pkey PRIMARY KEY (run_id),
   constraint runs_cancel_action_check CHECK ((cancel_action = ANY (ARRAY['interrupt'::text, 'rollback'::text]))),
   constraint runs_check CHECK (((status = 'running'::text) = (lease_id IS NOT NULL))),
@@ -193,6 +194,7 @@ create table langgraph.runs (
 CREATE UNIQUE INDEX runs_by_command ON langgraph.runs USING btree (thread_id, command_key) WHERE ((command_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX runs_by_identity ON langgraph.runs USING btree (identity) WHERE ((identity IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX runs_by_lease ON langgraph.runs USING btree (lease_until) WHERE (status = 'running'::text);
+CREATE INDEX runs_client_due ON langgraph.runs USING btree (client_due_at) WHERE ((status = 'pending'::text) AND (client_due_at IS NOT NULL));
 CREATE INDEX runs_of_thread ON langgraph.runs USING btree (thread_id, "position" DESC);
 CREATE UNIQUE INDEX runs_one_running_per_thread ON langgraph.runs USING btree (thread_id) WHERE (status = 'running'::text);
 CREATE INDEX runs_waiting ON langgraph.runs USING btree (due_at) WHERE (status = 'pending'::text);

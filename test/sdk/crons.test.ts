@@ -267,12 +267,18 @@ test("a cron whose thread is busy, or whose graph is gone, says so in the log an
   expect(own.warnings).toEqual(
     expect.arrayContaining([
       {
-        fields: expect.objectContaining({ cron_id: rejected.cron_id }),
-        message: expect.stringContaining("A cron made no run: Thread"),
+        fields: expect.objectContaining({
+          cron_id: rejected.cron_id,
+          reason: expect.stringContaining("Thread"),
+        }),
+        message: "A cron made no run",
       },
       {
-        fields: expect.objectContaining({ cron_id: lost.cron_id }),
-        message: expect.stringContaining("A cron made no run: Assistant"),
+        fields: expect.objectContaining({
+          cron_id: lost.cron_id,
+          reason: expect.stringContaining("Assistant"),
+        }),
+        message: "A cron made no run",
       },
     ]),
   );

@@ -1,6 +1,7 @@
 import { LangGraphApp, type AppOptions, type GraphOptions } from "langgraph-functions";
 import { serveLocally, type LocalOptions } from "langgraph-functions/local";
 import { testDatabase, type TestDatabase } from "./database.ts";
+import { unlisted } from "./observability.ts";
 
 /** What the app logged, for tests that look for it there. */
 export interface LogEntry {
@@ -38,11 +39,12 @@ export async function startServer({ graphs, local, ...options }: ServerOptions):
   const database = await testDatabase();
   const errors: LogEntry[] = [];
   const warnings: LogEntry[] = [];
-  const logger = {
-    info: () => undefined,
-    warn: (fields: object, message: string) => void warnings.push({ fields, message }),
-    error: (fields: object, message: string) => void errors.push({ fields, message }),
+  const strange: string[] = [];
+  const log = (level: string, lines?: LogEntry[]) => (fields: object, message: string) => {
+    lines?.push({ fields, message });
+    strange.push(...unlisted(level, fields, message));
   };
+  const logger = { info: log("info"), warn: log("warn", warnings), error: log("error", errors) };
   const app = new LangGraphApp({ logger, ...options });
   for (const graph of graphs) app.register(graph);
   const server = await serveLocally(app, { port: 0, databaseUrl: database.url, ...local });
@@ -67,6 +69,8 @@ export async function startServer({ graphs, local, ...options }: ServerOptions):
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      if (strange.length > 0)
+        throw new Error(`docs/observability.md does not tell of these log lines:\n${strange.join("\n")}`);
     },
   };
 }

@@ -84,7 +84,7 @@ export async function appWithUsers({
     shutdown.signal,
   );
   const routes = makeRoutes(options, registry, parts);
-  const rest = { logger, limiter: parts.limiter };
+  const rest = { logger, limiter: parts.limiter, clock: parts.clock };
   const signedIn = openFetch(options, routes, {
     ...rest,
     authenticator: async () =>

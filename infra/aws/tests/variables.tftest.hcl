@@ -43,6 +43,7 @@ run "names_what_is_wrong" {
     encryption_keys           = ["key"]
     run_lease_seconds         = 2
     event_retention_hours     = 0
+    sign_of_life_seconds      = -1
     webhook_secrets           = ["secret"]
     resume_link_secrets       = ["short"]
     public_url                = "agents.example.com"
@@ -79,6 +80,7 @@ run "names_what_is_wrong" {
     var.encryption_keys,
     var.run_lease_seconds,
     var.event_retention_hours,
+    var.sign_of_life_seconds,
     var.webhook_secrets,
     var.resume_link_secrets,
     var.public_url,

@@ -1,5 +1,5 @@
 /** What the host and its worker process say to each other. The shapes inside are the worker protocol's own. */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
 export interface Binding {
@@ -30,6 +30,8 @@ export interface InvocationRequest {
   readonly functionId: string;
   readonly inputData: readonly { readonly name: string; readonly data: TypedData }[];
   readonly triggerMetadata: Readonly<Record<string, TypedData>>;
+  /** The host's own span of the invocation. */
+  readonly traceContext: { readonly traceParent: string; readonly traceState: string };
 }
 
 export type ToWorker =
@@ -61,9 +63,18 @@ function invocationRequest(
   fn: RegisteredFunction,
   data: TypedData,
   triggerMetadata: InvocationRequest["triggerMetadata"],
+  traceparent = "",
 ): InvocationRequest {
   const inputData = [{ name: triggerOf(fn).name, data }];
-  return { invocationId: randomUUID(), functionId: fn.name, inputData, triggerMetadata };
+  const [, traceId = randomBytes(16).toString("hex")] = /^00-([\da-f]{32})-/.exec(traceparent) ?? [];
+  const traceParent = `00-${traceId}-${randomBytes(8).toString("hex")}-01`;
+  return {
+    invocationId: randomUUID(),
+    functionId: fn.name,
+    inputData,
+    triggerMetadata,
+    traceContext: { traceParent, traceState: "" },
+  };
 }
 
 /** With streaming on, an HTTP invocation says nothing of the request but its headers, query and route parameters. */
@@ -81,6 +92,7 @@ export function httpInvocation(
       Headers: json(joined(headers)),
       Query: json(Object.fromEntries(url.searchParams)),
     },
+    String(headers["traceparent"] ?? ""),
   );
 }
 

@@ -40,7 +40,7 @@ export async function deployOnLambda({
   };
 }
 
-async function batch(sqs: Sqs, worker: Lambda): Promise<readonly (() => Promise<void>)[]> {
+export async function batch(sqs: Sqs, worker: Lambda): Promise<readonly (() => Promise<void>)[]> {
   const event = await sqs.receive();
   if (event.Records.length === 0) return [];
   const handOver = async (): Promise<void> => {
