@@ -14,6 +14,8 @@ export function problemsOfUrl(auth: DatabaseAuth, databaseUrl: string): readonly
   const url = new URL(databaseUrl);
   const problems = [
     url.username === "" && "must name the user",
+    ELSEWHERE.some((name) => url.searchParams.has(name)) &&
+      "must name host, port and user before its path only",
     (url.password !== "" || url.searchParams.has("password")) && "must have no password",
     !isLocal(url) && !isEncrypted(url) && "must have sslmode=verify-full",
   ];
@@ -22,14 +24,17 @@ export function problemsOfUrl(auth: DatabaseAuth, databaseUrl: string): readonly
     .map((problem) => `DATABASE_URL: ${problem} where DATABASE_AUTH is ${auth}`);
 }
 
+/** What the driver would believe more than the rest of the URL. */
+const ELSEWHERE = ["host", "port", "user"];
+
 function isLocal({ hostname }: URL): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
 /** And the server is asked for its certificate. @see `withCheckedCertificates` in postgres/pool.ts */
 function isEncrypted({ searchParams }: URL): boolean {
-  const mode = searchParams.get("sslmode");
-  if (mode === null) return /^(true|1)$/.test(searchParams.get("ssl") ?? "");
+  const mode = searchParams.getAll("sslmode").at(-1); // as the driver does
+  if (mode === undefined) return /^(true|1)$/.test(searchParams.get("ssl") ?? "");
   if (searchParams.get("uselibpqcompat") === "true") return mode === "verify-full";
   return /^(require|verify-ca|verify-full)$/.test(mode);
 }

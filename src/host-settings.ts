@@ -1,7 +1,7 @@
 /** What the hosts read of the environment, beside the settings of the app. */
 
 import { z } from "zod";
-import { parseEnvironment, wholeNumber, wrongSettings, type Variables } from "./environment.ts";
+import { parseEnvironment, wholeNumber, type Variables } from "./environment.ts";
 import { Environment, toSettings, type Settings } from "./settings.ts";
 
 /** What `readKeys` reads. */
@@ -27,18 +27,20 @@ export interface LocalSettings {
   readonly app: (databaseUrl: string) => Settings;
 }
 
+/** The embedded Postgres has a password of its own, whatever the databases in the cloud want. */
+export const EMBEDDED_AUTH = "password";
+
 /** @throws Error as `readSettings` does */
 export function readLocalSettings(overrides: Variables = {}): LocalSettings {
   const variables = parseEnvironment(LocalEnvironment, overrides);
   const { PORT, HOST, DATABASE_URL, DATABASE_AUTH, FUNCTION_KEY, ADMIN_KEY } = variables;
-  if (DATABASE_URL === undefined && DATABASE_AUTH !== "password")
-    throw wrongSettings([`DATABASE_URL is not set, and DATABASE_AUTH is ${DATABASE_AUTH}`]);
+  const auth = DATABASE_URL === undefined ? EMBEDDED_AUTH : DATABASE_AUTH;
   return {
     port: PORT,
     host: HOST,
     databaseUrl: DATABASE_URL,
     keys: { function: FUNCTION_KEY, admin: ADMIN_KEY },
-    app: (databaseUrl) => toSettings({ ...variables, DATABASE_URL: databaseUrl }),
+    app: (databaseUrl) => toSettings({ ...variables, DATABASE_AUTH: auth, DATABASE_URL: databaseUrl }),
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { SourceMap, type SourceMapPayload } from "node:module";
+import { SourceMap, type SourceMapPayload, type SourceMapping } from "node:module";
 import { fileURLToPath } from "node:url";
 
 const NODES_OWN = "ErrorPrepareStackTrace";
@@ -46,9 +46,9 @@ function shownFrame(frame: Frame): string {
   const text = `    at ${frame.toString()}`;
   const [url, line, column] = [frame.getFileName(), frame.getLineNumber(), frame.getColumnNumber()];
   if (!url || line === null || column === null) return text;
-  const entry = mapOf(url)?.findEntry(line - 1, column - 1);
-  if (entry === undefined || !("originalSource" in entry)) return text;
-  const { originalSource, originalLine, originalColumn } = entry;
+  const entry: Partial<SourceMapping> = mapOf(url)?.findEntry(line - 1, column - 1) ?? {};
+  const { originalSource, originalLine = 0, originalColumn = 0 } = entry;
+  if (originalSource === undefined) return text; // what the bundler puts between has none, whatever the type says
   const source = originalSource.replace(/^(\.\.\/)+/, ""); // it is told from the folder of the bundle
   return text
     .replace(`${url}:${line}:${column}`, `${source}:${originalLine + 1}:${originalColumn + 1}`)

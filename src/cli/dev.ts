@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import { startEmbeddedPostgres } from "../local/postgres.ts";
 import { allVariables, type Variables } from "../environment.ts";
+import { EMBEDDED_AUTH } from "../host-settings.ts";
 import { COMMON_HELP, COMMON_OPTIONS, parseCommandLine } from "./arguments.ts";
 import { greeting } from "./greeting.ts";
 import type { ServerMessage } from "./messages.ts";
@@ -127,7 +128,7 @@ class Session {
     return {
       ...projectEnv(project),
       ...allVariables(),
-      DATABASE_URL: this.#database.url,
+      ...this.#database.env,
       ...(this.#port === undefined ? {} : { PORT: this.#port }),
       ...(host === undefined ? {} : { HOST: host }),
     };
@@ -164,7 +165,8 @@ class Session {
 }
 
 interface DevDatabase extends AsyncDisposable {
-  readonly url: string;
+  /** What the servers sign in to it with. */
+  readonly env: Variables;
   /** For a person; undefined for one that the server describes. */
   readonly description?: string;
 }
@@ -175,12 +177,16 @@ async function openDatabase(options: Options, project: Project): Promise<DevData
   if (url !== "") {
     if (options.fresh)
       throw new Error("--fresh empties the embedded Postgres only; DATABASE_URL names another one.");
-    return { url, [Symbol.asyncDispose]: async () => undefined };
+    return { env: { DATABASE_URL: url }, [Symbol.asyncDispose]: async () => undefined };
   }
   note("Starting the embedded Postgres …");
   const folder = join(project.folder, ".langgraph-functions");
   const embedded = await startEmbeddedPostgres({ folder, fresh: options.fresh });
-  return { ...embedded, description: `embedded Postgres in ${embedded.folder}` };
+  return {
+    env: { DATABASE_URL: embedded.url, DATABASE_AUTH: EMBEDDED_AUTH },
+    description: `embedded Postgres in ${embedded.folder}`,
+    [Symbol.asyncDispose]: async () => embedded[Symbol.asyncDispose](),
+  };
 }
 
 /** Its folder, and those of files that it takes from elsewhere. */

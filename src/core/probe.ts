@@ -31,13 +31,16 @@ export interface Answer<Value> {
 /** A failure may be over soon, however dear it is to ask. */
 const MAX_FAILURE_AGE_MS = 5_000;
 
+/** What has not let go of a question for so long has lost it, as a socket does that dies while the host is frozen. */
+const LOST_MS = 60_000;
+
 /**
  * Whoever asks while an answer is on its way gets that one; whoever asks soon after gets the last one. What hangs is
- * asked again only when it has let go of the last question. Never rejects.
+ * asked again when it has let go of the last question, or after a minute. Never rejects.
  */
 export function probe<Value>(deps: ProbeDeps, question: Question<Value>): () => Promise<Answer<Value>> {
   const { clock } = deps;
-  const ask = oneAtATime(question);
+  const ask = oneAtATime(question, clock);
   let asking: Promise<Answer<Value>> | undefined;
   let last: Answer<Value> | undefined;
   return async () => {
@@ -54,12 +57,17 @@ function isFresh({ checkedAt, detail }: Answer<unknown>, maxAgeMs: number, now: 
   return ageMs < (detail === undefined ? maxAgeMs : Math.min(maxAgeMs, MAX_FAILURE_AGE_MS));
 }
 
-/** A question that has not been answered yet is not asked again beside it. */
-function oneAtATime<Value>({ ask }: Question<Value>): Question<Value>["ask"] {
-  let asked: Promise<Value> | undefined;
+/** A question that has not been answered yet is not asked again beside it, while there is hope. */
+function oneAtATime<Value>({ ask }: Question<Value>, clock: Clock): Question<Value>["ask"] {
+  let asked: { readonly at: Date; readonly answer: Promise<Value> } | undefined;
   return async (signal) => {
-    asked ??= ask(signal).finally(() => (asked = undefined));
-    return asked;
+    const now = clock.now();
+    if (asked !== undefined && now.getTime() - asked.at.getTime() < LOST_MS) return asked.answer;
+    const answer = ask(signal).finally(() => {
+      if (asked?.answer === answer) asked = undefined;
+    });
+    asked = { at: now, answer };
+    return answer;
   };
 }
 

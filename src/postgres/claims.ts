@@ -304,12 +304,17 @@ const SWEPT = 100;
 export const lapsedRuns: Sql = sql`
   select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < now()`;
 
-/** Of a run `r` that is due: nothing of its thread executes, or waits before it. */
+/**
+ * Of a run `r` that is due: nothing of its thread executes, or waits before it. Subqueries, and no `exists`, which the
+ * planner makes a join of: that compares each run of a long conversation with all others. Backwards, as the run before
+ * it is mostly due, too.
+ */
 export const firstOfTheirThread: Sql = sql`
-  not exists (
-    select from langgraph.runs other
-    where other.thread_id = r.thread_id and (other.status = 'running'
-      or (other.status = 'pending' and other.position < r.position and other.due_at <= now())))`;
+  (select true from langgraph.runs other where other.thread_id = r.thread_id and other.status = 'running' limit 1) is null
+  and (
+    select true from langgraph.runs other
+    where other.thread_id = r.thread_id and other.status = 'pending' and other.position < r.position and other.due_at <= now()
+    order by other.position desc limit 1) is null`;
 
 /** Those that could have started `sinceMs` from now, and that nobody has claimed; without order, limit and locks. */
 export const forgottenRuns = (sinceMs: number): Sql => sql`

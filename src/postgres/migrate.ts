@@ -66,6 +66,7 @@ export async function migrate(pool: Pool, tell: (name: string) => void = () => u
   if ((await appliedVersion(pool)) >= MIGRATIONS.length) return 0;
   const client = await connect(pool);
   try {
+    await client.query(BOOKKEEPING);
     let applied = 0;
     for (let name = await applyNext(client); name !== undefined; name = await applyNext(client)) {
       applied += 1;
@@ -101,7 +102,6 @@ async function applyNext(client: PoolClient): Promise<string | undefined> {
   await client.query("begin");
   const lock = { text: `select pg_advisory_xact_lock(${LOCK})`, query_timeout: PATIENCE_MS };
   await client.query(lock);
-  await client.query(BOOKKEEPING);
   const version = await appliedVersion(client);
   const migration = MIGRATIONS[version];
   if (migration !== undefined) {
@@ -127,13 +127,26 @@ function failure(name: string, error: unknown): unknown {
   });
 }
 
-const BOOKKEEPING = `
+/**
+ * In a transaction of its own, and changing only what has to be: other instances look at the table when they start, and
+ * must not wait until a migration is through, or a backup.
+ */
+const BOOKKEEPING = {
+  query_timeout: PATIENCE_MS,
+  text: `
+select pg_advisory_xact_lock(${LOCK});
 create schema if not exists langgraph;
 create table if not exists langgraph.migrations (
   version integer primary key,
-  applied_at timestamptz not null default now()
+  applied_at timestamptz not null default now(),
+  breaks boolean not null default false
 );
-alter table langgraph.migrations add column if not exists breaks boolean not null default false`;
+do $$ begin
+  if not exists (select from pg_attribute where attrelid = 'langgraph.migrations'::regclass and attname = 'breaks') then
+    alter table langgraph.migrations add column breaks boolean not null default false; -- the first releases lack it
+  end if;
+end $$`,
+};
 
 /**
  * How many migrations the database has; 0 for one that has never seen us.

@@ -28,6 +28,14 @@ test("of two releases that start at once on an empty database, both serve, and t
   }
 });
 
+test("a release whose migration leaves no way back goes on where the former one stops, and that is told", async () => {
+  await using newer = await buildWorker({ breaking: true });
+  await using older = await buildWorker();
+  await using database = await testDatabase({ migrated: false });
+  await using _newer = await startWorker(newer, database.url);
+  await expect(startWorker(older, database.url)).rejects.toThrow("a newer release has used the database");
+});
+
 test.for([
   ["older", "newer"],
   ["newer", "older"],

@@ -3,10 +3,12 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { unzipSync } from "fflate";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { startLambda, type Lambda } from "../support/lambda/lambda.ts";
+import { runProgram } from "../support/program.ts";
 import { cli, testProject, type TestProject } from "./cli.ts";
 
 let project: TestProject;
@@ -102,6 +104,22 @@ test("a stack in the log tells files and lines of the sources", async () => {
       stack: expect.stringMatching(/^RangeError: out of range\n    at stack \(src\/agent\.ts:14:11\)\n/),
     },
   });
+});
+
+test("so does one that goes through code of no source, such as a bundler puts between", async () => {
+  const stacks = fileURLToPath(new URL("../../dist/src/mapped-stacks.js", import.meta.url));
+  const lines = [
+    `import ${JSON.stringify(stacks)};`,
+    "const fail = () => null.name;",
+    "try { fail(); } catch (error) { console.log(error.stack); }",
+  ];
+  await project.write({
+    "between.js": lines.join("\n"),
+    // The second line is the first one of the source; of the third one there is nothing to tell.
+    "between.js.map": { version: 3, sources: ["../source.ts"], names: [], mappings: ";AAAA;A;" },
+  });
+  const { output } = await runProgram({ folder: project, program: join(project.path, "between.js") });
+  expect(output).toMatch(/^TypeError: .*\n    at fail \(source\.ts:1:1\)\n    at file:.*between\.js:3:7\n/);
 });
 
 test("what is zipped is the folder, and the same file when nothing has changed", async () => {

@@ -35,6 +35,7 @@ test("a deployment of the example app passes every step, and nothing of it stays
   expect(code, output).toBe(0);
   expect(output).not.toContain("FAIL");
   expect(output).toMatch(/ok {3}a run in the background, joined +\d+ ms\n/);
+  expect(output).toMatch(/ok {3}the status of all that it needs +\d+ ms {3}ok\n/);
   expect(output).toMatch(/The deployment: all is well, in \d+\.\d s\.\n$/);
   for (const table of ["threads", "runs", "crons"])
     expect(await database.query(`select * from langgraph.${table}`)).toEqual([]);

@@ -24,6 +24,14 @@ test.each([
     "must have sslmode=verify-full",
   ],
   ["postgres://app@127.0.0.1.example.com/agents", "must have sslmode=verify-full"],
+  [
+    "postgres://app@db.example.com/agents?sslmode=verify-full&sslmode=disable",
+    "must have sslmode=verify-full",
+  ],
+  [
+    "postgres://app@localhost/agents?host=db.example.com",
+    "must name host, port and user before its path only",
+  ],
 ])("with tokens, %s is refused, by the names of the settings", (url, problem) => {
   for (const auth of ["entra", "rds-iam"])
     expect(problemsOf(auth, url)).toContain(`\n  DATABASE_URL: ${problem} where DATABASE_AUTH is ${auth}\n`);
@@ -41,11 +49,17 @@ test.each([
   for (const auth of ["entra", "rds-iam"]) expect(problemsOf(auth, url)).toBe("");
 });
 
-test("a way to sign in that there is not is refused, and so is one for no database", () => {
+test("a way to sign in that there is not is refused", () => {
   expect(problemsOf("oauth", "postgres://app@db/agents")).toContain(
     "DATABASE_AUTH: must be one of password, entra, rds-iam",
   );
-  expect(() => readLocalSettings({ DATABASE_AUTH: "entra", DATABASE_URL: "" })).toThrow(
-    "DATABASE_URL is not set, and DATABASE_AUTH is entra",
-  );
+});
+
+test("the embedded Postgres has its password, whatever the database in the cloud wants", () => {
+  const tokensOf = (DATABASE_URL: string) =>
+    readLocalSettings({ DATABASE_AUTH: "entra", DATABASE_URL }).app(
+      DATABASE_URL || "postgres://app:own@localhost/agents",
+    ).database.tokens;
+  expect(tokensOf("")).toBeUndefined();
+  expect(tokensOf("postgres://app@localhost/agents")).toBeTypeOf("function");
 });

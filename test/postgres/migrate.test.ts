@@ -2,7 +2,7 @@ import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { AIMessage } from "@langchain/core/messages";
 import { LangGraphApp } from "langgraph-functions";
-import { Pool, type PoolClient } from "pg";
+import { Client, Pool, type PoolClient } from "pg";
 import { expect, test, vi } from "vitest";
 import { migrate } from "../../src/postgres/migrate.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -186,6 +186,27 @@ test("a migration that fails halfway leaves nothing behind, is named, and goes t
 
   await database.query("drop table checkpoint_blobs");
   expect(await migrateOnce(database.url)).toBe(MIGRATIONS - 1);
+});
+
+/** Other instances look at the list of migrations when they start, and so does `/status`. */
+test("while a migration takes its time, nobody has to wait to see which ones there are", async () => {
+  await using database = await testDatabase({ migrated: false });
+  await database.query(`create schema langgraph;
+    create table langgraph.migrations (version integer primary key, applied_at timestamptz not null default now())
+    -- as the first releases made it`);
+  const somebody = new Client({ connectionString: database.directUrl });
+  await somebody.connect();
+  await somebody.query("begin; create table checkpoint_blobs ()"); // the migration that makes it waits
+  const migrating = migrateOnce(database.url);
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and query like '%table%checkpoint_blobs%' and wait_event_type = 'Lock'";
+  await vi.waitFor(async () => expect(await database.query(waiting)).toHaveLength(1), { timeout: 15_000 });
+  await database.query("begin; lock table langgraph.migrations in access share mode nowait; commit");
+  await somebody.query("rollback");
+  await somebody.end();
+  expect(await migrating).toBe(MIGRATIONS);
+  await using template = await testDatabase();
+  expect(await dumpSchema(database)).toBe(await dumpSchema(template));
 });
 
 test("a release goes on with the schema of a newer one", async () => {

@@ -1,5 +1,6 @@
 import sql from "sql-template-tag";
 import { expect, test } from "vitest";
+import { agenda } from "../../src/postgres/agenda.ts";
 import { openDatabase } from "../../src/postgres/pool.ts";
 import { queueState } from "../../src/postgres/status.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -48,6 +49,24 @@ test("what waits is counted through the indexes of active runs, however many run
 
   const { rows: state } = await database.query(queueState);
   expect(state).toMatchObject([{ waiting: 36, running: 0 }]); // four are behind the ones before them
+});
+
+test("a conversation in which a great many runs wait costs no more than as many conversations", async () => {
+  await using test = await testDatabase();
+  await using database = openDatabase({ url: test.url, poolSize: 1, migrate: false });
+  await fill(test, "one-", "pending", 20_000);
+  await test.query("update langgraph.runs set thread_id = 'one-1'");
+  await test.query("analyze langgraph.runs");
+  // Had each been compared with all others, the statement would take longer than the 15 s that it has.
+  const { rows } = await database.query(queueState);
+  expect(rows).toMatchObject([{ waiting: 1, running: 0 }]);
+  const looked = await agenda(database).read(new Date(), {
+    forgottenSince: new Date(),
+    eventsSince: new Date(0),
+    failuresSince: new Date(0),
+    keysSince: new Date(0),
+  });
+  expect(looked).toMatchObject({ waiting: 1, runs: true });
 });
 
 test("no more than 10,000 waiting runs are counted", async () => {

@@ -19,11 +19,12 @@ export interface WorkerProgram extends AsyncDisposable {
 
 /**
  * With `lossy`, the program's run queue loses one message in five, and delivers each of the others twice. With `former`,
- * it is of the release before the newest migration.
+ * it is of the release before the newest migration; with `breaking`, of one after it, whose migration leaves no way back.
  */
 export async function buildWorker({
   lossy = false,
   former = false,
+  breaking = false,
   source = here("worker.ts"),
 } = {}): Promise<WorkerProgram> {
   const folder = await mkdtemp(join(tmpdir(), "langgraph-functions-worker-"));
@@ -40,7 +41,7 @@ export async function buildWorker({
       "langgraph-functions/local": here("../../src/local/index.ts"),
       "langgraph-functions": here("../../src/index.ts"),
     },
-    plugins: [skewableClock, ...(lossy ? [lossyQueue] : []), ...(former ? [formerMigrations] : [])],
+    plugins: [skewableClock, ...(lossy ? [lossyQueue] : []), ...migrationsOf({ former, breaking })],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -59,18 +60,23 @@ const lossyQueue: Plugin = {
   },
 };
 
-/** The list of migrations without the last one. */
-const formerMigrations: Plugin = {
-  name: "former-migrations",
+/** The list of migrations without the last one, or with one more. */
+function migrationsOf({ former, breaking }: { former: boolean; breaking: boolean }): readonly Plugin[] {
+  if (former) return [withMigrations("].slice(0, -1);")];
+  return breaking ? [withMigrations('{ name: "breaking", statements: "select", breaks: true },\n];')] : [];
+}
+
+const withMigrations = (end: string): Plugin => ({
+  name: "other-migrations",
   setup: (builder) => {
     builder.onLoad({ filter: /\/postgres\/migrate\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, "utf8");
-      const former = text.replace(/^\];$/m, "].slice(0, -1);");
-      if (former === text) throw new Error("The list of migrations is not where it was");
-      return { contents: former, loader: "ts" };
+      const other = text.replace(/^\];$/m, end);
+      if (other === text) throw new Error("The list of migrations is not where it was");
+      return { contents: other, loader: "ts" };
     });
   },
-};
+});
 
 /** The processes' time can be off: see `worker-skewed-clock.ts`. */
 const skewableClock: Plugin = {
