@@ -130,7 +130,8 @@ export class LangGraphApp implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#shutdown.abort(new AppError("unavailable", "The server is stopping"));
     if (this.#opened === undefined) return;
-    await Promise.allSettled(this.#opened.running);
+    const { running } = this.#opened;
+    while (running.size > 0) await Promise.allSettled(running); // what they end may begin something
     await this.#opened.doors.flush(new AbortController().signal);
     await this.#opened.database[Symbol.asyncDispose]();
   }

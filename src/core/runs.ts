@@ -197,18 +197,27 @@ export async function executeRun(
   claim: ClaimedRun,
   limits: ExecutionLimits,
 ): Promise<Executed> {
-  const execution = engine.execute(claim, limits);
-  running.add(execution);
+  return awaited(running, engine.execute(claim, limits));
+}
+
+/** For a shutdown to wait for as well. */
+async function awaited<Result>(running: Set<Promise<unknown>>, work: Promise<Result>): Promise<Result> {
+  running.add(work);
   try {
-    return await execution;
+    return await work;
   } finally {
-    running.delete(execution);
+    running.delete(work);
   }
 }
 
 /** A message has come for a run: executes it, unless it is not to be started, which is no error. */
-export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
+export async function workRun(deps: RunDeps, run_id: string, invocation: Invocation): Promise<void> {
   deps.engine.prepare();
+  // Waited for from here on: what is claimed while the process stops is put back as well.
+  await awaited(deps.running, claimAndExecute(deps, run_id, invocation));
+}
+
+async function claimAndExecute(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
   const now = deps.clock.now();
   const claim = await deps.claims.claim(
     { run_id, lease_id: deps.newId() },
@@ -226,8 +235,9 @@ export interface SweepReport {
 }
 
 /**
- * Puts back the runs whose executor vanished, gives up those that never get anywhere, cancels those whose client has left while they wait, and wakes what was forgotten. A
- * message that cannot be sent keeps no other from being sent; its run is forgotten, and found by a later tick.
+ * Puts back the runs whose executor vanished, gives up those that never get anywhere, cancels those whose client has left
+ * while they wait, and wakes what was forgotten. A message that cannot be sent keeps no other from being sent; its run is
+ * forgotten, and found by a later tick.
  */
 export async function sweepRuns(deps: RunDeps & WakingDeps): Promise<SweepReport> {
   const { claims, clock, newId } = deps;

@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { abortable, shout } from "../support/graphs.ts";
@@ -27,4 +28,35 @@ test("what a server was doing when it stopped, and what waited for that, is begu
       ]),
     { timeout: 25_000 },
   );
+});
+
+test("a run that is claimed while its server stops is put back, for the next one to begin", async () => {
+  await using database = await testDatabase();
+  await database.query(
+    `create function wait_for_test() returns trigger language plpgsql as $$
+       begin perform pg_advisory_xact_lock(42); return new; end $$;
+     create trigger wait_for_test before update on langgraph.runs
+       for each row when (new.status = 'running') execute function wait_for_test()`,
+  );
+  const holder = new Client({ connectionString: database.directUrl });
+  await holder.connect();
+  await holder.query("select pg_advisory_lock(42)");
+  const local = { databaseUrl: database.url };
+  const server = await startServer({ graphs: [{ name: "shout", graph: shout }], local });
+  const body = { assistant_id: "shout", input: { text: "first" }, if_not_exists: "create" };
+  expect((await server.post("/threads/t/runs", body)).status).toBe(200);
+  await vi.waitFor(
+    async () =>
+      expect(
+        await database.query(
+          "select from pg_locks where locktype = 'advisory' and objid = 42 and not granted",
+        ),
+      ).toHaveLength(1),
+    { timeout: 15_000 },
+  );
+  const stopped = server[Symbol.asyncDispose]();
+  await holder.end();
+  await stopped;
+  expect(await database.query("select status from langgraph.runs")).toEqual([{ status: "pending" }]);
+  await database.query("drop function wait_for_test cascade");
 });
