@@ -1,17 +1,26 @@
 /** The process' environment: the only place that reads it. */
 
 import { z } from "zod";
-import { secretsIn } from "./secrets.ts";
+import { decoded, secretsIn } from "./secrets.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 const SECRET_VARIABLE =
   /(key|secret|token|password)s?$|connection_?string|^DATABASE_URL$|^AzureWebJobsStorage$/i;
+/** `api-key=…,authorization=Bearer%20…`: the SDK quotes those that it cannot send. */
+const HEADERS_VARIABLE = /^OTEL_EXPORTER_OTLP_.*HEADERS$/;
 
-/** What must not be seen in logs: the values of all variables that are named like a secret. */
+/** What must not be seen in logs: the values of all variables that are named like a secret, and of headers. */
 export function readSecrets(): readonly string[] {
-  const secret = Object.entries(process.env).filter(([name]) => SECRET_VARIABLE.test(name));
-  return secret.flatMap(([, value = ""]) => secretsIn(value));
+  return Object.entries(process.env).flatMap(([name, value = ""]) => {
+    if (SECRET_VARIABLE.test(name)) return secretsIn(value);
+    return HEADERS_VARIABLE.test(name) ? value.split(",").flatMap(headerSecrets) : [];
+  });
+}
+
+function headerSecrets(header: string): readonly string[] {
+  const value = header.slice(header.indexOf("=") + 1).trim();
+  return [...secretsIn(value), ...secretsIn(decoded(value))];
 }
 
 /** All variables, for a process that is started with them. */

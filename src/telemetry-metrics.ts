@@ -7,6 +7,7 @@ import {
   type Meter,
   type MeterProvider,
 } from "@opentelemetry/api";
+import { harmless } from "./telemetry-harmless.ts";
 import { VERSION } from "./version.ts";
 
 interface Instrument {
@@ -88,22 +89,26 @@ const made = new Map<MetricName, Recorder>();
 
 /** Whether anybody listens. */
 export function hasMeterProvider(): boolean {
-  return metrics.getMeterProvider().getMeter(SCOPE) !== createNoopMeter();
+  return harmless(() => metrics.getMeterProvider().getMeter(SCOPE) !== createNoopMeter(), false);
 }
 
 const SCOPE = "langgraph-functions";
 
-/** Adds to a counter, or records a value. Without a provider it does nothing. */
+/** Adds to a counter, or records a value. Without a provider it does nothing. Never throws. */
 export function measure(name: MetricName, value: number, attributes: Attributes = {}): void {
+  harmless(() => record(name, value, attributes), undefined);
+}
+
+function record(name: MetricName, value: number, attributes: Attributes): void {
   const provider = metrics.getMeterProvider();
   if (provider !== known) made.clear();
   known = provider;
-  let record = made.get(name);
-  if (record === undefined) {
-    record = make(provider.getMeter(SCOPE, VERSION), name);
-    made.set(name, record);
+  let recorder = made.get(name);
+  if (recorder === undefined) {
+    recorder = make(provider.getMeter(SCOPE, VERSION), name);
+    made.set(name, recorder);
   }
-  record(value, attributes);
+  recorder(value, attributes);
 }
 
 function make(meter: Meter, name: MetricName): Recorder {

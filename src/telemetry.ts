@@ -25,6 +25,7 @@ import {
 import { waitAtMost } from "./bounded-wait.ts";
 import type { Clock } from "./clock.ts";
 import { AppError } from "./errors.ts";
+import { harmless } from "./telemetry-harmless.ts";
 import { VERSION } from "./version.ts";
 
 /** Ids and figures, and words of ours or names that developers give. What is undefined is left out. */
@@ -50,7 +51,7 @@ export interface SpanOptions {
   readonly begunAt?: number;
 }
 
-/** Nothing of it throws, nor does anything after `end` have an effect. */
+/** Nothing of it throws, whatever the provider does, nor does anything after `end` have an effect. */
 export interface Span {
   /** Whether anybody will see it. */
   readonly isRecording: boolean;
@@ -118,7 +119,7 @@ export async function inSpan<T>(
 /** A span that the caller ends. */
 export function startSpan(name: string, options: SpanOptions = {}): Span {
   if (!hasTracerProvider()) return SILENT;
-  return open(name, options, parentOf(options));
+  return harmless(() => open(name, options, parentOf(options)), SILENT);
 }
 
 function open(
@@ -203,29 +204,31 @@ class OpenSpan implements Span {
   }
 
   get isRecording(): boolean {
-    return this.#span.isRecording();
+    return harmless(() => this.#span.isRecording(), false);
   }
 
   rename(name: string): void {
-    this.#span.updateName(name);
+    harmless(() => this.#span.updateName(name), undefined);
   }
 
   set(attributes: SpanAttributes): void {
-    this.#span.setAttributes(defined(attributes));
+    harmless(() => this.#span.setAttributes(defined(attributes)), undefined);
   }
 
   fail(error: unknown, type = errorType(error)): void {
-    this.#span.setStatus({ code: SpanStatusCode.ERROR });
-    this.#span.setAttribute("error.type", type);
-    if (error instanceof Error) this.#span.addEvent("exception", { "exception.type": type });
+    harmless(() => {
+      this.#span.setStatus({ code: SpanStatusCode.ERROR });
+      this.#span.setAttribute("error.type", type);
+      if (error instanceof Error) this.#span.addEvent("exception", { "exception.type": type });
+    }, undefined);
   }
 
   end(at?: number): void {
-    this.#span.end(at);
+    harmless(() => this.#span.end(at), undefined);
   }
 
   child(name: string, attributes: SpanAttributes): Span {
-    return open(name, { attributes }, this.context);
+    return harmless(() => open(name, { attributes }, this.context), SILENT);
   }
 
   within<T>(work: () => T): T {

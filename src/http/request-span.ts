@@ -22,6 +22,9 @@ const METHODS = new Set([
   "TRACE",
 ]);
 
+/** Callers may send kilobytes. */
+const LONGEST_AGENT = 256;
+
 /** Goes on with the trace that the host, or else the client, has begun. A stream is a part of its request to the end. */
 export function withRequestSpan(fetch: Doors["fetch"], clock: Clock): Doors["fetch"] {
   return async (request, invocation) => {
@@ -68,7 +71,7 @@ class RequestSpan {
         "url.scheme": this.#scheme,
         "server.address": this.#url.hostname,
         "server.port": this.#url.port === "" ? undefined : Number(this.#url.port),
-        "user_agent.original": request.headers.get("user-agent") ?? undefined,
+        "user_agent.original": request.headers.get("user-agent")?.slice(0, LONGEST_AGENT),
       },
       origin: invocation.traceContext ?? clientsTrace(request),
     });

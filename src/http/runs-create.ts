@@ -141,8 +141,10 @@ export async function start(
   });
   const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
   const { run, claim } = started;
-  if (cancelOnDisconnect && isRepeat(run)) await takeSign(deps, call.invocation, run.run_id);
   const leave = (): void => leaving.abort();
+  const sign =
+    cancelOnDisconnect && door === "stream" ? signOfLife(deps, call.invocation, run, leave) : undefined;
+  if (cancelOnDisconnect && isRepeat(run)) await takeSign(deps, call.invocation, run.run_id, sign?.afterMs);
   const back = `/threads/${encodeURIComponent(run.thread_id)}/runs/${run.run_id}/${door}`;
   const watched = {
     run,
@@ -150,9 +152,7 @@ export async function start(
     invocation: call.invocation,
     executing,
     cancelOnDisconnect,
-    ...(cancelOnDisconnect && door === "stream"
-      ? { sign: signOfLife(deps, call.invocation, run, leave) }
-      : {}),
+    sign,
     headers: {
       ...locations(run, asked.threadId),
       location: `${back}${cancelOnDisconnect ? "?cancel_on_disconnect=1" : ""}`,

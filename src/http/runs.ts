@@ -171,14 +171,15 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const lastId = await lastEventId(call.request);
     await call.hold();
     const { invocation } = call;
-    if (cancelOnDisconnect) await takeSign(deps, invocation, run.run_id);
+    const sign = cancelOnDisconnect ? signOfLife(deps, invocation, run) : undefined;
+    if (cancelOnDisconnect) await takeSign(deps, invocation, run.run_id, sign?.afterMs);
     const attempt = Math.max(run.attempt, 1);
     return streamRun(deps, {
       run,
       caller,
       invocation,
       cancelOnDisconnect,
-      sign: cancelOnDisconnect ? signOfLife(deps, invocation, run) : undefined,
+      sign,
       headers: { location: locationOf(call, query) },
       after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
       first:

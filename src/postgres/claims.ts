@@ -94,7 +94,7 @@ const finish =
       sql`
       with held as (
         update langgraph.runs
-        set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, updated_at = ${now}
+        set status = ${end.status}, error = ${end.error ?? null}, output = ${output}::jsonb, lease_id = null, lease_until = null, cancel_action = null, client_due_at = null, updated_at = ${now}
         where run_id = ${run.run_id} and lease_id = ${run.lease_id}
         returning ${endColumns(run)}
       ) ${appendEvents(run, now, events)} ${recordWebhook(run, now, end)}, thread as (

@@ -10,7 +10,7 @@ export function signStore(db: Db): SignStore {
       void (await rows(
         db,
         sql`
-        update langgraph.runs set client_due_at = ${fromNow(until.getTime() - now.getTime())}
+        update langgraph.runs set client_due_at = greatest(client_due_at, ${fromNow(until.getTime() - now.getTime())})
         where run_id = ${runId} and status in ('pending', 'running')`,
       )),
     given: async (runId) =>
@@ -24,6 +24,9 @@ export function signStore(db: Db): SignStore {
 /** What the run `r` was asked for, if it is to stop: by somebody, or by a client that is not back in time. */
 export const stopAsked: Sql = sql`coalesce(r.cancel_action, case when r.client_due_at < now() then 'interrupt' end)`;
 
-/** Those that wait, for an executor or for their turn, and whose client is not back; without order, limit and locks. */
+/**
+ * Those that wait, for an executor or for their turn, whose client is not back, and that nobody has cancelled yet; without
+ * order, limit and locks.
+ */
 export const abandonedRuns: Sql = sql`
-  select r.run_id from langgraph.runs r where r.status = 'pending' and r.client_due_at < now()`;
+  select r.run_id from langgraph.runs r where r.status = 'pending' and r.client_due_at < now() and r.cancel_action is null`;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { signDueMs } from "../../src/core/sign-of-life.ts";
+import { signDueMs, takeSign } from "../../src/core/sign-of-life.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
 const clock = { ...systemClock, now: () => now };
@@ -25,4 +25,33 @@ test("a run that has waited for days is watched all the same", () => {
 test("the client is not asked where the host sees it leave, or no worker could go on", () => {
   expect(dueMs(undefined, ago(600))).toBeUndefined();
   expect(dueMs(60_000, ago(600), false)).toBeUndefined();
+});
+
+/** Until how many seconds from now the run waits for its client. */
+async function awaitedSeconds(invocation: object, afterMs?: number, outlivesProcess = true) {
+  const told: (number | null)[] = [];
+  const signs = {
+    ask: async (_: string, { until }: { until: Date }) =>
+      void told.push((until.getTime() - now.getTime()) / 1000),
+    given: async () => void told.push(null),
+  };
+  await takeSign(
+    { signs, queue: { outlivesProcess: () => outlivesProcess }, clock },
+    invocation,
+    "run",
+    afterMs,
+  );
+  return told;
+}
+
+test("a client that is back has until its stream is broken off, and some time to come back from there", async () => {
+  const deadline = new Date(now.getTime() + 20_000);
+  expect(await awaitedSeconds({ signOfLifeMs: 60_000 }, 90_000)).toEqual([120]);
+  expect(await awaitedSeconds({ signOfLifeMs: 60_000, deadline }, 90_000)).toEqual([50]);
+  expect(await awaitedSeconds({ signOfLifeMs: 60_000, deadline })).toEqual([null]); // it only waits
+});
+
+test("the database is asked nothing where nobody is ever asked for a sign of life", async () => {
+  expect(await awaitedSeconds({}, 90_000)).toEqual([]);
+  expect(await awaitedSeconds({ signOfLifeMs: 60_000 }, undefined, false)).toEqual([]);
 });

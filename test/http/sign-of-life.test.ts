@@ -75,10 +75,10 @@ async function startHost({
   const doors = served.doors({ settings, queue });
   const { signal } = new AbortController();
   const invocation = { signal, authLevel: "admin" } as const;
-  const send = async (path: string, init: RequestInit = {}): Promise<Response> =>
+  const send = async (path: string, init: RequestInit = {}, signOfLifeMs = 1): Promise<Response> =>
     doors.fetch(new Request(`http://here/api${path}`, init), {
       ...invocation,
-      ...(seesClients ? {} : { signOfLifeMs: 1 }),
+      ...(seesClients ? {} : { signOfLifeMs }),
     });
   return {
     ...steps,
@@ -106,6 +106,9 @@ async function startHost({
       database.query(
         `select status, claims, client_due_at > now() as is_awaited from langgraph.runs order by position`,
       ),
+    /** For how many seconds the run still waits for its client. */
+    patience: async () =>
+      database.query("select extract(epoch from client_due_at - now())::int as seconds from langgraph.runs"),
     /** The client has had all the time that it gets. */
     runOutOfGrace: async () =>
       database.query("update langgraph.runs set client_due_at = now() - interval '1 millisecond'"),
@@ -167,11 +170,8 @@ test("a client that comes back has every event once, and its run goes on with a 
   expect(location).toMatch(/\/stream\?cancel_on_disconnect=1$/);
   host.deliver();
   await untilEntered(host, steps + 1);
-  const comeBack = async (path: string) => {
-    const response = await host.send(path, { headers: { "last-event-id": String(events.at(-1)?.id) } });
-    expect(await host.runs()).toMatchObject([{ is_awaited: null }]);
-    return response;
-  };
+  const comeBack = async (path: string) =>
+    host.send(path, { headers: { "last-event-id": String(events.at(-1)?.id) } });
   const back = await comeBack(location);
   const again = back.headers.get("location") ?? "";
   expect(again).toMatch(/\/stream\?cancel_on_disconnect=true$/);
@@ -237,11 +237,40 @@ test("a client that comes late, but before anybody has noticed, is in time", asy
   await using host = await startHost();
   const { location, steps } = await openCutStream(host);
   await host.runOutOfGrace();
+  expect(await readAll(await host.send(location))).toMatchObject({ wasCut: true });
+  expect(await host.runs()).toMatchObject([{ is_awaited: true }]);
+  await host.runOutOfGrace();
   const late = await host.send(location.replace("/stream", "/join"));
+  expect(await host.runs()).toMatchObject([{ is_awaited: null }]);
   host.letGo();
   host.deliver();
   expect(await late.json()).toEqual({ count: steps + 2 });
   expect(await host.runs()).toMatchObject([{ status: "success" }]);
+});
+
+test("a stream that the client has lost does not make it late on the one that it reads", async () => {
+  await using host = await startHost();
+  const { location, steps } = await openCutStream(host);
+  host.deliver();
+  await untilEntered(host, steps + 1);
+  const lost = await host.send(location, {}, 500);
+  const reads = await host.send(location, {}, 100_000);
+  expect(await readAll(lost)).toMatchObject({ wasCut: true });
+  const [{ seconds } = {}] = await host.patience();
+  expect(seconds).toBeGreaterThan(60);
+  host.letGo();
+  expect(await readAll(reads)).toMatchObject({ wasCut: false });
+  expect(await host.runs()).toEqual([{ status: "success", claims: 2, is_awaited: null }]);
+});
+
+test("a run that waits, and that was cancelled for its client's sake, is not cancelled by each tick", async () => {
+  await using host = await startHost();
+  await openCutStream(host);
+  host.messages.splice(0);
+  await host.runOutOfGrace();
+  await host.tick();
+  await host.tick();
+  expect(host.messages).toHaveLength(1);
 });
 
 test("a run without a thread is handed over and cancelled, too", async () => {
