@@ -17,7 +17,7 @@ const suites = {
   conformance: ["test/conformance/**/*.test.ts"],
   python: ["test/python/**/*.test.ts"],
   cli: ["test/cli/**/*.test.ts"],
-  clients: ["test/{agents,sdk}/**/*.test.ts"],
+  clients: ["test/{agents,sdk}/**/*.test.ts", "test/http/protocol*.test.ts"],
   browser: ["test/browser/**/*.test.ts"],
   fuzz: ["test/fuzz/**/*.test.ts"],
   schemathesis: ["test/schemathesis/**/*.test.ts"],
