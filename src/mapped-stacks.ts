@@ -1,7 +1,7 @@
 /**
- * The stacks of a bundle in terms of its sources. Loaded first in what the program builds. Node's own `--enable-source-maps` reads
- * every map when its chunk is loaded, which makes a cold start a quarter longer; here a map is read when the first stack
- * that goes through its chunk is looked at.
+ * The stacks of a bundle in terms of its sources. Loaded first in what the program builds. Node's own
+ * `--enable-source-maps` reads every map when its chunk is loaded, in each cold start; here a map is read when the first
+ * stack that goes through its chunk is looked at.
  */
 
 import { readFileSync } from "node:fs";
