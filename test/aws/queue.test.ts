@@ -48,10 +48,13 @@ test("messages that were received too often are counted in the dead-letter queue
   const { signal } = new AbortController();
   await poisoned.send("rubbish");
   expect(await queue.depth(signal)).toEqual({ messages: 1, deadLetters: 0 });
-  await vi.waitFor(async () => {
-    await poisoned.receive();
-    expect(await queue.depth(signal)).toEqual({ messages: 0, deadLetters: 1 });
-  });
+  await vi.waitFor(
+    async () => {
+      await poisoned.receive();
+      expect(await queue.depth(signal)).toEqual({ messages: 0, deadLetters: 1 });
+    },
+    { timeout: 15_000 },
+  );
   for (const [name, value] of Object.entries(sqs.env)) vi.stubEnv(name, value);
 });
 

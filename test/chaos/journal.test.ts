@@ -90,9 +90,9 @@ test("events that come while others are on their way to the log are not lost", a
   await journal.write("values", 2);
   log.answer();
   await advance(100);
-  await vi.waitFor(() => expect(log.isAsked()).toBe(true)); // the next batch needs no further event to set it off
+  await vi.waitFor(() => expect(log.isAsked()).toBe(true), { timeout: 15_000 }); // the next batch needs no further event to set it off
   log.answer();
-  await vi.waitFor(() => expect(log.logged()).toEqual([1, 2]));
+  await vi.waitFor(() => expect(log.logged()).toEqual([1, 2]), { timeout: 15_000 });
   await journal.write("values", 3);
   expect((await journal.takeRest()).map(({ seq }) => seq)).toEqual([3]);
 });
@@ -122,9 +122,9 @@ test("what was streamed since a state began to be saved is logged with that stat
   journal.logged(withState);
   save[Symbol.dispose]();
   await advance(100);
-  await vi.waitFor(() => expect(log.isAsked()).toBe(true));
+  await vi.waitFor(() => expect(log.isAsked()).toBe(true), { timeout: 15_000 });
   log.answer();
-  await vi.waitFor(() => expect(log.logged()).toEqual([2]));
+  await vi.waitFor(() => expect(log.logged()).toEqual([2]), { timeout: 15_000 });
 });
 
 test("an executor stops when its lease has lapsed while the database did not answer", async () => {

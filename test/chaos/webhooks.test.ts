@@ -30,6 +30,8 @@ test("a webhook whose worker is killed while it delivers is delivered by another
   await using _ = await startWorker(program, database.url);
   const [told] = await receiver.after(1);
   expect(told?.body).toMatchObject({ status: "success", values: { texts: ["a"] } });
-  await vi.waitFor(async () => expect(await database.query("select from langgraph.webhooks")).toEqual([]));
+  await vi.waitFor(async () => expect(await database.query("select from langgraph.webhooks")).toEqual([]), {
+    timeout: 15_000,
+  });
   expect(receiver.received).toHaveLength(1);
 });

@@ -35,10 +35,12 @@ test("a run in the background has the context that was made of its request, whic
   const [told] = await receiver.after(1);
   expect(told?.body).toMatchObject({ values: { seen: { user: "countess" } } });
   expect(JSON.stringify(told?.body["kwargs"])).not.toContain("countess");
-  await vi.waitFor(async () =>
-    expect((await server.get("/threads/native/state")).body).toMatchObject({
-      values: { seen: { user: "countess" } },
-    }),
+  await vi.waitFor(
+    async () =>
+      expect((await server.get("/threads/native/state")).body).toMatchObject({
+        values: { seen: { user: "countess" } },
+      }),
+    { timeout: 15_000 },
   );
   expect((await server.get("/threads/platform/runs")).text).not.toContain("countess");
   expect(server.warnings).toEqual([]);
@@ -48,10 +50,12 @@ test("so has a run that a command of the protocol starts", async () => {
   await using server = await startServer({ graphs: [{ name: "telling", graph: telling, context: ofUser }] });
   const start = { id: 1, method: "run.start", params: { assistant_id: "telling", input: { text: "" } } };
   expect((await server.post("/threads/t/commands", start, asAda)).body).toMatchObject({ type: "success" });
-  await vi.waitFor(async () =>
-    expect((await server.get("/threads/t/state")).body).toMatchObject({
-      values: { seen: { user: "countess" } },
-    }),
+  await vi.waitFor(
+    async () =>
+      expect((await server.get("/threads/t/state")).body).toMatchObject({
+        values: { seen: { user: "countess" } },
+      }),
+    { timeout: 15_000 },
   );
 });
 

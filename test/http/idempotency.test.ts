@@ -104,8 +104,9 @@ test("who waits again gets what the first call's run comes to, also while it run
   const first = ask();
   await entered;
   const second = ask();
-  await vi.waitFor(async () =>
-    expect(await server.database.query("select from langgraph.idempotency_keys")).toHaveLength(1),
+  await vi.waitFor(
+    async () => expect(await server.database.query("select from langgraph.idempotency_keys")).toHaveLength(1),
+    { timeout: 15_000 },
   );
   open();
   expect((await first).body).toEqual({ text: "hello after all" });
@@ -265,8 +266,9 @@ test("a key is good for 24 hours, and a tick forgets it after that", async () =>
   expect(later.headers.get("idempotent-replayed")).toBeNull();
   expect(later.body).not.toEqual(first.body);
   await age("25 hours");
-  await vi.waitFor(async () =>
-    expect(await server.database.query("select from langgraph.idempotency_keys")).toEqual([]),
+  await vi.waitFor(
+    async () => expect(await server.database.query("select from langgraph.idempotency_keys")).toEqual([]),
+    { timeout: 15_000 },
   );
 });
 

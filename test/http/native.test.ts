@@ -307,12 +307,15 @@ test.each(["invoke", "stream"])(
     await using server = await startServer({ graphs: [{ name: "gated", graph }] });
     const body = { input: { text: "later" }, config: onThread("t") };
     await sendAndLeave(`${server.url}/graphs/gated/${door}`, body, entered);
-    await vi.waitFor(async () =>
-      expect(await state(server)).toMatchObject({ values: { text: "later" }, next: ["wait"] }),
+    await vi.waitFor(
+      async () => expect(await state(server)).toMatchObject({ values: { text: "later" }, next: ["wait"] }),
+      { timeout: 15_000 },
     );
     open();
-    await vi.waitFor(async () =>
-      expect(await state(server)).toMatchObject({ values: { text: "later after all" }, next: [] }),
+    await vi.waitFor(
+      async () =>
+        expect(await state(server)).toMatchObject({ values: { text: "later after all" }, next: [] }),
+      { timeout: 15_000 },
     );
   },
 );

@@ -99,10 +99,12 @@ test.each(["stream", "wait"])(
     client.abort();
     await expect(response.text()).rejects.toThrow();
     await aborted;
-    await vi.waitFor(async () =>
-      expect(await server.database.query("select status from langgraph.runs")).toEqual([
-        { status: "interrupted" },
-      ]),
+    await vi.waitFor(
+      async () =>
+        expect(await server.database.query("select status from langgraph.runs")).toEqual([
+          { status: "interrupted" },
+        ]),
+      { timeout: 15_000 },
     );
   },
 );

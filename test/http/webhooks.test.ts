@@ -5,6 +5,7 @@ import { abortable, asking, counter, failing, gated, shout } from "../support/gr
 import { startReceiver } from "../support/receiver.ts";
 import { clientOf } from "../support/sdk.ts";
 import { startServer, type ServerOptions, type TestServer } from "../support/server.ts";
+import { patiently } from "../support/patiently.ts";
 
 const input = { text: "hello" };
 const allowed = { allowPrivateAddresses: true };
@@ -21,21 +22,18 @@ async function serve(options: Partial<ServerOptions> = {}): Promise<TestServer> 
 
 /** Waits until the server has nothing more to deliver now. */
 async function settled({ database }: TestServer): Promise<readonly Record<string, unknown>[]> {
-  return vi.waitFor(
-    async () => {
-      const waiting = await database.query(
-        "select webhook_id, attempts, last_error, failed_at is not null as failed, due_at > now() as later from langgraph.webhooks",
-      );
-      expect(waiting.filter(({ failed, later }) => failed === false && later === false)).toEqual([]);
-      return waiting;
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+  return patiently(async () => {
+    const waiting = await database.query(
+      "select webhook_id, attempts, last_error, failed_at is not null as failed, due_at > now() as later from langgraph.webhooks",
+    );
+    expect(waiting.filter(({ failed, later }) => failed === false && later === false)).toEqual([]);
+    return waiting;
+  });
 }
 
 /** A receiver has its webhook a moment before the record of it is gone. */
 async function untilDelivered(server: TestServer): Promise<void> {
-  await vi.waitFor(async () => expect(await settled(server)).toEqual([]), { timeout: 10_000 });
+  await patiently(async () => expect(await settled(server)).toEqual([]));
 }
 
 test("a webhook is told of the end of a run, as the Platform does it", async () => {
@@ -169,7 +167,7 @@ test("a receiver that never takes it is given up, and the log says so", async ()
   await using server = await serve({ webhooks: { ...allowed, retrySeconds: [0] } });
   const { run_id } = await clientOf(server).runs.create(null, "shout", { input, webhook: receiver.url });
   await receiver.after(2);
-  await vi.waitFor(() => expect(server.errors).toHaveLength(1));
+  await patiently(() => expect(server.errors).toHaveLength(1));
   expect(server.errors[0]).toEqual({
     fields: { run_id, attempts: 2, reason: "The receiver answered 500" },
     message: "A webhook was given up",
@@ -184,7 +182,7 @@ test("a receiver that says it is gone for good is not told again", async () => {
   await using server = await serve();
   await clientOf(server).runs.create(null, "shout", { input, webhook: receiver.url });
   await receiver.after(1);
-  await vi.waitFor(async () => expect(await settled(server)).toMatchObject([{ attempts: 1, failed: true }]));
+  await patiently(async () => expect(await settled(server)).toMatchObject([{ attempts: 1, failed: true }]));
 });
 
 test("a receiver that is down is told when it is back", async () => {
@@ -193,7 +191,7 @@ test("a receiver that is down is told when it is back", async () => {
   await gone[Symbol.asyncDispose]();
   await using server = await serve({ webhooks: { ...allowed, retrySeconds: Array(200).fill(0.05) } });
   await clientOf(server).runs.create(null, "shout", { input, webhook: gone.url });
-  await vi.waitFor(async () => {
+  await patiently(async () => {
     const waiting = await server.database.query("select last_error from langgraph.webhooks");
     expect(waiting).toEqual([{ last_error: expect.stringContaining("ECONNREFUSED") }]);
   });
@@ -233,7 +231,7 @@ test("a redirect is not followed", async () => {
   await using server = await serve();
   await clientOf(server).runs.create(null, "shout", { input, webhook: receiver.url });
   await receiver.after(1);
-  await vi.waitFor(async () =>
+  await patiently(async () =>
     expect(await settled(server)).toMatchObject([{ attempts: 1, last_error: "The receiver answered 302" }]),
   );
   expect(target.received).toEqual([]);
@@ -270,7 +268,7 @@ test("a name of a private address is refused when it is called", async () => {
   await using server = await serve({ webhooks: {} });
   const webhook = receiver.url.replace("127.0.0.1", "localhost");
   const { run_id } = await clientOf(server).runs.create(null, "shout", { input, webhook });
-  await vi.waitFor(async () =>
+  await patiently(async () =>
     expect(await settled(server)).toMatchObject([
       {
         webhook_id: run_id,

@@ -113,5 +113,7 @@ test("deliveries that were given up are forgotten after a week", async () => {
   );
   await worker.tick(invocation);
   const days = "select extract(day from now() - failed_at)::int as days from langgraph.webhooks order by 1";
-  await vi.waitFor(async () => expect(await database.query(days)).toEqual([{ days: 5 }, { days: 6 }]));
+  await vi.waitFor(async () => expect(await database.query(days)).toEqual([{ days: 5 }, { days: 6 }]), {
+    timeout: 15_000,
+  });
 });

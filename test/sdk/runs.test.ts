@@ -187,15 +187,18 @@ test("stateless runs leave nothing behind but, for a while, what they streamed",
     { data: text },
     { data: { text: "a!" } },
   ]);
-  await vi.waitFor(async () => {
-    for (const table of [
-      "langgraph.runs",
-      "langgraph.threads",
-      "public.checkpoints",
-      "public.checkpoint_blobs",
-    ])
-      expect(await server.database.query(`select from ${table}`)).toEqual([]);
-  });
+  await vi.waitFor(
+    async () => {
+      for (const table of [
+        "langgraph.runs",
+        "langgraph.threads",
+        "public.checkpoints",
+        "public.checkpoint_blobs",
+      ])
+        expect(await server.database.query(`select from ${table}`)).toEqual([]);
+    },
+    { timeout: 15_000 },
+  );
   expect(eventNames(await allParts(runs.joinStream(null, run_id)))).toEqual(["metadata", "values", "values"]);
   expect(await runs.join(run_id, run_id)).toEqual({ text: "a!" });
   await expect(allParts(runs.joinStream(null, randomUUID()))).rejects.toThrow("404");

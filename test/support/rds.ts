@@ -71,7 +71,9 @@ export async function startRds(migrate: (url: string) => Promise<void>): Promise
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1 and state = 'idle'",
         [USER],
       );
-      await vi.waitFor(() => expect(front.closed()).toBeGreaterThanOrEqual(before + (rowCount ?? 0)));
+      await vi.waitFor(() => expect(front.closed()).toBeGreaterThanOrEqual(before + (rowCount ?? 0)), {
+        timeout: 15_000,
+      });
       return rowCount ?? 0;
     },
     [Symbol.asyncDispose]: async () => {

@@ -91,6 +91,6 @@ test("callers do not say more of themselves than fits", async () => {
   await using recorded = recordTelemetry();
   await using server = await startServer({ graphs: [] });
   await server.get("/ok", { headers: { "user-agent": "a".repeat(4_000) } });
-  await vi.waitFor(() => recorded.span("GET /api/ok"));
+  await vi.waitFor(() => recorded.span("GET /api/ok"), { timeout: 15_000 });
   expect(recorded.span("GET /api/ok").attributes["user_agent.original"]).toBe("a".repeat(256));
 });

@@ -28,7 +28,7 @@ test.each([true, false])(
     expect(answer.body).toMatchObject({ text: expect.stringContaining("within, last") as unknown });
     const request = "POST /api/threads/{thread_id}/runs/wait";
     const run = ["run nested", request];
-    await vi.waitFor(() => expect(recorded.named(request)).toHaveLength(1));
+    await vi.waitFor(() => expect(recorded.named(request)).toHaveLength(1), { timeout: 15_000 });
     const around = (name: string) => recorded.around(recorded.span(name));
     expect(around("node last")).toEqual(["superstep", ...run]);
     expect(around("node sub")).toEqual(["superstep", ...run]);
@@ -46,7 +46,7 @@ test("spans say which run, and nothing of what it was given or has said", async 
   await using recorded = recordTelemetry();
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   await server.post(`/threads/${THREAD}/runs/wait?code=a-key-of-theirs`, asked("shout"));
-  await vi.waitFor(() => recorded.span("POST /api/threads/{thread_id}/runs/wait"));
+  await vi.waitFor(() => recorded.span("POST /api/threads/{thread_id}/runs/wait"), { timeout: 15_000 });
   expect(recorded.span("run shout").attributes).toEqual({
     "langgraph.run_id": expect.stringMatching(/^[\da-f-]{36}$/),
     "langgraph.thread_id": THREAD,
@@ -111,7 +111,7 @@ test("a request is over when its stream is", async () => {
   expect(recorded.named("POST /api/graphs/gated/stream")).toEqual([]);
   open();
   await answer.text();
-  await vi.waitFor(() => recorded.span("POST /api/graphs/gated/stream"));
+  await vi.waitFor(() => recorded.span("POST /api/graphs/gated/stream"), { timeout: 15_000 });
   expect(recorded.around(recorded.span("node wait"))).toEqual([
     "superstep",
     "run gated",
@@ -141,7 +141,7 @@ test("a graph that fails marks its node and its run, by the type of the error al
   await using server = await startServer({ graphs: [{ name: "failing", graph: failing }] });
   await server.post(`/threads/${THREAD}/runs/wait`, asked("failing"));
   const failed = { code: SpanStatusCode.ERROR };
-  await vi.waitFor(() => recorded.span("run failing"));
+  await vi.waitFor(() => recorded.span("run failing"), { timeout: 15_000 });
   expect(recorded.span("node first").status).toEqual({ code: SpanStatusCode.UNSET });
   expect(recorded.span("node second").status).toEqual(failed);
   expect(recorded.span("node second").attributes).toMatchObject({ "error.type": "Error" });
@@ -196,7 +196,7 @@ test("spans of one's own in a node are within the run's, where a context manager
     .compile();
   await using server = await startServer({ graphs: [{ name: "searching", graph }] });
   await server.post(`/threads/${THREAD}/runs/wait`, asked("searching"));
-  await vi.waitFor(() => recorded.span("POST /api/threads/{thread_id}/runs/wait"));
+  await vi.waitFor(() => recorded.span("POST /api/threads/{thread_id}/runs/wait"), { timeout: 15_000 });
   expect(recorded.around(recorded.span("query"))).toEqual([
     "run searching",
     "POST /api/threads/{thread_id}/runs/wait",
