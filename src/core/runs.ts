@@ -51,7 +51,7 @@ export interface RunDeps {
   /** For threads that runs make; undefined for ever. */
   readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
-  /** What this process executes just now, for a shutdown to wait for. */
+  /** What this process claims or executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
   /** Aborted when this process is about to end: what breaks off then is no client that has left. */
   readonly stopping: AbortSignal;
