@@ -1,11 +1,15 @@
 /** Packages of the official server and clients, which are not among our own dependencies. */
 
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { makeOnce } from "../../src/local/place.ts";
+
+const execute = promisify(execFile);
 
 /** The newest that fit together. */
 export const OFFICIAL_VERSIONS = {
@@ -24,32 +28,19 @@ export async function installPackages(
 ): Promise<string> {
   const key = Object.values(versions)[0] ?? "";
   const folder = join(tmpdir(), `langgraph-functions-${name}-${key}`);
-  const isThere = await access(join(folder, "node_modules")).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return folder;
-  const unfinished = await mkdtemp(`${folder}-`);
-  const sdk = versions["@langchain/langgraph-sdk"];
-  const manifest = {
-    private: true,
-    type: "module",
-    dependencies: versions,
-    overrides: sdk === undefined ? {} : { "@langchain/langgraph-sdk": sdk },
-  };
-  await writeFile(join(unfinished, "package.json"), JSON.stringify(manifest));
-  const npm = spawn("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"], {
-    cwd: unfinished,
-    stdio: ["ignore", "ignore", "pipe"],
+  await makeOnce(folder, async (unfinished) => {
+    const sdk = versions["@langchain/langgraph-sdk"];
+    const manifest = {
+      private: true,
+      type: "module",
+      dependencies: versions,
+      overrides: sdk === undefined ? {} : { "@langchain/langgraph-sdk": sdk },
+    };
+    await mkdir(unfinished);
+    await writeFile(join(unfinished, "package.json"), JSON.stringify(manifest));
+    const options = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"];
+    await execute("npm", ["install", ...options], { cwd: unfinished });
   });
-  let errors = "";
-  npm.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-  const [code]: (number | null)[] = await once(npm, "close");
-  if (code !== 0) {
-    await rm(unfinished, { recursive: true, force: true });
-    throw new Error(`npm install ended with ${code}: ${errors.trim().slice(-500)}`);
-  }
-  await rename(unfinished, folder);
   return folder;
 }
 

@@ -4,10 +4,11 @@
  */
 
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeOnce } from "../../src/local/place.ts";
 import type { HclBlock } from "./hcl.ts";
 
 const execute = promisify(execFile);
@@ -15,28 +16,22 @@ const execute = promisify(execFile);
 /** The folder of a package of types such as `@cdktn/provider-aws`, fetched once: it is too large for a dependency. */
 export async function fetchSchemas(name: string, version: string): Promise<string> {
   const folder = join(tmpdir(), `langgraph-functions-${name.replaceAll(/[^\w]+/g, "-").slice(1)}-${version}`);
-  const isThere = await access(folder).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return folder;
-  const unfinished = await mkdtemp(`${folder}.`);
-  await execute("npm", ["pack", "--silent", "--pack-destination", unfinished, `${name}@${version}`]);
-  const archive = join(unfinished, `${name.slice(1).replace("/", "-")}-${version}.tgz`);
-  const types = join(unfinished, "types");
-  await mkdir(types);
-  const { stdout } = await execute("tar", ["-tzf", archive], { maxBuffer: 64 * 1024 * 1024 });
-  const wanted = join(unfinished, "wanted"); // as not every tar knows patterns
-  await writeFile(
-    wanted,
-    stdout
-      .split("\n")
-      .filter((path) => path.endsWith("/index.d.ts"))
-      .join("\n"),
-  );
-  await execute("tar", ["-xzf", archive, "-C", types, "-T", wanted]);
-  await rename(types, folder);
-  await rm(unfinished, { recursive: true });
+  await makeOnce(folder, async (unfinished) => {
+    await mkdir(unfinished);
+    await execute("npm", ["pack", "--silent", "--pack-destination", unfinished, `${name}@${version}`]);
+    const archive = join(unfinished, `${name.slice(1).replace("/", "-")}-${version}.tgz`);
+    const { stdout } = await execute("tar", ["-tzf", archive], { maxBuffer: 64 * 1024 * 1024 });
+    const wanted = join(unfinished, "wanted"); // as not every tar knows patterns
+    await writeFile(
+      wanted,
+      stdout
+        .split("\n")
+        .filter((path) => path.endsWith("/index.d.ts"))
+        .join("\n"),
+    );
+    await execute("tar", ["-xzf", archive, "-C", unfinished, "-T", wanted]);
+    await rm(archive);
+  });
   return folder;
 }
 
