@@ -10,7 +10,10 @@ const BEGIN = "begin; set local idle_in_transaction_session_timeout = '30s'";
 const DEADLOCK = "40P01";
 const ATTEMPTS = 3;
 
-/** `work` gets a database that is this transaction; it is done again when Postgres broke a deadlock at its expense. */
+/**
+ * `work` gets a database that is this transaction, and refuses what it is asked later; it is done again when Postgres
+ * broke a deadlock at its expense.
+ */
 export async function transaction<T>(
   database: Database,
   work: (transaction: Database) => Promise<T>,
@@ -35,12 +38,15 @@ async function attemptOnce<T>(database: Database, work: (transaction: Database) 
   const ignore = (): void => undefined; // a connection that breaks between two statements: the next one tells
   client.on("error", ignore);
   let broken = false;
+  const inside = onClient(database, client);
   try {
     await client.query(BEGIN);
-    const result = await work(onClient(database, client));
+    const result = await work(inside.database);
+    inside.end();
     await client.query("commit");
     return result;
   } catch (error) {
+    inside.end();
     broken =
       isUnavailable(error) ||
       (await client.query("rollback").then(
@@ -54,17 +60,28 @@ async function attemptOnce<T>(database: Database, work: (transaction: Database) 
   }
 }
 
+interface InTransaction {
+  readonly database: Database;
+  /** What has not been sent by now, and what is asked later, would be done on its own, or in another's transaction. */
+  readonly end: () => void;
+}
+
 /** The database, with this connection in the place of its pool; what is asked at the same time is done in turn. */
-function onClient({ pool, cipher }: Database, client: PoolClient): Database {
+function onClient({ pool, cipher }: Database, client: PoolClient): InTransaction {
   let last: Promise<unknown> = Promise.resolve();
-  const inTurn = async <T>(ask: () => Promise<T>): Promise<T> => {
+  let isOver = false;
+  const inTurn = async <T>(send: () => Promise<T>): Promise<T> => {
+    const ask = async (): Promise<T> => {
+      if (isOver) throw new Error("The transaction that was to do this is over");
+      return send();
+    };
     const result = last.then(ask, ask);
     last = result;
     return result;
   };
   const query = async (text: string, values?: unknown[]): Promise<QueryResult> =>
     inTurn(async () => client.query(text, values));
-  return {
+  const database: Database = {
     pool: new Proxy(pool, {
       get: (target, key): unknown => (key === "query" ? query : Reflect.get(target, key)),
     }),
@@ -74,6 +91,7 @@ function onClient({ pool, cipher }: Database, client: PoolClient): Database {
       inTurn(async () => client.query<Row>(statement)),
     [Symbol.asyncDispose]: async () => undefined,
   };
+  return { database, end: () => void (isOver = true) };
 }
 
 function isDeadlock(error: unknown): boolean {
