@@ -48,7 +48,6 @@ import { commandStore } from "./postgres/commands.ts";
 import { cronCalendar, cronStore } from "./postgres/crons.ts";
 import { endedThreads } from "./postgres/ended-threads.ts";
 import { eventLog } from "./postgres/events.ts";
-import { keyStore } from "./postgres/idempotency.ts";
 import { SCHEMA_VERSION } from "./postgres/migrate.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { resumeLinkStore } from "./postgres/resume-links.ts";
@@ -221,7 +220,6 @@ function openEngine(
 function openStores(database: Database, graphs: GraphRegistry) {
   return {
     graphs,
-    keys: keyStore(database),
     threads: threadStore(database),
     threadStates: threadStateStore(database),
     threadStorage: threadStorageStore(database),

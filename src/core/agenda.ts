@@ -12,8 +12,10 @@ export interface Due {
   /** Temporary threads that ended long ago. */
   readonly ended_threads: boolean;
   readonly rate_limits: boolean;
-  /** Deliveries whose message was lost, or that were given up long ago. */
+  /** Deliveries whose message was lost. */
   readonly webhooks: boolean;
+  /** Deliveries that were given up long ago. */
+  readonly failed_webhooks: boolean;
   readonly keys: boolean;
   /** Threads that were to be kept until now. */
   readonly threads: boolean;
@@ -47,4 +49,7 @@ export interface Agenda {
 export interface Retention {
   readonly removeEvents: (since: Date, limit: number) => Promise<number>;
   readonly removeRateLimits: (now: Date, limit: number) => Promise<number>;
+  readonly removeKeys: (since: Date, limit: number) => Promise<number>;
+  /** Deliveries that were given up before. */
+  readonly removeFailedWebhooks: (since: Date, limit: number) => Promise<number>;
 }

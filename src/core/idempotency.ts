@@ -1,7 +1,5 @@
 /** The rules of idempotency keys: a client that asks once more, as it has had no answer, gets what it asked for first. */
 
-import type { Clock } from "../clock.ts";
-
 /** How long a key is remembered. */
 export const KEY_LIFE_MS = 24 * 3_600_000;
 
@@ -28,19 +26,4 @@ export class RepeatedRequest extends Error {
     super("The request with this Idempotency-Key has been made before");
     this.first = first;
   }
-}
-
-export interface KeyStore {
-  /** Forgets the keys that are older. */
-  readonly forget: (before: Date) => Promise<void>;
-}
-
-export interface KeyDeps {
-  readonly keys: KeyStore;
-  readonly clock: Clock;
-}
-
-/** Forgets the keys that nobody is to come back with. */
-export async function sweepKeys({ keys, clock }: KeyDeps): Promise<void> {
-  await keys.forget(new Date(clock.now().getTime() - KEY_LIFE_MS));
 }

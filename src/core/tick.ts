@@ -5,7 +5,7 @@ import { measure } from "../telemetry-metrics.ts";
 import type { Agenda, AgendaTerms, Due, Looked, Retention } from "./agenda.ts";
 import type { EndedThreads } from "./ended-threads.ts";
 import { fireCrons, type CronFiringDeps } from "./cron-firing.ts";
-import { KEY_LIFE_MS, sweepKeys, type KeyDeps } from "./idempotency.ts";
+import { KEY_LIFE_MS } from "./idempotency.ts";
 import type { Invocation, TickReport } from "./model.ts";
 import type { Logger } from "./logger.ts";
 import type { ResumeLinkStore } from "./resume-links.ts";
@@ -17,7 +17,7 @@ import type { ThreadDeps } from "./threads.ts";
 import { forgottenSince, type WakingDeps } from "./wake-ups.ts";
 import { FAILURES_KEPT_MS, sweepWebhooks, type WebhookDeps } from "./webhooks.ts";
 
-export interface TickDeps extends CronFiringDeps, WebhookDeps, KeyDeps, ThreadDeps, WakingDeps {
+export interface TickDeps extends CronFiringDeps, WebhookDeps, ThreadDeps, WakingDeps {
   readonly logger: Logger;
   readonly agenda: Agenda;
   readonly retention: Retention;
@@ -165,7 +165,7 @@ function workSteps(deps: TickDeps, due: Due, terms: AgendaTerms): readonly Step[
     {
       name: "webhooks",
       isDue: due.webhooks,
-      perform: async () => ({ resent: await sweepWebhooks(deps, terms), hasMore: false }),
+      perform: async () => ({ resent: await sweepWebhooks(deps, terms.forgottenSince), hasMore: false }),
     },
   ];
 }
@@ -174,7 +174,7 @@ function workSteps(deps: TickDeps, due: Due, terms: AgendaTerms): readonly Step[
 function removalSteps(
   deps: TickDeps,
   due: Due,
-  { eventsSince, now }: AgendaTerms & { readonly now: Date },
+  { eventsSince, failuresSince, keysSince, now }: AgendaTerms & { readonly now: Date },
 ): readonly Step[] {
   const { retention, endedThreads, store, links } = deps;
   const step = (
@@ -197,13 +197,12 @@ function removalSteps(
     step("threads", due.threads, async () => sweepThreads(deps, BATCH), BATCH),
     step("resume links", due.links, async () => links.removeExpired(now, REMOVED), REMOVED),
     step("store", due.items, async () => sweepStore(store), undefined),
-    {
-      name: "idempotency keys",
-      isDue: due.keys,
-      perform: async () => {
-        await sweepKeys(deps);
-        return { hasMore: false };
-      },
-    },
+    step("idempotency keys", due.keys, async () => retention.removeKeys(keysSince, REMOVED), REMOVED),
+    step(
+      "failed webhooks",
+      due.failed_webhooks,
+      async () => retention.removeFailedWebhooks(failuresSince, REMOVED),
+      REMOVED,
+    ),
   ];
 }

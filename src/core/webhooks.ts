@@ -4,7 +4,6 @@ import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { inSpan, type SpanAttributes } from "../telemetry.ts";
 import { measure } from "../telemetry-metrics.ts";
-import type { AgendaTerms } from "./agenda.ts";
 import type { Invocation, JsonObject, RunStatus } from "./model.ts";
 import type { Logger } from "./logger.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -49,8 +48,6 @@ export interface WebhookStore {
   readonly failed: (delivery: Delivery, error: string, when: Failure) => Promise<void>;
   /** Some of those that have been due since before. */
   readonly forgotten: (since: Date) => Promise<readonly string[]>;
-  /** Forgets those that were given up before. */
-  readonly forget: (before: Date) => Promise<void>;
 }
 
 export interface Failure {
@@ -224,13 +221,9 @@ async function putOff(deps: WebhookDeps, delivery: Delivery, problem: Problem): 
   await queue.send({ webhook_id: delivery.webhook_id }, { notBefore: dueAt });
 }
 
-/** Wakes workers for the deliveries that were due before, and forgets old failures. @returns how many it woke for */
-export async function sweepWebhooks(
-  { webhooks, queue }: WebhookDeps,
-  { forgottenSince, failuresSince }: Pick<AgendaTerms, "forgottenSince" | "failuresSince">,
-): Promise<number> {
-  const forgotten = await webhooks.forgotten(forgottenSince);
+/** Wakes workers for the deliveries that were due before. @returns how many it woke for */
+export async function sweepWebhooks({ webhooks, queue }: WebhookDeps, since: Date): Promise<number> {
+  const forgotten = await webhooks.forgotten(since);
   for (const webhook_id of forgotten) await queue.send({ webhook_id });
-  await webhooks.forget(failuresSince);
   return forgotten.length;
 }

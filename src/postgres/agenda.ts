@@ -3,6 +3,7 @@
 import sql, { type Sql } from "sql-template-tag";
 import type { Agenda, Looked, Retention } from "../core/agenda.ts";
 import { forgottenRuns, lapsedRuns } from "./claims.ts";
+import { removeBatch } from "./remove-batch.ts";
 import { abandonedRuns } from "./sign-of-life.ts";
 import { rows, type Db } from "./sql.ts";
 import { queueState } from "./status.ts";
@@ -20,8 +21,8 @@ export function agenda(db: Db): Agenda {
           (select true from langgraph.events e where ${expired(eventsSince)} order by e.created_at limit 1) is not null as events,
           exists (select from langgraph.ended_threads where ended_at < ${eventsSince}) as ended_threads,
           exists (select from langgraph.rate_limits where expire < ${now.getTime()}) as rate_limits,
-          exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null)
-            or exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as webhooks,
+          exists (select from langgraph.webhooks where due_at < ${forgottenSince} and failed_at is null) as webhooks,
+          exists (select from langgraph.webhooks where failed_at < ${failuresSince}) as failed_webhooks,
           exists (select from langgraph.idempotency_keys where created_at < ${keysSince}) as keys,
           exists (select from langgraph.threads where expires_at <= ${now} and active_runs = 0) as threads,
           exists (select from langgraph.store_items where expires_at <= ${now}) as items,
@@ -43,6 +44,7 @@ const NOTHING: Looked = {
   ended_threads: false,
   rate_limits: false,
   webhooks: false,
+  failed_webhooks: false,
   keys: false,
   threads: false,
   items: false,
@@ -52,25 +54,29 @@ const NOTHING: Looked = {
 export function retention(db: Db): Retention {
   return {
     removeEvents: async (since, limit) =>
-      count(
-        db,
-        sql`
-        delete from langgraph.events e using (
-          select e.thread_id, e.seq from langgraph.events e where ${expired(since)}
-          order by e.created_at limit ${limit} for update skip locked
-        ) old
-        where e.thread_id = old.thread_id and e.seq = old.seq returning 1`,
-      ),
+      removeBatch(db, sql`langgraph.events e`, {
+        where: expired(since),
+        order: sql`e.created_at`,
+        limit,
+      }),
     removeRateLimits: async (now, limit) =>
-      count(
-        db,
-        sql`
-        delete from langgraph.rate_limits r using (
-          select key from langgraph.rate_limits where expire < ${now.getTime()}
-          order by expire limit ${limit} for update skip locked
-        ) old
-        where r.key = old.key returning 1`,
-      ),
+      removeBatch(db, sql`langgraph.rate_limits`, {
+        where: sql`expire < ${now.getTime()}`,
+        order: sql`expire`,
+        limit,
+      }),
+    removeKeys: async (since, limit) =>
+      removeBatch(db, sql`langgraph.idempotency_keys`, {
+        where: sql`created_at < ${since}`,
+        order: sql`created_at`,
+        limit,
+      }),
+    removeFailedWebhooks: async (since, limit) =>
+      removeBatch(db, sql`langgraph.webhooks`, {
+        where: sql`failed_at < ${since}`,
+        order: sql`failed_at`,
+        limit,
+      }),
   };
 }
 
@@ -79,7 +85,3 @@ const expired = (since: Date): Sql => sql`
   e.created_at < ${since} and not coalesce((
     select r.status in ('pending', 'running') or r.updated_at >= ${since}
     from langgraph.runs r where r.run_id = e.run_id), false)`;
-
-async function count(db: Db, statement: Sql): Promise<number> {
-  return (await rows(db, sql`with removed as (${statement}) select from removed`)).length;
-}

@@ -3,6 +3,7 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { EndedThreads } from "../core/ended-threads.ts";
 import { within } from "./access.ts";
+import { removeBatch } from "./remove-batch.ts";
 import { rows, type Db } from "./sql.ts";
 
 export function endedThreads(db: Db): EndedThreads {
@@ -16,18 +17,12 @@ export function endedThreads(db: Db): EndedThreads {
       );
       return found?.is_reached ?? false;
     },
-    forget: async (before, limit) => {
-      const forgotten = await rows(
-        db,
-        sql`
-        delete from langgraph.ended_threads e using (
-          select thread_id from langgraph.ended_threads where ended_at < ${before}
-          order by ended_at limit ${limit} for update skip locked
-        ) old
-        where e.thread_id = old.thread_id returning 1`,
-      );
-      return forgotten.length;
-    },
+    forget: async (before, limit) =>
+      removeBatch(db, sql`langgraph.ended_threads`, {
+        where: sql`ended_at < ${before}`,
+        order: sql`ended_at`,
+        limit,
+      }),
   };
 }
 

@@ -1,23 +1,9 @@
 /** The SQL of idempotency keys. Of requests at the same instant, the statement that makes something decides. */
 
 import sql, { empty, type Sql } from "sql-template-tag";
-import {
-  type FirstRequest,
-  type Idempotency,
-  KEY_LIFE_MS,
-  type KeyStore,
-  RepeatedRequest,
-} from "../core/idempotency.ts";
+import { type FirstRequest, type Idempotency, KEY_LIFE_MS, RepeatedRequest } from "../core/idempotency.ts";
 import { AppError } from "../errors.ts";
 import { isUniqueViolation, rows, type Db } from "./sql.ts";
-
-export function keyStore(db: Db): KeyStore {
-  return {
-    forget: async (before) => {
-      await rows(db, sql`delete from langgraph.idempotency_keys where created_at < ${before}`);
-    },
-  };
-}
 
 /**
  * A part of a `with` list that remembers what is made, for each row of the part named `made`; the whole statement fails

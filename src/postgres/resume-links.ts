@@ -5,6 +5,7 @@ import type { ResumeLinkStore, StoredLink } from "../core/resume-links.ts";
 import { within } from "./access.ts";
 import { openValue, sealJson, type Cipher, type Place } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { removeBatch } from "./remove-batch.ts";
 import { runStore } from "./runs.ts";
 import { openRun, placeOf } from "./sealed.ts";
 import { rows } from "./sql.ts";
@@ -84,15 +85,9 @@ const answer =
 
 const removeExpired =
   (db: Database): ResumeLinkStore["removeExpired"] =>
-  async (now, limit) => {
-    const removed = await rows(
-      db,
-      sql`
-      delete from langgraph.resume_links l using (
-        select link_id from langgraph.resume_links where expires_at <= ${now}
-        order by expires_at limit ${limit} for update skip locked
-      ) old
-      where l.link_id = old.link_id returning l.link_id`,
-    );
-    return removed.length;
-  };
+  async (now, limit) =>
+    removeBatch(db, sql`langgraph.resume_links`, {
+      where: sql`expires_at <= ${now}`,
+      order: sql`expires_at`,
+      limit,
+    });

@@ -14,6 +14,7 @@ import { OWNED } from "../core/store-access.ts";
 import { AppError } from "../errors.ts";
 import type { Cipher, SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
+import { removeBatch } from "./remove-batch.ts";
 import { openItem } from "./sealed.ts";
 import { rows } from "./sql.ts";
 import { below, holds, live, matches, reached, refreshed, type Reach } from "./store-conditions.ts";
@@ -60,17 +61,12 @@ function reachingStore(database: Database, vectors: () => Promise<VectorTable>, 
       refuseRules(database.cipher, conditions);
       return reachingStore(database, vectors, [...(reach ?? []), ...conditions]);
     },
-    sweep: async (now, limit) => {
-      const swept = await rows(
-        database,
-        sql`
-        delete from langgraph.store_items where (namespace, key) in (
-          select namespace, key from langgraph.store_items where expires_at <= ${now}::timestamptz
-          order by expires_at limit ${limit} for update skip locked
-        ) returning key`,
-      );
-      return swept.length;
-    },
+    sweep: async (now, limit) =>
+      removeBatch(database, sql`langgraph.store_items`, {
+        where: sql`expires_at <= ${now}`,
+        order: sql`expires_at`,
+        limit,
+      }),
   };
 }
 

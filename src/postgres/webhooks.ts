@@ -44,9 +44,6 @@ export function webhookStore(db: SealingDb): WebhookStore {
       );
       return found.map(({ webhook_id }) => webhook_id);
     },
-    forget: async (before) => {
-      await rows(db, sql`delete from langgraph.webhooks where failed_at < ${before}`);
-    },
   };
 }
 
