@@ -62,10 +62,12 @@ export type ErrorMessage =
   | "A graph does not tell its input; its tool takes any"
   | "A queue message failed; it should be delivered again"
   | "A request failed"
+  | "A run could not be given up; a later tick tries again"
   | "A run could not be recorded"
   | "A run failed"
   | "A run without a client could not be cancelled"
   | "A step of the tick failed; the next tick tries again"
+  | "A thread is gone, but not what its graph's own checkpointer has of it"
   | "A webhook was given up"
   | "OpenTelemetry could not be started; the app serves without it";
 

@@ -30,6 +30,7 @@ import {
   type RunSettings,
   type StreamMode,
 } from "./run-kwargs.ts";
+import { tryEach } from "./try-each.ts";
 import { forgottenSince, wake, wakeAnother, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
 
 /** How long a claim is good for without a sign of life, if no setting says otherwise. */
@@ -130,9 +131,8 @@ export async function startRun(deps: RunDeps, caller: Caller, request: RunReques
   request.graph.preload();
   const asked = await newRun(deps, caller, request);
   await checkRun(request.graph, asked);
-  const now = deps.clock.now();
   const lease = { run_id: asked.run_id, lease_id: deps.newId() };
-  const until = new Date(now.getTime() + deps.leaseMs);
+  const { now, until } = leaseTerm(deps);
   if (asked.due_at > now) await deps.queue.check();
   let admission: Admission;
   try {
@@ -148,7 +148,13 @@ export async function startRun(deps: RunDeps, caller: Caller, request: RunReques
     await wake(deps, { run_id: run.run_id }, run.due_at);
     return { run, claim: null };
   }
-  return { run, claim: await deps.claims.claim(lease, { now: deps.clock.now(), until }) };
+  return { run, claim: await deps.claims.claim(lease, leaseTerm(deps)) };
+}
+
+/** Of a lease that begins now. */
+function leaseTerm({ clock, leaseMs }: Pick<RunDeps, "clock" | "leaseMs">) {
+  const now = clock.now();
+  return { now, until: new Date(now.getTime() + leaseMs) };
 }
 
 /** The run that was asked for before, as that answer had it. Its message may have got lost with the answer. */
@@ -218,11 +224,7 @@ export async function workRun(deps: RunDeps, run_id: string, invocation: Invocat
 }
 
 async function claimAndExecute(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
-  const now = deps.clock.now();
-  const claim = await deps.claims.claim(
-    { run_id, lease_id: deps.newId() },
-    { now, until: new Date(now.getTime() + deps.leaseMs) },
-  );
+  const claim = await deps.claims.claim({ run_id, lease_id: deps.newId() }, leaseTerm(deps));
   if (claim === null) return;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
   if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
@@ -237,19 +239,26 @@ export interface SweepReport {
 /**
  * Puts back the runs whose executor vanished, gives up those that never get anywhere, cancels those whose client has left
  * while they wait, and wakes what was forgotten. A message that cannot be sent keeps no other from being sent; its run is
- * forgotten, and found by a later tick.
+ * forgotten, and found by a later tick. So is a run that cannot be given up, when its lease has lapsed once more.
+ * @throws the first failure, when all have been tried
  */
 export async function sweepRuns(deps: RunDeps & WakingDeps): Promise<SweepReport> {
-  const { claims, clock, newId } = deps;
-  const now = clock.now();
-  const term = { now, until: new Date(now.getTime() + deps.leaseMs) };
-  const { waiting, exhausted, forgotten, abandoned } = await claims.recover(newId(), term, {
+  const { claims, newId, logger } = deps;
+  const { waiting, exhausted, forgotten, abandoned } = await claims.recover(newId(), leaseTerm(deps), {
     maxAttempts: MAX_ATTEMPTS,
     forgottenSince: forgottenSince(deps),
   });
   for (const run_id of [...waiting, ...forgotten]) await wakeAnother(deps, { run_id });
-  for (const run of exhausted) await giveUp(deps, run);
-  if (abandoned.length > 0) await cancelRuns(deps, { scope: EVERYTHING, runIds: abandoned }, "interrupt");
+  try {
+    if (abandoned.length > 0) await cancelRuns(deps, { scope: EVERYTHING, runIds: abandoned }, "interrupt");
+  } finally {
+    await tryEach(
+      exhausted,
+      async (run) => giveUp(deps, run),
+      ({ run_id }, err) =>
+        logger.error({ run_id, err }, "A run could not be given up; a later tick tries again"),
+    );
+  }
   return { recovered: waiting.length + exhausted.length, resent: forgotten.length };
 }
 

@@ -1,9 +1,11 @@
 /** The rules of deleting threads, and of forgetting what led to their newest state. */
 
 import type { Caller, Scope } from "./auth.ts";
+import type { Logger } from "./logger.ts";
 import type { Thread, PruneStrategy } from "./model.ts";
 import { ownCheckpointer, refuseOwnCheckpointer } from "./own-checkpointers.ts";
 import { missing, reachThread, type ThreadDeps, type ThreadFilter } from "./threads.ts";
+import { tryEach } from "./try-each.ts";
 
 /**
  * Leaves nothing of the thread; a run of it that executes just now can write nothing more.
@@ -80,10 +82,25 @@ export async function deleteMatching(deps: ThreadDeps, caller: Caller, filter: T
   }
 }
 
-/** Does with threads whose time has come what they asked for. Those with an active run have to wait. @returns how many */
-export async function sweepThreads(deps: ThreadDeps, limit: number): Promise<number> {
+/**
+ * Does with threads whose time has come what they asked for. Those with an active run have to wait.
+ * @returns how many
+ * @throws the first failure of a graph's own checkpointer, when all have been tried
+ */
+export async function sweepThreads(
+  deps: ThreadDeps & { readonly logger: Logger },
+  limit: number,
+): Promise<number> {
   const { removed, pruned } = await deps.threadStates.expire(deps.clock.now(), limit);
-  for (const thread of removed) await forgetElsewhere(deps, thread);
+  await tryEach(
+    removed,
+    async (thread) => forgetElsewhere(deps, thread),
+    ({ thread_id }, err) =>
+      deps.logger.error(
+        { thread_id, err },
+        "A thread is gone, but not what its graph's own checkpointer has of it",
+      ),
+  );
   return removed.length + pruned;
 }
 
@@ -92,10 +109,9 @@ async function removeThreads(
   scope: Scope,
   found: readonly Partial<Thread>[],
 ): Promise<number> {
-  const removed = new Set(await deps.threads.remove(idsOf(found), scope));
-  for (const thread of found)
-    if (thread.thread_id !== undefined && removed.has(thread.thread_id)) await forgetElsewhere(deps, thread);
-  return removed.size;
+  for (const thread of found) await forgetElsewhere(deps, thread); // first: who is told that it failed can ask again
+  const removed = await deps.threads.remove(idsOf(found), scope);
+  return removed.length;
 }
 
 function idsOf(found: readonly Partial<Thread>[]): readonly string[] {

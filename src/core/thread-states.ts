@@ -230,9 +230,13 @@ async function load(
   if (typeof name !== "string") return null;
   const graph = graphs.get(name);
   checkGraph?.(graph);
-  const known = authFields(principalOf(caller));
-  const configurable = { ...graph.config?.configurable, ...known, thread_id: thread.thread_id };
-  return withStore(await graph.load({ ...graph.config, configurable }), await graphStore(caller.storeOwner));
+  return withStore(await loadFor(graph, caller, thread.thread_id), await graphStore(caller.storeOwner));
+}
+
+/** A factory gets what it is registered with, and who asks. */
+export async function loadFor(graph: Graph, caller: Caller, thread_id: string): Promise<CompiledGraph> {
+  const configurable = { ...graph.config?.configurable, ...authFields(principalOf(caller)), thread_id };
+  return graph.load({ ...graph.config, configurable });
 }
 
 async function loadEditable(
@@ -251,11 +255,15 @@ async function loadEditable(
   return compiled;
 }
 
-function keeping(compiled: CompiledGraph, checkpointer: Checkpointer): CompiledGraph {
+/** With ours, unless it has one of its own, or keeps no state. */
+export function keeping(compiled: CompiledGraph, checkpointer: Checkpointer): CompiledGraph {
   return compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
 }
 
-function configOf(thread_id: string, { checkpoint_id, checkpoint_ns = "", checkpoint_map }: CheckpointRef) {
+export function configOf(
+  thread_id: string,
+  { checkpoint_id, checkpoint_ns = "", checkpoint_map }: CheckpointRef,
+) {
   return {
     configurable: {
       thread_id,

@@ -6,10 +6,11 @@ import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
+import { readState } from "../core/newest-state.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
-import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
+import { checkThreadId, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {

@@ -93,7 +93,7 @@ export function createBatch(deps: RunsDeps): Route["handle"] {
       found.set(body.assistant_id, assistant);
       const sent = { headers, idempotency: idempotencyOfItem(whole, index) };
       const one = { body, threadId: undefined, assistant, sent };
-      await toRequest(deps, call.invocation, one, assistant); // all or nothing
+      await toRequest(deps, call.invocation, one, assistant); // when one makes no sense, none is made
       asked.push(one);
     }
     const runs = [];

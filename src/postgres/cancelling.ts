@@ -3,17 +3,42 @@
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { RunSelection, RunStore } from "../core/ports.ts";
 import { onThreadWithin } from "./access.ts";
+import type { Database } from "./pool.ts";
 import { rows, type Db } from "./sql.ts";
+import { transaction } from "./transaction.ts";
 import { deliveries, webhookColumns } from "./webhooks.ts";
 
 export const cancel =
-  (db: Db): RunStore["cancel"] =>
-  async (which, action, now, reason) => {
-    const why = reason === undefined ? {} : { cancel_reason: `${reason}:client` };
-    const notBegun = sql`r.status = 'pending' and r.claims = 0`;
-    const cancelled = await rows<CancelledRun>(
-      db,
-      sql`
+  (database: Database): RunStore["cancel"] =>
+  async (...asked) => {
+    const cancelled = await transaction(database, async (tx) => {
+      const found = await stop(tx, ...asked);
+      const [, action] = asked;
+      const gone = found.filter(
+        ({ status, is_temporary }) => status === "interrupted" && (is_temporary || action === "rollback"),
+      );
+      if (gone.length > 0) await erase(tx, gone);
+      return found;
+    });
+    const ended = cancelled.filter(({ status }) => status === "interrupted");
+    const between = cancelled.flatMap(({ status, run_id }) => (status === "pending" ? [run_id] : []));
+    const next = await nextRuns(database, [...new Set(ended.map(({ thread_id }) => thread_id))]);
+    const told = cancelled.filter(({ is_told }) => is_told);
+    return [
+      ...[...between, ...next].map((run_id) => ({ run_id })),
+      ...told.map(({ run_id }) => ({ webhook_id: run_id })),
+    ];
+  };
+
+async function stop(
+  db: Db,
+  ...[which, action, now, reason]: Parameters<RunStore["cancel"]>
+): Promise<readonly CancelledRun[]> {
+  const why = reason === undefined ? {} : { cancel_reason: `${reason}:client` };
+  const notBegun = sql`r.status = 'pending' and r.claims = 0`;
+  return rows<CancelledRun>(
+    db,
+    sql`
       with target as (
         select r.run_id as target_id from langgraph.runs r
         where r.status in ('pending', 'running') and ${onThreadWithin(which.scope, sql`r.thread_id`)} ${selected(which)}
@@ -38,18 +63,8 @@ export const cancel =
       )
       select run_id, thread_id, status, run_id in (select webhook_id from webhook) as is_told, (select is_temporary from langgraph.threads t where t.thread_id = stopped.thread_id)
       from stopped`,
-    );
-    const ended = cancelled.filter(({ status }) => status === "interrupted");
-    const gone = ended.filter(({ is_temporary }) => is_temporary || action === "rollback");
-    if (gone.length > 0) await erase(db, gone);
-    const between = cancelled.flatMap(({ status, run_id }) => (status === "pending" ? [run_id] : []));
-    const next = await nextRuns(db, [...new Set(ended.map(({ thread_id }) => thread_id))]);
-    const told = cancelled.filter(({ is_told }) => is_told);
-    return [
-      ...[...between, ...next].map((run_id) => ({ run_id })),
-      ...told.map(({ run_id }) => ({ webhook_id: run_id })),
-    ];
-  };
+  );
+}
 
 interface CancelledRun {
   readonly run_id: string;

@@ -10,11 +10,12 @@ import { onThreadWithin, within } from "./access.ts";
 import { cancel } from "./cancelling.ts";
 import type { SealingDb } from "./encryption.ts";
 import { makeOnce, remember } from "./idempotency.ts";
+import type { Database } from "./pool.ts";
 import { openRecord, sealKwargs } from "./sealed.ts";
 import { fromNow, isUniqueViolation, rows, type Db } from "./sql.ts";
 import { lifetime, loggedSeq } from "./thread-lifetime.ts";
 
-export function runStore(db: SealingDb): RunStore {
+export function runStore(db: Database): RunStore {
   return {
     admit: admit(db),
     get: get(db),

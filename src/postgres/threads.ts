@@ -97,7 +97,7 @@ export function threadStateStore(database: Database): ThreadStateStore {
         transaction(database, async (tx) => {
           const created = await insert(tx, thread, scope, now);
           if (created === undefined) return undefined;
-          await edit(tx, { ...created, last_seq: 0 }, now, work);
+          await edit(tx, await lock(tx, thread.thread_id, EVERYTHING), now, work);
           return (await first(tx, byId(thread.thread_id, EVERYTHING))) ?? undefined;
         });
       return (await makeOnce(database, thread.idempotency, now, make)) ?? null;

@@ -235,6 +235,60 @@ test("a step that fails keeps no other from what it has to do, and the tick says
   expect(await idsWithEvents(database)).not.toContain(expired);
 });
 
+test("a run that cannot be given up keeps no other from its end, and none without a client from being cancelled", async () => {
+  await using app = await open();
+  const { database } = app;
+  const exhausted = [
+    await store(database, "running", "3 minutes", 0),
+    await store(database, "running", "2 minutes", 0),
+    await store(database, "running", "1 minute", 0),
+  ];
+  await database.query("update langgraph.runs set attempt = 3, started_at = created_at");
+  const abandoned = await store(database, "pending", "10 seconds", 0);
+  await database.query(
+    "update langgraph.runs set claims = 0, client_due_at = now() - interval '1 second' where run_id = $1",
+    [abandoned],
+  );
+  await database.query(`
+    create function public.refuse() returns trigger language plpgsql as $$ begin
+      raise exception 'This run has no end';
+    end $$`);
+  await database.query(`
+    create trigger refuse before update on langgraph.runs for each row
+    when (new.status = 'error' and new.run_id = '${exhausted[0]}') execute function public.refuse()`);
+  await expect(app.tick(invocation)).rejects.toThrow("This run has no end");
+  const ended = await database.query(
+    "select run_id from langgraph.runs where status in ('error', 'interrupted')",
+  );
+  expect(ended.map(({ run_id }) => String(run_id)).toSorted()).toEqual(
+    [...exhausted.slice(1), abandoned].toSorted(),
+  );
+});
+
+test("however many idempotency keys and given up webhooks are old, a tick removes a part of them at a time", async () => {
+  await using app = await open();
+  const { database } = app;
+  await database.query(
+    `insert into langgraph.idempotency_keys (key, digest, thread_id, created_at)
+     select n::text, '', '', now() - (n - 0.5) * interval '1 minute' from generate_series(1, 1440 + 2500) n`,
+  );
+  await database.query(
+    `insert into langgraph.webhooks (webhook_id, url, body, created_at, due_at, failed_at)
+     select gen_random_uuid(), 'http://example.com', '{}', now(), now(), now() - (n - 0.5) * interval '1 minute'
+     from generate_series(1, 7 * 1440 + 2500) n`,
+  );
+  const kept = async () =>
+    database.query(
+      `select (select count(*)::int from langgraph.idempotency_keys) as keys,
+        (select count(*)::int from langgraph.webhooks) as webhooks`,
+    );
+  const deadline = new Date(Date.now() + 1_000);
+  expect((await app.tick({ ...invocation, deadline })).expired).toBe(2_000);
+  expect(await kept()).toEqual([{ keys: 1440 + 1500, webhooks: 7 * 1440 + 1500 }]);
+  expect((await app.tick(invocation)).expired).toBe(3_000);
+  expect(await kept()).toEqual([{ keys: 1440, webhooks: 7 * 1440 }]);
+});
+
 test("a tick that fires crons sends one wake-up for each of their next times", async () => {
   await using app = await open();
   await storeCrons(app.database, 6);

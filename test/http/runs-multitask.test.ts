@@ -1,5 +1,7 @@
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { testDatabase } from "../support/database.ts";
 import { gated, shout } from "../support/graphs.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -104,4 +106,65 @@ test("of runs that come at the same instant to interrupt each other, the last on
   expect(await server.database.query("select active_runs from langgraph.threads")).toEqual([
     { active_runs: 0 },
   ]);
+});
+
+test("a run that was never begun is cancelled with its thread, or not at all", async () => {
+  await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
+  const { query } = server.database;
+  const later = { ...onShout, after_seconds: 3_600 };
+  const { run_id, thread_id } = z
+    .object({ run_id: z.string(), thread_id: z.string() })
+    .parse((await server.post("/runs", later)).body);
+  await query(`
+    create function public.refuse() returns trigger language plpgsql as $$ begin
+      raise exception 'The database has gone';
+    end $$`);
+  await query("create trigger refuse before delete on langgraph.runs execute function public.refuse()");
+  const cancel = async () => server.post("/runs/cancel", { thread_id, run_ids: [run_id] });
+  expect((await cancel()).status).toBe(500);
+  expect(await query("select status from langgraph.runs")).toEqual([{ status: "pending" }]);
+  await query("drop trigger refuse on langgraph.runs");
+  expect((await cancel()).status).toBe(204);
+  expect(
+    await query(
+      "select run_id::text as id from langgraph.runs union all select thread_id from langgraph.threads",
+    ),
+  ).toEqual([]);
+});
+
+test("a run that has first made way for itself is held for as long as any other", async () => {
+  await using database = await testDatabase();
+  await using app = new LangGraphApp().register({ name: "shout", graph: shout });
+  const { fetch } = app.doors({
+    settings: { database: { url: database.url, poolSize: 2, migrate: false }, logLevel: "silent" },
+    queue: {
+      send: async () => undefined, // no worker comes before the one that waits
+      check: async () => undefined,
+      depth: async () => ({ messages: 0 }),
+      outlivesProcess: () => true,
+    },
+  });
+  const ask = async (path: string, body: object) => {
+    const headers = { "content-type": "application/json" };
+    const request = new Request(`http://test/api${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
+    return fetch(request, { signal: new AbortController().signal, authLevel: "admin" });
+  };
+  await ask("/threads/t/runs", { ...onShout, if_not_exists: "create", after_seconds: 3_600 });
+  await database.query("create table public.leases (seconds float8)");
+  await database.query(`
+    create function public.slowly() returns trigger language plpgsql as $$ begin
+      if new.status = 'interrupted' then perform pg_sleep(0.1); end if;
+      if new.status = 'running' then insert into public.leases values (extract(epoch from new.lease_until - now())); end if;
+      return new;
+    end $$`);
+  await database.query(
+    "create trigger slowly before update of status on langgraph.runs for each row execute function public.slowly()",
+  );
+  const answer = await ask("/threads/t/runs/wait", { ...onShout, multitask_strategy: "interrupt" });
+  expect(await answer.json()).toEqual({ text: "b!" });
+  expect(await database.query("select seconds from public.leases")).toEqual([{ seconds: 30 }]);
 });

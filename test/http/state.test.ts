@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { asking, counter, echo, failing, forgetting, remembering, shout } from "../support/graphs.ts";
 import { type Answer, startServer, type TestServer } from "../support/server.ts";
 
@@ -119,6 +120,43 @@ test("there is no state of a thread that never was, of another graph's thread, o
   expect(await state(server, "shout", "t")).toMatchObject({ status: 200 });
 });
 
+test("the state is read as a run would have it, with the registered config for who makes the graph", async () => {
+  const graph = ({ configurable }: { configurable?: Record<string, unknown> }) => {
+    if (configurable?.["model"] !== "small") throw new Error("There is no such model");
+    return shout;
+  };
+  const config = { configurable: { model: "small" } };
+  await using server = await startServer({ graphs: [{ name: "modelled", graph, config }] });
+  expect(await run(server, "modelled", "t")).toMatchObject({ status: 200 });
+  expect(await state(server, "modelled", "t")).toMatchObject({
+    status: 200,
+    body: { values: { text: "a!" } },
+  });
+  const resumed = await server.post("/threads/t/runs", { assistant_id: "modelled", input: { text: "b" } });
+  const { run_id } = z.object({ run_id: z.string() }).parse(resumed.body);
+  expect(await server.get(`/threads/t/runs/${run_id}/join`)).toMatchObject({
+    status: 200,
+    body: { text: "b!" },
+  });
+});
+
+test("a thread that is made with a state, under the id of a run without a thread, goes on after that run's log", async () => {
+  await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
+  const { headers } = await server.post("/runs/wait", { assistant_id: "shout", input: { text: "a" } });
+  const thread_id = headers.get("content-location")?.split("/").at(-1);
+  const supersteps = [{ updates: [{ values: { text: "made" }, as_node: "__start__" }] }];
+  const made = { thread_id, metadata: { graph_id: "shout" }, supersteps };
+  expect(await server.post("/threads", made)).toMatchObject({
+    status: 200,
+    body: { values: { text: "made" } },
+  });
+  const [newest] = await server.database.query(
+    `select t.last_seq = max(e.seq) as is_newest, count(distinct e.run_id)::int as runs
+     from langgraph.threads t join langgraph.events e using (thread_id) group by t.last_seq`,
+  );
+  expect(newest).toEqual({ is_newest: true, runs: 2 });
+});
+
 test("a run without a thread leaves no state under any name", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   await server.post("/graphs/shout/invoke", { input: { text: "a" } });
@@ -138,6 +176,20 @@ test("a graph's own checkpointer keeps its states, and ours does not", async () 
 
   await server.post("/graphs/remembering/invoke", { input: { text: "a" } });
   expect(Object.keys(saver.storage)).toEqual(["t"]); // a run without a thread is not kept there either
+});
+
+test("what a graph's own checkpointer fails to delete can be deleted once more", async () => {
+  const { graph, saver } = remembering();
+  await using server = await startServer({ graphs: [{ name: "remembering", graph }] });
+  const thread_ids = ["t", "u", "v"];
+  for (const thread_id of thread_ids) await run(server, "remembering", thread_id);
+  const failing = vi.spyOn(saver, "deleteThread").mockRejectedValueOnce(new Error("It is away"));
+  expect((await server.get("/threads/t", { method: "DELETE" })).status).toBe(500);
+  expect((await server.get("/threads/t", { method: "DELETE" })).status).toBe(204);
+  failing.mockRejectedValueOnce(new Error("It is away"));
+  expect((await server.post("/threads/prune", { thread_ids })).status).toBe(500);
+  expect((await server.post("/threads/prune", { thread_ids })).body).toEqual({ pruned_count: 2 });
+  expect(saver.storage).toEqual({});
 });
 
 test("a graph that is registered is left as it was", async () => {

@@ -152,3 +152,28 @@ test("a thread that is busy, or whose graph keeps its states itself, is not prun
     expect.stringContaining("checkpointer of its own, which cannot prune"),
   ]);
 });
+
+test("what a graph's own checkpointer fails to delete of a thread whose time has come keeps no other from it, and is told", async () => {
+  const own = remembering();
+  await using server = await startServer({ graphs: [{ name: "remembering", graph: own.graph }] });
+  const { threads, runs } = clientOf(server);
+  for (const _ of [1, 2, 3]) {
+    const { thread_id } = await threads.create({ ttl: 30 });
+    await runs.wait(thread_id, "remembering", { input: { text: "hello" } });
+  }
+  const deleteThread = own.saver.deleteThread.bind(own.saver);
+  let failed: string | undefined;
+  vi.spyOn(own.saver, "deleteThread").mockImplementation(async (threadId) => {
+    failed ??= threadId;
+    if (threadId === failed) throw new Error("It is away");
+    await deleteThread(threadId);
+  });
+  await server.database.query("update langgraph.threads set created_at = now(), expires_at = now()");
+  await eventually(async () => expect(Object.keys(own.saver.storage)).toEqual([failed]));
+  await eventually(async () =>
+    expect(server.errors).toContainEqual({
+      fields: { thread_id: failed, err: new Error("It is away") },
+      message: "A thread is gone, but not what its graph's own checkpointer has of it",
+    }),
+  );
+});
