@@ -82,6 +82,15 @@ test("of runs that are asked for at once no more than the limit are taken, on al
   await idle(first);
 });
 
+test("a batch that exceeds the limit half way is refused, and keeps the runs made so far", async () => {
+  const { graph, open } = gated();
+  await using server = await serve(graph);
+  expectRefused(await server.post("/runs/batch", [body, body, body]));
+  expect(await server.database.query("select from langgraph.runs")).toHaveLength(2);
+  open();
+  await idle(server);
+});
+
 test("runs that are cancelled count no more, and those of another caller not at all", async () => {
   const { graph, open } = gated();
   const local = { keys: { function: "function-key", admin: "admin-key" } };
