@@ -304,9 +304,7 @@ const Options = z.strictObject({
     .prefault({}),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
-  logger: z
-    .custom<LogWriter>((value) => typeof value === "object" && value !== null && "error" in value)
-    .optional(),
+  logger: z.custom<LogWriter>(isLogWriter, "must have the functions info, warn and error").optional(),
 });
 
 export type ParsedOptions = z.output<typeof Options> & { readonly authLevel: AuthLevel };
@@ -330,6 +328,12 @@ export function isAuthentication(value: unknown): value is Authentication {
 
 export function isCustomApp(value: unknown): value is CustomApp {
   return typeof value === "object" && value !== null && "fetch" in value && typeof value.fetch === "function";
+}
+
+function isLogWriter(value: unknown): value is LogWriter {
+  if (typeof value !== "object" || value === null) return false;
+  const functions = ["info", "warn", "error"].map((level): unknown => Reflect.get(value, level));
+  return functions.every((log) => typeof log === "function");
 }
 
 function isPattern(text: string): boolean {

@@ -209,7 +209,7 @@ function graphLoader(name: string, source: GraphSource): Pick<Graph, "preload" |
   let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
   let known: CompiledGraph | undefined;
   if (isPromise(source))
-    source.catch(() => undefined); // told to whoever asks for the graph
+    source.then(undefined, () => undefined); // told to whoever asks for the graph
   else if (typeof source !== "function") known = unwrap(name, source);
   const resolved = async (): Promise<CompiledGraph | GraphFactory> => {
     loaded ??= resolve(name, source);
@@ -273,7 +273,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && typeof value["then"] === "function";
 }
 

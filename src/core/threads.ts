@@ -1,11 +1,11 @@
-/** The rules of threads: what a thread id is, and what a thread's state looks like. */
+/** The rules of threads: what a thread id is; how threads are made, found, changed and copied. */
 
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { authFields, isEverything, principalOf, type Caller, type Scope } from "./auth.ts";
-import type { Checkpointer, Checkpointers } from "./execution.ts";
-import { withCheckpointer, type Graph, type GraphRegistry, type StateSnapshot } from "./graphs.ts";
+import { isEverything, type Caller, type Scope } from "./auth.ts";
+import type { Checkpointer } from "./execution.ts";
+import type { GraphRegistry } from "./graphs.ts";
 import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
 import type { JsonObject, Thread, ThreadStatus, ThreadTtl } from "./model.ts";
 import { refuseOwnCheckpointer } from "./own-checkpointers.ts";
@@ -27,43 +27,6 @@ export function checkThreadId(threadId: unknown): string {
     throw new AppError("invalid_thread_id", "Thread ID must contain only printable ASCII characters");
   }
   return threadId;
-}
-
-/**
- * The newest state of a thread. Of a thread without a record, it is for callers who reach everything.
- * @throws AppError `not_found` when the thread has no state, belongs to another graph, or the graph keeps none.
- */
-export async function readState(
-  { threads, checkpointers }: StateDeps,
-  caller: Caller,
-  graph: Graph,
-  threadId: string,
-): Promise<StateSnapshot> {
-  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
-  const config = { configurable: { thread_id: threadId } };
-  const known = { ...authFields(principalOf(caller)), thread_id: threadId };
-  const isOurs = async (): Promise<boolean> => {
-    const bound = await threads.boundTo(threadId, scope);
-    return bound === null ? isEverything(scope) : (bound.graph_id ?? graph.name) === graph.name;
-  };
-  // Where callers are told apart, the thread may be made anew by somebody else while its state is read: it is asked last.
-  const [isKnownOurs, compiled, checkpointer] = await Promise.all([
-    !isEverything(scope) || isOurs(),
-    graph.load({ configurable: known }),
-    checkpointers.forThread(),
-  ]);
-  const readable = compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
-  if (!isKnownOurs || readable.checkpointer === false) throw missing(threadId);
-  const [read] = await Promise.allSettled([readable.getState(config)]);
-  if (!isEverything(scope) && !(await isOurs())) throw missing(threadId);
-  if (read.status === "rejected") throw read.reason;
-  if (read.value.metadata === undefined) throw missing(threadId);
-  return read.value;
-}
-
-export interface StateDeps {
-  readonly threads: ThreadStore;
-  readonly checkpointers: Checkpointers;
 }
 
 export interface ThreadDeps {

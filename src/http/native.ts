@@ -3,13 +3,14 @@
 import type { z } from "zod";
 import { toGraphConfig, type GraphConfig } from "../core/config.ts";
 import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
-import type { Graph } from "../core/graphs.ts";
+import type { Graph, GraphStores } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
 import { outcomeOf } from "../core/results.ts";
 import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
-import { checkThreadId, readState, type ThreadStore } from "../core/threads.ts";
+import { readState } from "../core/thread-states.ts";
+import { checkThreadId, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {
@@ -28,6 +29,7 @@ import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } f
 export interface NativeDeps extends RunDeps {
   readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
+  readonly graphStore: GraphStores;
   readonly signs: SignStore;
   readonly logger: Logger;
   readonly limits: BodyLimits;

@@ -7,7 +7,7 @@ import type { Invocation, RunEvent } from "../core/model.ts";
 import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { askForSign } from "../core/sign-of-life.ts";
-import { readState } from "../core/threads.ts";
+import { readState } from "../core/thread-states.ts";
 import { AppError } from "../errors.ts";
 import { cutSignal } from "./cut.ts";
 import { lateJson } from "./late-json.ts";

@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import type { GraphConfig } from "langgraph-functions";
 import { expect, test } from "vitest";
 import { asking, counter, echo, failing, forgetting, remembering, shout } from "../support/graphs.ts";
 import { type Answer, startServer, type TestServer } from "../support/server.ts";
@@ -138,6 +139,19 @@ test("a graph's own checkpointer keeps its states, and ours does not", async () 
 
   await server.post("/graphs/remembering/invoke", { input: { text: "a" } });
   expect(Object.keys(saver.storage)).toEqual(["t"]); // a run without a thread is not kept there either
+});
+
+test("a factory finds its registered config when its state is asked for", async () => {
+  const graph = ({ configurable, tags }: GraphConfig) => {
+    if (configurable?.["model"] !== "small" || tags?.[0] !== "default") throw new Error("no model");
+    return shout;
+  };
+  const config = { configurable: { model: "small" }, tags: ["default"] };
+  await using server = await startServer({ graphs: [{ name: "shout", graph, config }] });
+  await run(server, "shout", "t");
+  expect(await state(server, "shout", "t")).toMatchObject({ status: 200, body: { values: { text: "a!" } } });
+  const waited = await server.post("/threads/t/runs/wait", { assistant_id: "shout", input: { text: "b" } });
+  expect(waited).toMatchObject({ status: 200, body: { text: "b!" } });
 });
 
 test("a graph that is registered is left as it was", async () => {
