@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { AppError } from "../errors.ts";
+import { once } from "../once.ts";
 import { mergeConfigs, type GraphConfig } from "./config.ts";
 import type { AuthLevel, JsonObject, User } from "./model.ts";
 
@@ -206,23 +207,16 @@ function parseOptions(options: GraphOptions): z.output<typeof Options> {
 }
 
 function graphLoader(name: string, source: GraphSource): Pick<Graph, "preload" | "load" | "hasCheckpointer"> {
-  let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
+  const resolved = once(async () => resolve(name, source)); // an import that failed once may work the next time
   let known: CompiledGraph | undefined;
   if (isPromise(source))
     source.then(undefined, () => undefined); // told to whoever asks for the graph
   else if (typeof source !== "function") known = unwrap(name, source);
-  const resolved = async (): Promise<CompiledGraph | GraphFactory> => {
-    loaded ??= resolve(name, source);
-    return loaded;
-  };
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
     preload: () => void resolved().catch(() => undefined),
     load: async (config, runtime = READING) => {
-      const found = await resolved().catch((error: unknown) => {
-        loaded = undefined; // an import or a promise that failed once may work the next time
-        throw error;
-      });
+      const found = await resolved();
       if (typeof found === "function") return unwrap(name, await found(config, runtime));
       known = found;
       return known;

@@ -3,6 +3,7 @@
 import { AppError } from "../errors.ts";
 import { EVERYTHING } from "./auth.ts";
 import type { Engine, Executed, Outcome } from "./execution.ts";
+import { INTERRUPT } from "./interrupts.ts";
 import { isJsonObject, type JsonObject, type RunEvent } from "./model.ts";
 import type { NewRun, RunStore } from "./ports.ts";
 
@@ -38,13 +39,15 @@ async function lastOutput(events: AsyncIterable<RunEvent>): Promise<unknown> {
   for await (const { event, data } of events) {
     const chunk: unknown = JSON.parse(data);
     if (event === "error") throw failure(chunk);
-    if (event === "values")
-      output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
+    if (event === "values") output = laidOver(output, chunk);
   }
   return output;
 }
 
-const INTERRUPT = "__interrupt__";
+/** Values that say what a run waits for say nothing else. */
+function laidOver(last: unknown, values: unknown): unknown {
+  return isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
+}
 
 function asObject(value: unknown): JsonObject {
   return isJsonObject(value) ? value : {};
@@ -78,9 +81,7 @@ export async function resultOf(
   let last: unknown;
   for await (const { event, data } of engine.follow(run, 0, signal)) {
     if (event === "error") return { kind: "failed", error: shownError(JSON.parse(data)) };
-    if (event !== "values") continue;
-    const values: unknown = JSON.parse(data);
-    last = isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
+    if (event === "values") last = laidOver(last, JSON.parse(data));
   }
   if (last !== undefined || signal.aborted) return { kind: "values", values: last };
   const record = await runs.get(run.run_id, EVERYTHING);
