@@ -100,6 +100,7 @@ export interface AppOptions {
     /** Not these; stronger than `includes`. */
     readonly excludes?: readonly string[] | undefined;
   };
+  /** The calls that clients ask for when they start a run, and that are made when it has ended. */
   readonly webhooks?: {
     /** Whether clients may ask for them at all. Default: true. */
     readonly enabled?: boolean | undefined;
@@ -115,7 +116,7 @@ export interface AppOptions {
     readonly maxUrlLength?: number | undefined;
     /** That each webhook has besides its own. */
     readonly headers?: Readonly<Record<string, string>> | undefined;
-    /** The pauses between attempts. Default: 9, from 5 seconds to a day, some three days in all. */
+    /** The pauses between attempts, of which there is one more. Default: 9, from 5 seconds to a day, some three days in all. */
     readonly retrySeconds?: readonly number[];
   };
   /** Of the OpenAPI document. */
@@ -133,6 +134,10 @@ export interface StoreOptions {
   readonly index?: {
     /** Of the vectors that `embed` makes; 16,000 at most, and up to 4,000 they are found through an index. */
     readonly dims: number;
+    /**
+     * Gives a vector for each text, in their order, each with `dims` numbers. What it throws, and an answer that is
+     * anything else, makes the request fail with 502 `embedding_failed`; nothing is stored then.
+     */
     readonly embed: Embeddings | ((texts: string[]) => Promise<number[][]>);
     /** Paths of what is embedded of an item, where it does not say otherwise. Default: `["$"]`, all of it. */
     readonly fields?: readonly string[] | undefined;
