@@ -4,7 +4,7 @@ import { AppError } from "../errors.ts";
 import { EVERYTHING } from "./auth.ts";
 import type { Engine, Executed, Outcome } from "./execution.ts";
 import { INTERRUPT } from "./interrupts.ts";
-import { isJsonObject, type JsonObject, type RunEvent } from "./model.ts";
+import { isJsonObject, type JsonObject, type RunEvent, type RunRef } from "./model.ts";
 import type { NewRun, RunStore } from "./ports.ts";
 
 export interface ResultDeps {
@@ -63,18 +63,13 @@ export type RunResult =
   | { readonly kind: "values"; readonly values: unknown }
   | { readonly kind: "failed"; readonly error: { readonly error: string; readonly message: string } };
 
-export interface Awaited {
-  readonly thread_id: string;
-  readonly run_id: string;
-}
-
 /**
  * What a run that is within reach has come to, when it has ended or the signal aborts: the last values that it streamed, also when it was
  * stopped; without any, those that its record or its thread has.
  */
 export async function resultOf(
   { engine, runs }: ResultDeps,
-  run: Awaited,
+  run: RunRef,
   signal: AbortSignal,
   threadValues: () => Promise<unknown>,
 ): Promise<RunResult> {

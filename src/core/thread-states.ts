@@ -2,7 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import { isEverything, type Caller, type Scope } from "./auth.ts";
-import { checkUpdate } from "./graph-names.ts";
+import { checkUpdate, type StateUpdate } from "./graph-names.ts";
 import type { Checkpointers } from "./execution.ts";
 import type { CompiledGraph, Graph, StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
@@ -149,12 +149,6 @@ export async function reachHistory(
   for await (const snapshot of snapshots) states.push(shownState(snapshot, deps.toPlain));
   await checkStillReached(deps, reader.scope, threadId);
   return states;
-}
-
-export interface StateUpdate {
-  readonly values?: unknown;
-  readonly command?: Command | undefined;
-  readonly as_node?: string | undefined;
 }
 
 export interface Superstep {
