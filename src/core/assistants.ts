@@ -160,7 +160,7 @@ export interface AssistantDeps extends ThreadDeps {
 const NAMESPACE = Buffer.from("6ba7b8219dad11d180b400c04fd430c8", "hex");
 
 /** Of every default assistant. */
-export const SYSTEM = { created_by: "system" } as const;
+export const CREATED_BY_SYSTEM = { created_by: "system" } as const;
 
 /** The id of a graph's default assistant: the same on every instance and in every deployment (UUID version 5, RFC 9562). */
 export function assistantIdOf(graphId: string): string {

@@ -7,7 +7,7 @@ import type { Graph, GraphStores } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
 import { outcomeOf } from "../core/results.ts";
-import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
+import { executeClaimed, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
 import { readState } from "../core/thread-states.ts";
 import { checkThreadId, type ThreadStore } from "../core/threads.ts";
@@ -135,7 +135,7 @@ export async function prepare(
     if (claim === null) return null;
     // A run that nobody can come back to stops when its caller goes away.
     const isLost = claim.is_temporary && run.idempotency === undefined;
-    return executeRun(deps, claim, isLost ? { ...limits, signal } : limits);
+    return executeClaimed(deps, claim, isLost ? { ...limits, signal } : limits);
   };
   return { ...made, execute };
 }

@@ -3,7 +3,7 @@
 import sql, { join, type Sql } from "sql-template-tag";
 import {
   assistantIdOf,
-  SYSTEM,
+  CREATED_BY_SYSTEM,
   type Assistant,
   type AssistantFilter,
   type AssistantPage,
@@ -146,7 +146,7 @@ class DefaultAssistants {
       sql`
       with made as (
         insert into langgraph.assistants (assistant_id, graph_id, name, metadata, is_default, created_at, updated_at)
-        select assistant_id, graph_id, graph_id, ${JSON.stringify(SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
+        select assistant_id, graph_id, graph_id, ${JSON.stringify(CREATED_BY_SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
         from unnest(${this.ids}::uuid[], ${this.#graphs}::text[]) as registered (assistant_id, graph_id)
         where not exists (
           select from langgraph.assistants as a where a.assistant_id = registered.assistant_id and a.is_default)
