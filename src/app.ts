@@ -92,7 +92,8 @@ export class LangGraphApp implements AsyncDisposable {
 
   /**
    * Answers a request inside a web framework. That host has checked its callers; what it grants them here is
-   * `authLevel`, by default no more than `anonymous`. Never rejects.
+   * `authLevel`, by default no more than `anonymous`. What goes wrong is an answer, too; it rejects only where `doors`
+   * throws. Call `doors()` or `ready()` when your server starts, and it is known then.
    */
   async fetch(request: Request, invocation: Partial<Invocation> = {}): Promise<Response> {
     return this.doors().fetch(request, { signal: request.signal, authLevel: "anonymous", ...invocation });
@@ -116,7 +117,10 @@ export class LangGraphApp implements AsyncDisposable {
     return [...this.#open().native.map(toFunction), ...catchAll(this.#options)];
   }
 
-  /** What a function host calls. The first call needs what the host brings; nothing is connected until something is asked. */
+  /**
+   * What a function host calls. The first call needs what the host brings; nothing is connected until something is asked.
+   * @throws Error that lists each variable of the environment that is missing or wrong
+   */
   doors(host: Host = {}): Doors {
     return this.#open(host).doors;
   }

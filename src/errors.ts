@@ -43,7 +43,10 @@ export interface AppErrorOptions extends ErrorOptions {
   readonly challenge?: string | undefined;
 }
 
-/** An error with a stable code and a message that may be shown to the client. */
+/**
+ * An error with a stable code and a message that may be shown to the client. One that your own code throws, in an
+ * `Authenticator`, a context factory or a graph, becomes the answer; of any other error the client is told nothing.
+ */
 export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;

@@ -18,9 +18,14 @@ export function grantedLevel(keys: Keys, request: Request): AuthLevel {
  * @see https://learn.microsoft.com/azure/azure-functions/function-keys-how-to
  */
 export function openedLevel(keys: Keys, request: Request): AuthLevel {
-  const key = request.headers.get("x-functions-key") ?? new URL(request.url).searchParams.get("code");
+  const key = functionKey(request);
   if (isSame(key, keys.admin)) return "admin";
   return isSame(key, keys.function) ? "function" : "anonymous";
+}
+
+/** The key of a request, in either of the places where the Azure Functions host looks. */
+export function functionKey(request: Request): string | null {
+  return request.headers.get("x-functions-key") ?? new URL(request.url).searchParams.get("code");
 }
 
 /** In constant time, whatever the lengths. */

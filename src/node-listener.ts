@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { isStreamCut } from "./event-stream.ts";
 
 /** What is called with each request of a server. */
 export type Listener<Incoming extends IncomingMessage> = (
@@ -39,7 +40,7 @@ function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableSt
         if (done) controller.close();
         else controller.enqueue(value);
       } catch (error) {
-        if (!(error instanceof Error && error.name === "StreamCut")) throw error;
+        if (!isStreamCut(error)) throw error;
         cut();
       }
     },

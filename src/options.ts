@@ -100,6 +100,7 @@ export interface AppOptions {
     /** Not these; stronger than `includes`. */
     readonly excludes?: readonly string[] | undefined;
   };
+  /** The calls that clients ask for when they start a run, and that are made when it has ended. */
   readonly webhooks?: {
     /** Whether clients may ask for them at all. Default: true. */
     readonly enabled?: boolean | undefined;
@@ -115,7 +116,7 @@ export interface AppOptions {
     readonly maxUrlLength?: number | undefined;
     /** That each webhook has besides its own. */
     readonly headers?: Readonly<Record<string, string>> | undefined;
-    /** The pauses between attempts. Default: 9, from 5 seconds to a day, some three days in all. */
+    /** The pauses between attempts, of which there is one more. Default: 9, from 5 seconds to a day, some three days in all. */
     readonly retrySeconds?: readonly number[];
   };
   /** Of the OpenAPI document. */
@@ -133,6 +134,10 @@ export interface StoreOptions {
   readonly index?: {
     /** Of the vectors that `embed` makes; 16,000 at most, and up to 4,000 they are found through an index. */
     readonly dims: number;
+    /**
+     * Gives a vector for each text, in their order, each with `dims` numbers. What it throws, and an answer that is
+     * anything else, makes the request fail with 502 `embedding_failed`; nothing is stored then.
+     */
     readonly embed: Embeddings | ((texts: string[]) => Promise<number[][]>);
     /** Paths of what is embedded of an item, where it does not say otherwise. Default: `["$"]`, all of it. */
     readonly fields?: readonly string[] | undefined;
@@ -304,9 +309,7 @@ const Options = z.strictObject({
     .prefault({}),
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
-  logger: z
-    .custom<LogWriter>((value) => typeof value === "object" && value !== null && "error" in value)
-    .optional(),
+  logger: z.custom<LogWriter>(isLogWriter, "must have the functions info, warn and error").optional(),
 });
 
 export type ParsedOptions = z.output<typeof Options> & { readonly authLevel: AuthLevel };
@@ -330,6 +333,12 @@ export function isAuthentication(value: unknown): value is Authentication {
 
 export function isCustomApp(value: unknown): value is CustomApp {
   return typeof value === "object" && value !== null && "fetch" in value && typeof value.fetch === "function";
+}
+
+function isLogWriter(value: unknown): value is LogWriter {
+  if (typeof value !== "object" || value === null) return false;
+  const functions = ["info", "warn", "error"].map((level): unknown => Reflect.get(value, level));
+  return functions.every((log) => typeof log === "function");
 }
 
 function isPattern(text: string): boolean {

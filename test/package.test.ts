@@ -37,6 +37,7 @@ test("what package.json names is there after the build", async () => {
 test("langgraph-functions exports the app", async () => {
   expect(await namesOf(".")).toMatchInlineSnapshot(`
     [
+      "AppError",
       "LangGraphApp",
       "apiKeys",
       "jwt",

@@ -1,11 +1,8 @@
 /** A response's body on its way out of the sandbox, which is frozen once the handler is done: nothing may be left behind. */
 
-import { isEventStream, toPrelude } from "./response.ts";
+import { failureFrames, isEventStream, isStreamCut } from "../event-stream.ts";
+import { toPrelude } from "./response.ts";
 import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
-
-const failureFrames: Uint8Array = new TextEncoder().encode(
-  'event: error\ndata: {"error":"stream processing failed"}\n\nevent: end\ndata: {}\n\n',
-);
 
 const cutFrame: Uint8Array = new TextEncoder().encode(
   'event: error\ndata: {"error":"unavailable","message":"The run goes on in the background"}\n\n',
@@ -61,10 +58,6 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void> {
     console.error(error);
     yield failureFrames;
   }
-}
-
-function isStreamCut(error: unknown): boolean {
-  return error instanceof Error && error.name === "StreamCut";
 }
 
 async function drained(out: ResponseStream, signal: AbortSignal): Promise<void> {

@@ -50,10 +50,6 @@ export function toResult(event: HttpEvent, response: Response, bytes: Buffer): H
   };
 }
 
-export function isEventStream({ headers }: Response): boolean {
-  return headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-}
-
 /** Without the cookies, which go their own way. */
 function headersOf(response: Response): Record<string, string> {
   return Object.fromEntries([...response.headers].filter(([name]) => name !== "set-cookie"));

@@ -1,10 +1,8 @@
 /** A response's body as `@azure/functions` can bear it: it reads without pause and hangs for ever when a body errors. */
-import { ReadableStream as NodeReadableStream } from "node:stream/web";
-import type { Connection } from "./connection.ts";
 
-const failureFrames: Uint8Array = new TextEncoder().encode(
-  'event: error\ndata: {"error":"stream processing failed"}\n\nevent: end\ndata: {}\n\n',
-);
+import { ReadableStream as NodeReadableStream } from "node:stream/web";
+import { failureFrames, isStreamCut } from "../event-stream.ts";
+import type { Connection } from "./connection.ts";
 
 export interface Delivery {
   readonly stream: NodeReadableStream<Uint8Array>;
@@ -54,8 +52,4 @@ export function deliver(
   }
 
   return { stream: NodeReadableStream.from(chunks()), settled: Promise.allSettled([cancelled]) };
-}
-
-function isStreamCut(error: unknown): boolean {
-  return error instanceof Error && error.name === "StreamCut";
 }

@@ -6,7 +6,8 @@ import { deliver } from "./body.ts";
 import { hostsTrace } from "./trace.ts";
 import { connectionOf } from "./connection.ts";
 import { ClientLeft, type Invocations } from "./invocations.ts";
-import { clientAddress, isEventStream, toAzureResponse, toWebRequest } from "./request.ts";
+import { isEventStream } from "../event-stream.ts";
+import { clientAddress, toAzureResponse, toWebRequest } from "./request.ts";
 
 export interface HttpDoor {
   readonly doors: Doors;

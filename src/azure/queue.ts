@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { delaySeconds, messageOf, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
 import type { AzureSettings, StorageSettings } from "../host-settings.ts";
+import { once } from "../once.ts";
 
 /** The longest that Azure hides a message; what is due later is sent again on the way. */
 const MAX_DELAY_SECONDS = 7 * 24 * 3600;
@@ -14,15 +15,8 @@ const RETRIES = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, tr
 
 /** Nothing is loaded or connected until something is sent. */
 export function storageQueue({ storage, queueName }: AzureSettings, clock: Clock): WakeUpQueue {
-  let connected: Promise<QueueServiceClient> | undefined;
+  const connect = once(async () => connectTo(storage));
   let opened: Promise<QueueClient> | undefined;
-  const connect = async (): Promise<QueueServiceClient> => {
-    connected ??= connectTo(storage).catch((error: unknown) => {
-      connected = undefined;
-      throw error;
-    });
-    return connected;
-  };
   return {
     outlivesProcess: () => storage.connectionString !== undefined || storage.queueServiceUri !== undefined,
     check: async () => void (await connect()),

@@ -23,10 +23,6 @@ export function toAzureResponse({ status, headers }: Response): HttpResponseInit
   return { status, headers: kept };
 }
 
-export function isEventStream({ headers }: Response): boolean {
-  return headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-}
-
 /**
  * Where the client's connection comes from: the last hop of `x-forwarded-for`, which Azure's front end adds with its port.
  * What stands before it is the client's own claim. Undefined on a developer's machine, where no front end is.

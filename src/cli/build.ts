@@ -69,16 +69,25 @@ export async function build(args: readonly string[]): Promise<number> {
 const MARK = "builtBy";
 const EarlierBuild = z.object({ [MARK]: z.string().startsWith("langgraph-functions") });
 
-/** @throws Error for a folder with files that we have not made */
+/** @throws Error for a folder with files that we have not made, and for what is no folder */
 async function emptyFolder(folder: string, shown: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  if (names.length > 0) {
-    const text = await readFile(join(folder, "package.json"), "utf8").catch(() => "{}");
-    if (!EarlierBuild.safeParse(JSON.parse(text)).success)
-      throw new Error(`${shown} has files that are no earlier build. Empty it, or name another --out.`);
-  }
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw new Error(`${shown} cannot be read as a folder. Name another --out.`, { cause: error });
+  });
+  if (names.length > 0 && !(await isEarlierBuild(folder)))
+    throw new Error(`${shown} has files that are no earlier build. Empty it, or name another --out.`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+}
+
+async function isEarlierBuild(folder: string): Promise<boolean> {
+  try {
+    const manifest: unknown = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    return EarlierBuild.safeParse(manifest).success;
+  } catch {
+    return false; // there is none, or it is not JSON
+  }
 }
 
 interface Bundling {

@@ -11,7 +11,6 @@ export interface ServerChild {
   readonly exit: Promise<number | null>;
   /** Resolves when it has ended: by itself, or, when it takes too long, by force. */
   readonly stop: () => Promise<void>;
-  readonly kill: () => void;
 }
 
 export interface ServerChildOptions {
@@ -45,7 +44,6 @@ export function startServerChild({ args, folder, env, tell }: ServerChildOptions
       await exit;
       patience.abort();
     },
-    kill: () => void child.kill("SIGKILL"),
   };
 }
 

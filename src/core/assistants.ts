@@ -12,6 +12,7 @@ import type { Graph, GraphRegistry } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
 import { deleteMatching } from "./thread-removal.ts";
 import type { ThreadDeps } from "./threads.ts";
+import { UUID } from "./uuid.ts";
 
 /** What a version holds. */
 export interface AssistantContent {
@@ -159,7 +160,7 @@ export interface AssistantDeps extends ThreadDeps {
 const NAMESPACE = Buffer.from("6ba7b8219dad11d180b400c04fd430c8", "hex");
 
 /** Of every default assistant. */
-export const SYSTEM = { created_by: "system" } as const;
+export const CREATED_BY_SYSTEM = { created_by: "system" } as const;
 
 /** The id of a graph's default assistant: the same on every instance and in every deployment (UUID version 5, RFC 9562). */
 export function assistantIdOf(graphId: string): string {
@@ -223,8 +224,6 @@ function idOf({ graphs }: Pick<FindDeps, "graphs">, assistantId: string): string
   const graph = defaultOf(graphs.list(), assistantId);
   return graph === undefined ? assistantId : assistantIdOf(graph.name);
 }
-
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** What is to be done to an assistant: to which one, and whether that is well; if not, `check` throws. */
 export interface AssistantTarget {

@@ -11,6 +11,7 @@ import type { Command, StreamMode } from "./run-kwargs.ts";
 import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
 import type { ThreadLog } from "./thread-log.ts";
 import { reachHistory, reachState, type ThreadStateDeps } from "./thread-states.ts";
+import type { ReadThread } from "./thread-stream.ts";
 
 /** A run that was started by a command. */
 export interface CommandedRun {
@@ -50,14 +51,8 @@ export type CommandErrorCode =
 export type CommandResult =
   { readonly result: JsonObject } | { readonly refused: CommandErrorCode; readonly message: string };
 
-/** A thread, as far as who sends a command, or opens a stream, may look at it. */
-export interface CommandedThread {
-  readonly threadId: string;
-  readonly scope: Scope;
-}
-
 /** The command as it was sent: what tells its repetition from another one. */
-export interface SentCommand extends CommandedThread {
+export interface SentCommand extends ReadThread {
   readonly caller: Caller;
   readonly key: string;
   /** The thread's newest event when it came. */
@@ -218,10 +213,7 @@ interface Branch {
 }
 
 /** The graph and its subgraphs in the newest run, and how far each has come. */
-export async function agentTree(
-  deps: CommandDeps,
-  { threadId, scope }: CommandedThread,
-): Promise<CommandResult> {
+export async function agentTree(deps: CommandDeps, { threadId, scope }: ReadThread): Promise<CommandResult> {
   const [newest] = await deps.commands.newestRuns(threadId, scope);
   if (newest === undefined) return noRun();
   const branches = new Map<string, Branch>();
@@ -259,7 +251,7 @@ function withChildren(branch: Branch, all: readonly Branch[]): Branch {
  */
 export async function replayStart(
   { commands, log }: CommandDeps,
-  { threadId, scope }: CommandedThread,
+  { threadId, scope }: ReadThread,
 ): Promise<number> {
   const [newest, ...before] = await commands.newestRuns(threadId, scope);
   if (newest === undefined) return log.newestSeq(threadId, scope);

@@ -6,6 +6,7 @@ import { AppError } from "../errors.ts";
 import { callerAs, mandated, type Caller, type Mandate, type Scope } from "./auth.ts";
 import type { JsonObject } from "./model.ts";
 import type { NewRun } from "./ports.ts";
+import { createThread, type ThreadDeps } from "./threads.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
 
 /** A cron as clients see it. */
@@ -119,18 +120,25 @@ export type CheckRuns = (
   caller: Caller,
 ) => Promise<{ readonly assistant: { readonly assistant_id: string } }>;
 
+export interface CronMaking {
+  readonly check: CheckRuns;
+  /** Whether the thread that it names is made where it is missing. */
+  readonly makesThread: boolean;
+}
+
 /**
  * Stores a cron; its first run is at its first time, and each on behalf of the caller, with what is allowed to them now.
  * @throws AppError `invalid_request`, `not_found`, `forbidden`, `unavailable`
  */
 export async function createCron(
-  deps: CronDeps,
+  deps: CronDeps & ThreadDeps,
   caller: Caller,
   wanted: NewCron,
-  check: CheckRuns,
+  { check, makesThread }: CronMaking,
 ): Promise<Cron> {
   const { caller: asking, mandate } = mandated(caller);
   const { assistant } = await check(wanted, asking);
+  if (makesThread && wanted.thread_id !== null) await makeThread(deps, caller, wanted.thread_id);
   const now = deps.clock.now();
   if (wanted.end_time !== null) checkEnd(wanted.end_time, now);
   const next_run_date = await nextTime(wanted, now);
@@ -157,6 +165,15 @@ export async function createCron(
   if (next_run_date !== null) await wakeAt(deps, next_run_date);
   await deps.crons.create(stored, runs.scope, mandate);
   return stored;
+}
+
+/** Another's thread is left to the cron, which is refused as it does not find it. */
+async function makeThread(deps: ThreadDeps, caller: Caller, thread_id: string): Promise<void> {
+  try {
+    await createThread(deps, caller, { thread_id, metadata: {}, if_exists: "do_nothing" });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "thread_exists") throw error;
+  }
 }
 
 /** Which threads its runs may be on, and what they may be asked with. @throws AppError `forbidden` */

@@ -3,7 +3,7 @@
 import type { AppError } from "../errors.ts";
 import type { CompiledGraph } from "./graphs.ts";
 import type { GraphConfig } from "./config.ts";
-import type { JsonObject, RunEvent } from "./model.ts";
+import type { JsonObject, RunEvent, RunRef } from "./model.ts";
 import type { ClaimedRun } from "./ports.ts";
 import type { Command, RunSettings, StreamMode } from "./run-kwargs.ts";
 
@@ -48,11 +48,7 @@ export interface Engine {
   /** Executes a claimed run to its end, or hands it over in time. Never rejects: what happens is recorded. */
   readonly execute: (run: ClaimedRun, invocation: ExecutionLimits) => Promise<Executed>;
   /** The run's events after `after`, in order, each once, wherever it executes, until it has ended. */
-  readonly follow: (
-    run: { readonly thread_id: string; readonly run_id: string },
-    after: number,
-    signal: AbortSignal,
-  ) => AsyncIterable<RunEvent>;
+  readonly follow: (run: RunRef, after: number, signal: AbortSignal) => AsyncIterable<RunEvent>;
 }
 
 export interface ExecutionLimits {

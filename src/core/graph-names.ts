@@ -15,7 +15,8 @@ export function checkCommand(graph: CompiledGraph, { goto, update }: Command, pa
   checkFields(graph, fields, `${path}.update`);
 }
 
-export interface NamedUpdate {
+/** Of a thread's state. */
+export interface StateUpdate {
   readonly values?: unknown;
   readonly command?: Command | undefined;
   readonly as_node?: string | undefined;
@@ -24,7 +25,7 @@ export interface NamedUpdate {
 /** The same for an edit of the state; `path` is that of the edit. @throws AppError `invalid_request` */
 export function checkUpdate(
   graph: CompiledGraph,
-  { values, command, as_node }: NamedUpdate,
+  { values, command, as_node }: StateUpdate,
   path = "",
 ): void {
   if (as_node !== undefined) checkNode(graph, as_node, `${path}as_node`);

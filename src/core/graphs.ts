@@ -74,8 +74,12 @@ export type GraphLoader = () => Loadable | Promise<GraphModule>;
 export type GraphSource = Loadable | GraphLoader;
 
 /**
- * Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run, and who sent it:
- * undefined for callers who have not signed in.
+ * Makes what a run's nodes and tools see as `runtime.context`, from the request that started the run, without its body,
+ * and who sent it: undefined for callers who have not signed in. An object is laid over the request's own `context`,
+ * anything else takes its place; null and undefined leave that as it is. A run that is executed in the background, or handed
+ * over to another invocation, has the context as it was when the run was asked for, if it is JSON; if it is not, the run
+ * goes on without, and the log says so. Where this throws, no run is made: the client is told an `AppError`, and of
+ * anything else that it failed.
  */
 export type ContextFactory = (request: Request, user: User | undefined) => unknown;
 
@@ -100,6 +104,7 @@ export interface GraphOptions {
   readonly outputSchema?: z.ZodType | undefined;
   /** Defaults that a request's config is laid over. */
   readonly config?: GraphConfig | undefined;
+  /** Makes the runtime context of each run that a request starts. Default: the request's own `context`. */
   readonly context?: ContextFactory | undefined;
 }
 
@@ -209,18 +214,16 @@ function graphLoader(name: string, source: GraphSource): Pick<Graph, "preload" |
   let loaded: Promise<CompiledGraph | GraphFactory> | undefined;
   let known: CompiledGraph | undefined;
   if (isPromise(source))
-    source.catch(() => undefined); // told to whoever asks for the graph
+    source.then(undefined, () => undefined); // told to whoever asks for the graph
   else if (typeof source !== "function") known = unwrap(name, source);
-  const resolved = async (): Promise<CompiledGraph | GraphFactory> => {
-    loaded ??= resolve(name, source);
-    return loaded;
-  };
+  const resolved = (): Promise<CompiledGraph | GraphFactory> => (loaded ??= resolve(name, source));
   return {
     hasCheckpointer: () => known?.checkpointer !== false,
     preload: () => void resolved().catch(() => undefined),
     load: async (config, runtime = READING) => {
-      const found = await resolved().catch((error: unknown) => {
-        loaded = undefined; // an import or a promise that failed once may work the next time
+      const asked = resolved();
+      const found = await asked.catch((error: unknown) => {
+        if (loaded === asked) loaded = undefined; // an import or a promise that failed once may work the next time
         throw error;
       });
       if (typeof found === "function") return unwrap(name, await found(config, runtime));
@@ -273,7 +276,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && typeof value["then"] === "function";
 }
 

@@ -82,6 +82,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Which run, and of which thread. */
+export interface RunRef {
+  readonly thread_id: string;
+  readonly run_id: string;
+}
+
 /** A run as clients see it. */
 export interface Run {
   readonly run_id: string;

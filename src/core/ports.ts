@@ -8,6 +8,7 @@ import type {
   JsonObject,
   MultitaskStrategy,
   Run,
+  RunRef,
   RunStatus,
   ThreadStatus,
   RunEvent,
@@ -174,10 +175,7 @@ export interface RunStore {
     reason?: CancelReason,
   ) => Promise<readonly WakeUp[]>;
   /** Deletes a run that is over, with its events. False when it is active. */
-  readonly remove: (
-    run: { readonly run_id: string; readonly thread_id: string },
-    scope: Scope,
-  ) => Promise<boolean>;
+  readonly remove: (run: RunRef, scope: Scope) => Promise<boolean>;
 }
 
 /** The durable record of runs: what executors ask of it. */
@@ -224,7 +222,7 @@ export interface Recovered {
 export interface EventLog {
   /** The run's events after `seq`, oldest first; `ended` when there will be no more. */
   readonly read: (
-    run: { readonly thread_id: string; readonly run_id: string },
+    run: RunRef,
     after: number,
   ) => Promise<{ readonly events: readonly RunEvent[]; readonly ended: boolean }>;
 }

@@ -3,7 +3,8 @@
 import { AppError } from "../errors.ts";
 import { EVERYTHING } from "./auth.ts";
 import type { Engine, Executed, Outcome } from "./execution.ts";
-import { isJsonObject, type JsonObject, type RunEvent } from "./model.ts";
+import { INTERRUPT } from "./interrupts.ts";
+import { isJsonObject, type JsonObject, type RunEvent, type RunRef } from "./model.ts";
 import type { NewRun, RunStore } from "./ports.ts";
 
 export interface ResultDeps {
@@ -38,13 +39,15 @@ async function lastOutput(events: AsyncIterable<RunEvent>): Promise<unknown> {
   for await (const { event, data } of events) {
     const chunk: unknown = JSON.parse(data);
     if (event === "error") throw failure(chunk);
-    if (event === "values")
-      output = isJsonObject(chunk) && INTERRUPT in chunk ? { ...asObject(output), ...chunk } : chunk;
+    if (event === "values") output = laidOver(output, chunk);
   }
   return output;
 }
 
-const INTERRUPT = "__interrupt__";
+/** Values that say what a run waits for say nothing else. */
+function laidOver(last: unknown, values: unknown): unknown {
+  return isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
+}
 
 function asObject(value: unknown): JsonObject {
   return isJsonObject(value) ? value : {};
@@ -60,27 +63,20 @@ export type RunResult =
   | { readonly kind: "values"; readonly values: unknown }
   | { readonly kind: "failed"; readonly error: { readonly error: string; readonly message: string } };
 
-export interface Awaited {
-  readonly thread_id: string;
-  readonly run_id: string;
-}
-
 /**
  * What a run that is within reach has come to, when it has ended or the signal aborts: the last values that it streamed, also when it was
  * stopped; without any, those that its record or its thread has.
  */
 export async function resultOf(
   { engine, runs }: ResultDeps,
-  run: Awaited,
+  run: RunRef,
   signal: AbortSignal,
   threadValues: () => Promise<unknown>,
 ): Promise<RunResult> {
   let last: unknown;
   for await (const { event, data } of engine.follow(run, 0, signal)) {
     if (event === "error") return { kind: "failed", error: shownError(JSON.parse(data)) };
-    if (event !== "values") continue;
-    const values: unknown = JSON.parse(data);
-    last = isJsonObject(values) && INTERRUPT in values ? { ...asObject(last), ...values } : values;
+    if (event === "values") last = laidOver(last, JSON.parse(data));
   }
   if (last !== undefined || signal.aborted) return { kind: "values", values: last };
   const record = await runs.get(run.run_id, EVERYTHING);

@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import { EVERYTHING, SYSTEM } from "./auth.ts";
 import { PROTOCOL_STREAM_MODES } from "./commands.ts";
 import type { GraphConfig } from "./config.ts";
+import type { RunRef } from "./model.ts";
 import {
   busy,
   findResumeLink,
@@ -30,7 +31,7 @@ export async function answerResumeLink(
   deps: ResumeLinkDeps,
   token: string,
   read: () => Promise<LinkAnswer>,
-): Promise<{ readonly run_id: string; readonly thread_id: string }> {
+): Promise<RunRef> {
   const link = await findResumeLink(deps, token);
   const response = responseOf(link, await read());
   const { thread_id, interrupt_id, kwargs } = link;

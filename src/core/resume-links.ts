@@ -11,6 +11,7 @@ import {
   type Scope,
 } from "./auth.ts";
 import type { CommandDeps } from "./commands.ts";
+import { INTERRUPT_ID } from "./interrupts.ts";
 import { isJsonObject, type Thread } from "./model.ts";
 import type { Admission, NewRun, RunRecord, RunStore } from "./ports.ts";
 import { isBoundTo, signToken, verifyToken, type ReadToken } from "./resume-tokens.ts";
@@ -278,9 +279,6 @@ function answers(command: unknown, interruptId: string): boolean {
   const isById = isJsonObject(resume) && Object.keys(resume).every((key) => INTERRUPT_ID.test(key));
   return !isById || interruptId in resume || Object.keys(resume).length === 0;
 }
-
-/** As LangGraph tells answers by id from others. */
-const INTERRUPT_ID = /^[0-9a-f]{32}$/;
 
 function unknownLink(): AppError {
   return new AppError("not_found", "There is no such link, or what it was about does not exist any more");

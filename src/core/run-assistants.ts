@@ -5,7 +5,7 @@ import {
   assistantIdOf,
   defaultOf,
   getAssistant,
-  SYSTEM as CREATED_BY_SYSTEM,
+  CREATED_BY_SYSTEM,
   type AssistantDeps,
 } from "./assistants.ts";
 import { SYSTEM, type Caller } from "./auth.ts";

@@ -198,7 +198,7 @@ export async function cancelRuns(
 }
 
 /** Executes a run that is in our hands; never rejects. */
-export async function executeRun(
+export async function executeClaimed(
   { engine, running }: RunDeps,
   claim: ClaimedRun,
   limits: ExecutionLimits,
@@ -228,7 +228,7 @@ async function claimAndExecute(deps: RunDeps, run_id: string, { deadline }: Invo
   if (claim === null) return;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
   if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
-  await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
+  await executeClaimed(deps, claim, deadline === undefined ? {} : { deadline });
 }
 
 export interface SweepReport {

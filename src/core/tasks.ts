@@ -6,6 +6,7 @@ import type { RunRecord, RunStore } from "./ports.ts";
 import { lookForRun, type RunAccess } from "./run-access.ts";
 import type { RunAssistant } from "./run-assistants.ts";
 import type { ThreadStore } from "./threads.ts";
+import { UUID } from "./uuid.ts";
 
 /** In the words of A2A. */
 export type TaskState = "submitted" | "working" | "input-required" | "completed" | "canceled" | "failed";
@@ -81,5 +82,3 @@ export async function taskRunOf({ runs, threads }: TaskDeps, run: RunRecord, sco
   const thread = newest?.run_id === run.run_id ? await threads.get(run.thread_id, scope) : null;
   return { run, interrupts: Object.values(thread?.interrupts ?? {}).flat() };
 }
-
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;

@@ -1,7 +1,7 @@
 /** The log of what a thread's runs have streamed, read over all of them. */
 
 import type { Scope } from "./auth.ts";
-import type { RunEvent } from "./model.ts";
+import type { RunEvent, RunRef } from "./model.ts";
 
 /** Of events that no run has logged: edits of the thread's state. */
 export const NO_RUN = "00000000-0000-0000-0000-000000000000";
@@ -37,17 +37,11 @@ export interface ThreadLog {
     selection?: EventSelection,
   ) => Promise<ThreadLogPage>;
   /** Where the run streamed that it had come to this checkpoint; null when it did not. */
-  readonly checkpointSeq: (
-    run: { readonly thread_id: string; readonly run_id: string },
-    checkpointId: string,
-  ) => Promise<number | null>;
+  readonly checkpointSeq: (run: RunRef, checkpointId: string) => Promise<number | null>;
   /** The number of the newest event; 0 for none. */
   readonly newestSeq: (threadId: string, scope: Scope) => Promise<number>;
   /** Whether there is such a run, and it is within reach. */
-  readonly reaches: (
-    run: { readonly thread_id: string; readonly run_id: string },
-    scope: Scope,
-  ) => Promise<boolean>;
+  readonly reaches: (run: RunRef, scope: Scope) => Promise<boolean>;
 }
 
 /** Whether an event is among those that are wanted. */

@@ -1,23 +1,18 @@
 /** The rules of threads' states: read, looked back at, edited. A thread's graph is the one that its metadata names. */
 
 import { AppError } from "../errors.ts";
-import { authFields, principalOf, type Caller, type Scope } from "./auth.ts";
-import { checkUpdate } from "./graph-names.ts";
-import type { Checkpointer, Checkpointers } from "./execution.ts";
-import {
-  withCheckpointer,
-  withStore,
-  type CompiledGraph,
-  type Graph,
-  type GraphStores,
-  type StateSnapshot,
-} from "./graphs.ts";
+import { isEverything, type Caller, type Scope } from "./auth.ts";
+import { checkUpdate, type StateUpdate } from "./graph-names.ts";
+import type { Checkpointers } from "./execution.ts";
+import type { CompiledGraph, Graph, StateSnapshot } from "./graphs.ts";
 import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
+import { keeping, load, loadEditable, loadFor, type CheckGraph, type GraphDeps } from "./thread-graphs.ts";
 import {
   checkStillReached,
   grantThread,
+  missing,
   reachThread,
   storeThread,
   type EditedState,
@@ -25,10 +20,8 @@ import {
   type ThreadDeps,
 } from "./threads.ts";
 
-export interface ThreadStateDeps extends ThreadDeps {
+export interface ThreadStateDeps extends ThreadDeps, GraphDeps {
   readonly checkpointers: Checkpointers;
-  /** For what an edit leads to: the edges after a node may ask it. */
-  readonly graphStore: GraphStores;
   readonly toPlain: (value: unknown) => unknown;
   readonly toCommand: (command: Command) => Promise<unknown>;
 }
@@ -87,6 +80,38 @@ export async function reachState(
   return EMPTY_STATE;
 }
 
+export type StateDeps = Pick<ThreadStateDeps, "threads" | "checkpointers" | "graphStore">;
+
+/**
+ * The newest state of a thread as a graph has it. Of a thread without a record, it is for callers who reach everything.
+ * @throws AppError `not_found` when the thread has no state, belongs to another graph, or the graph keeps none.
+ */
+export async function readState(
+  deps: StateDeps,
+  caller: Caller,
+  graph: Graph,
+  threadId: string,
+): Promise<StateSnapshot> {
+  const { scope } = await caller.authorize("threads:read", { thread_id: threadId });
+  const isOurs = async (): Promise<boolean> => {
+    const bound = await deps.threads.boundTo(threadId, scope);
+    return bound === null ? isEverything(scope) : (bound.graph_id ?? graph.name) === graph.name;
+  };
+  // Where callers are told apart, the thread may be made anew by somebody else while its state is read: it is asked last.
+  const [isKnownOurs, compiled, checkpointer] = await Promise.all([
+    !isEverything(scope) || isOurs(),
+    loadFor(deps, caller, graph, threadId),
+    deps.checkpointers.forThread(),
+  ]);
+  const readable = keeping(compiled, checkpointer);
+  if (!isKnownOurs || readable.checkpointer === false) throw missing(threadId);
+  const [read] = await Promise.allSettled([readable.getState({ configurable: { thread_id: threadId } })]);
+  if (!isEverything(scope) && !(await isOurs())) throw missing(threadId);
+  if (read.status === "rejected") throw read.reason;
+  if (read.value.metadata === undefined) throw missing(threadId);
+  return read.value;
+}
+
 export interface HistoryQuery {
   readonly limit: number;
   readonly before: string | undefined;
@@ -126,12 +151,6 @@ export async function reachHistory(
   return states;
 }
 
-export interface StateUpdate {
-  readonly values?: unknown;
-  readonly command?: Command | undefined;
-  readonly as_node?: string | undefined;
-}
-
 export interface Superstep {
   readonly updates: readonly StateUpdate[];
 }
@@ -142,9 +161,6 @@ export interface StateEdit extends StateUpdate {
   readonly ifNewest?: string | undefined;
   readonly checkGraph: CheckGraph;
 }
-
-/** Throws when a caller may not have the graph's code run, as an edit does. */
-export type CheckGraph = (graph: Graph) => void;
 
 /**
  * Saves a new checkpoint, made of the one it names and the update.
@@ -218,52 +234,7 @@ async function readableGraph(
   return compiled === null || compiled.checkpointer === false ? null : keeping(compiled, checkpointer);
 }
 
-type Owned = Pick<Thread, "thread_id" | "metadata">;
-
-async function load(
-  { graphs, graphStore }: ThreadStateDeps,
-  caller: Caller,
-  thread: Owned,
-  checkGraph?: CheckGraph,
-): Promise<CompiledGraph | null> {
-  const name = thread.metadata["graph_id"];
-  if (typeof name !== "string") return null;
-  const graph = graphs.get(name);
-  checkGraph?.(graph);
-  return withStore(await loadFor(graph, caller, thread.thread_id), await graphStore(caller.storeOwner));
-}
-
-/** A factory gets what it is registered with, and who asks. */
-export async function loadFor(graph: Graph, caller: Caller, thread_id: string): Promise<CompiledGraph> {
-  const configurable = { ...graph.config?.configurable, ...authFields(principalOf(caller)), thread_id };
-  return graph.load({ ...graph.config, configurable });
-}
-
-async function loadEditable(
-  deps: ThreadStateDeps,
-  caller: Caller,
-  thread: Owned,
-  checkGraph: CheckGraph,
-): Promise<CompiledGraph> {
-  const compiled = await load(deps, caller, thread, checkGraph);
-  if (compiled === null) {
-    const advice = "run one on it, or name one as graph_id in its metadata";
-    throw new AppError("invalid_request", `Thread '${thread.thread_id}' has no graph: ${advice}`);
-  }
-  if (compiled.checkpointer === false)
-    throw new AppError("invalid_request", `The graph of thread '${thread.thread_id}' keeps no state`);
-  return compiled;
-}
-
-/** With ours, unless it has one of its own, or keeps no state. */
-export function keeping(compiled: CompiledGraph, checkpointer: Checkpointer): CompiledGraph {
-  return compiled.checkpointer === undefined ? withCheckpointer(compiled, checkpointer) : compiled;
-}
-
-export function configOf(
-  thread_id: string,
-  { checkpoint_id, checkpoint_ns = "", checkpoint_map }: CheckpointRef,
-) {
+function configOf(thread_id: string, { checkpoint_id, checkpoint_ns = "", checkpoint_map }: CheckpointRef) {
   return {
     configurable: {
       thread_id,

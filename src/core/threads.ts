@@ -1,4 +1,4 @@
-/** The rules of threads: what a thread id is, and how threads are made, found, changed and copied. */
+/** The rules of threads: what a thread id is; how threads are made, found, changed and copied. */
 
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";

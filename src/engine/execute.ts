@@ -19,7 +19,8 @@ import {
 } from "../core/graphs.ts";
 import type { ClaimedRun, ClaimStore, Ended, EventLog, RunEnd } from "../core/ports.ts";
 import type { Logger } from "../core/logger.ts";
-import type { RunEvent } from "../core/model.ts";
+import { INTERRUPT } from "../core/interrupts.ts";
+import { isJsonObject, type RunEvent } from "../core/model.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import { wake, wakeAnother, type WakeUpQueue } from "../core/wake-ups.ts";
 import { AppError } from "../errors.ts";
@@ -206,13 +207,13 @@ class RunExecution {
   }
 
   async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
-    const { [INTERRUPT]: _, ...values } = isObject(outcome.output) ? outcome.output : {};
+    const { [INTERRUPT]: _, ...values } = isJsonObject(outcome.output) ? outcome.output : {};
     const interrupted = outcome.status === "interrupted";
     this.#protocol?.end(interrupted ? "interrupted" : "completed");
     await this.#finish({
       status: interrupted ? "interrupted" : "success",
       thread_status: interrupted ? "interrupted" : "idle",
-      values: isObject(outcome.output) ? values : outcome.output,
+      values: isJsonObject(outcome.output) ? values : outcome.output,
       interrupts: interrupted ? await interruptsOf(graph, this.#journal.run) : {},
     });
     return { kind: "ended", outcome };
@@ -321,10 +322,4 @@ class RunExecution {
       this.#deps.logger.error({ run_id, thread_id, err: failure }, "A run could not be recorded");
     return { kind: "elsewhere" };
   }
-}
-
-const INTERRUPT = "__interrupt__";
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

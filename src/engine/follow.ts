@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../core/ports.ts";
-import type { RunEvent } from "../core/model.ts";
+import type { RunEvent, RunRef } from "../core/model.ts";
 import { inFirstVersion } from "../core/protocol.ts";
 import type { Journal } from "./journal.ts";
 
@@ -11,11 +11,6 @@ export interface FollowDeps {
   readonly clock: Clock;
   /** The runs that this process executes. */
   readonly journals: ReadonlyMap<string, Journal>;
-}
-
-export interface Followed {
-  readonly thread_id: string;
-  readonly run_id: string;
 }
 
 /**
@@ -30,7 +25,7 @@ const POLL_MS = [25, 500] as const;
  */
 export async function* follow(
   deps: FollowDeps,
-  run: Followed,
+  run: RunRef,
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<RunEvent> {
@@ -60,7 +55,7 @@ export async function* follow(
 }
 
 /** Of the run on this thread: who may read the one may not read another by its id. */
-function journalOf({ journals }: FollowDeps, { run_id, thread_id }: Followed): Journal | undefined {
+function journalOf({ journals }: FollowDeps, { run_id, thread_id }: RunRef): Journal | undefined {
   const journal = journals.get(run_id);
   return journal?.run.thread_id === thread_id ? journal : undefined;
 }

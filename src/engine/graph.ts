@@ -1,6 +1,7 @@
 /** The only place where a graph is called. */
 
 import type { Execution, GraphInput, Outcome } from "../core/execution.ts";
+import { INTERRUPT } from "../core/interrupts.ts";
 import type { RunSettings } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
 import { toCommand } from "./command.ts";
@@ -8,8 +9,6 @@ import { graphSpans } from "./graph-spans.ts";
 import { toPlain } from "./plain.ts";
 import { WireEvents, type Reading } from "./stream-events.ts";
 import { projectTracer } from "./tracing.ts";
-
-const INTERRUPT = "__interrupt__";
 
 /** What a caller is told while a graph runs. */
 export interface GraphListener {

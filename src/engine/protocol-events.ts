@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { CompiledGraph } from "../core/graphs.ts";
+import { INTERRUPT } from "../core/interrupts.ts";
 import { isJsonObject } from "../core/model.ts";
 import type { ClaimedRun, EventLog } from "../core/ports.ts";
 import { logName, parseEvent, rootLifecycle, type AgentStatus } from "../core/protocol.ts";
@@ -153,5 +154,3 @@ interface LoggedEvent {
   readonly method?: string;
   readonly params: object;
 }
-
-const INTERRUPT = "__interrupt__";

@@ -3,12 +3,10 @@
 import { isCheckpointer } from "./left-state.ts";
 import type { CompiledGraph } from "../core/graphs.ts";
 import type { GraphConfig } from "../core/config.ts";
+import { INTERRUPT_ID } from "../core/interrupts.ts";
 import { isJsonObject } from "../core/model.ts";
 import type { Command } from "../core/run-kwargs.ts";
 import { AppError } from "../errors.ts";
-
-/** Interrupts are told apart by ids of this form; an answer that has other names is one answer, for the one that waits. */
-const INTERRUPT_ID = /^[0-9a-f]{32}$/;
 
 /** @throws AppError `UnknownInterruptError` */
 export async function checkResume(

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { callerOf, SYSTEM, type Authenticator, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation, User } from "../core/model.ts";
 import { AppError } from "../errors.ts";
+import { functionKey } from "../keys.ts";
 import { networkOf } from "./client-address.ts";
 
 const RANK: Readonly<Record<AuthLevel, number>> = { anonymous: 0, function: 1, admin: 2 };
@@ -58,11 +59,6 @@ export async function signIn(
 /** Where no types are checked, null is nobody as well: a framework's `request.user` after a sign-out. */
 function signedIn(user: User | null | undefined): User | undefined {
   return user ?? undefined;
-}
-
-/** The key of a request, in either of the places where the Azure Functions host looks. */
-export function functionKey(request: Request): string | null {
-  return request.headers.get("x-functions-key") ?? new URL(request.url).searchParams.get("code");
 }
 
 /**

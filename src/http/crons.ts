@@ -19,7 +19,7 @@ import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/runs.ts";
-import { checkThreadId, createThread, type ThreadDeps } from "../core/threads.ts";
+import { checkThreadId, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readJson, readObject } from "./body.ts";
@@ -123,22 +123,10 @@ function create(deps: CronRouteDeps): Route["handle"] {
       payload,
       metadata: metadata ?? {},
     };
-    const check: CheckRuns = async (wanted, asking) => {
-      const request = await cronRequest(deps, wanted, asking, invocation);
-      if (thread_id !== null && if_not_exists === "create") await makeThread(deps, caller, thread_id);
-      return request;
-    };
-    return json(await createCron(deps, caller, cron, check));
+    const check: CheckRuns = async (wanted, asking) => cronRequest(deps, wanted, asking, invocation);
+    const makesThread = if_not_exists === "create";
+    return json(await createCron(deps, caller, cron, { check, makesThread }));
   };
-}
-
-/** Another's thread is left to the cron, which is refused as it does not find it. */
-async function makeThread(deps: CronRouteDeps, caller: Caller, thread_id: string): Promise<void> {
-  try {
-    await createThread(deps, caller, { thread_id, metadata: {}, if_exists: "do_nothing" });
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "thread_exists") throw error;
-  }
 }
 
 function update(deps: CronRouteDeps): Route["handle"] {

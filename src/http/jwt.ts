@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { AuthHost, Authentication } from "../core/auth.ts";
 import { isIdentity } from "../core/identity.ts";
 import { AppError } from "../errors.ts";
+import { once } from "../once.ts";
 
 export interface JwtOptions {
   /** That tokens must have as `iss`; without `secret` and `jwksUrl`, its OpenID configuration names the keys. */
@@ -127,18 +128,11 @@ async function verifier(parsed: Parsed, host: AuthHost): Promise<(token: string)
 
 /** Of the issuer; asked for when a token comes whose key is not known, and kept. */
 function remoteKeys({ jwksUrl, issuer = "" }: Parsed): JWTVerifyGetKey {
-  let keys: Promise<JWTVerifyGetKey> | undefined;
-  const load = async (): Promise<JWTVerifyGetKey> => {
+  const keys = once(async () => {
     const { createRemoteJWKSet } = await import("jose");
     return createRemoteJWKSet(new URL(jwksUrl ?? (await discover(issuer))), { timeoutDuration: TIMEOUT_MS });
-  };
-  return async (header, token) => {
-    keys ??= load().catch((error: unknown) => {
-      keys = undefined; // the issuer may answer the next time
-      throw error;
-    });
-    return (await keys)(header, token);
-  };
+  });
+  return async (header, token) => (await keys())(header, token);
 }
 
 const Configuration = z.object({ issuer: z.string(), jwks_uri: WebAddress });

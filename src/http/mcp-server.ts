@@ -14,6 +14,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import type { Outcome } from "../core/execution.ts";
 import type { Graph } from "../core/graphs.ts";
+import { INTERRUPT } from "../core/interrupts.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import { outcomeOf } from "../core/results.ts";
 import type { RunAssistant } from "../core/run-assistants.ts";
@@ -226,7 +227,7 @@ async function toolResult(graph: Graph, outcome: Outcome): Promise<CallToolResul
 }
 
 function interrupts(values: unknown): string {
-  return JSON.stringify(isJsonObject(values) ? values["__interrupt__"] : undefined);
+  return JSON.stringify(isJsonObject(values) ? values[INTERRUPT] : undefined);
 }
 
 function failed(message: string): CallToolResult {

@@ -3,13 +3,13 @@
 import type { z } from "zod";
 import { toGraphConfig, type GraphConfig } from "../core/config.ts";
 import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
-import type { Graph } from "../core/graphs.ts";
+import type { Graph, GraphStores } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
-import { readState } from "../core/newest-state.ts";
 import { outcomeOf } from "../core/results.ts";
-import { executeRun, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
+import { executeClaimed, startRun, type RunDeps, type RunRequest, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
+import { readState } from "../core/thread-states.ts";
 import { checkThreadId, type ThreadStore } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
@@ -29,6 +29,7 @@ import { bufferFrames, eventStream, SSE_HEADERS, type Frame, type WriteFrame } f
 export interface NativeDeps extends RunDeps {
   readonly threads: ThreadStore;
   readonly checkpointers: Checkpointers;
+  readonly graphStore: GraphStores;
   readonly signs: SignStore;
   readonly logger: Logger;
   readonly limits: BodyLimits;
@@ -134,7 +135,7 @@ export async function prepare(
     if (claim === null) return null;
     // A run that nobody can come back to stops when its caller goes away.
     const isLost = claim.is_temporary && run.idempotency === undefined;
-    return executeRun(deps, claim, isLost ? { ...limits, signal } : limits);
+    return executeClaimed(deps, claim, isLost ? { ...limits, signal } : limits);
   };
   return { ...made, execute };
 }

@@ -3,11 +3,11 @@
 import type { Executed } from "../core/execution.ts";
 import { EVERYTHING, type Caller } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
-import type { Invocation, RunEvent } from "../core/model.ts";
-import { readState } from "../core/newest-state.ts";
-import { resultOf, type Awaited, type RunResult } from "../core/results.ts";
+import type { Invocation, RunEvent, RunRef } from "../core/model.ts";
+import { resultOf, type RunResult } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { askForSign } from "../core/sign-of-life.ts";
+import { readState } from "../core/thread-states.ts";
 import { AppError } from "../errors.ts";
 import { cutSignal } from "./cut.ts";
 import { lateJson } from "./late-json.ts";
@@ -16,7 +16,7 @@ import { signSignal, type SignOfLife } from "./sign-of-life.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type Frame, type WriteFrame } from "./sse.ts";
 
 export interface Watched {
-  readonly run: Awaited;
+  readonly run: RunRef;
   /** Who may read the run's thread. */
   readonly caller: Caller;
   readonly invocation: Invocation;
@@ -98,7 +98,7 @@ export async function awaitRun(
 }
 
 /** Waits until the run has ended. */
-export async function awaitEnd(deps: NativeDeps, run: Awaited, invocation: Invocation): Promise<void> {
+export async function awaitEnd(deps: NativeDeps, run: RunRef, invocation: Invocation): Promise<void> {
   const signal = AbortSignal.any([invocation.signal]);
   for await (const _ of deps.engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
 }

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { allowedTo, isEverything, type AuthEvent, type Caller, type Scope } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
-import type { AuthLevel, Invocation, RunStatus } from "../core/model.ts";
+import type { AuthLevel, Invocation, RunRef, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
 import {
   cancelMany,
@@ -14,7 +14,6 @@ import {
   lookForRun,
   type RunAccess,
 } from "../core/run-access.ts";
-import type { Awaited } from "../core/results.ts";
 import { cancelRuns } from "../core/runs.ts";
 import { shownKwargs } from "../core/run-kwargs.ts";
 import { takeSign } from "../core/sign-of-life.ts";
@@ -206,7 +205,7 @@ function locationOf(
 /** Where the run streamed the checkpoint; its beginning if it did not. */
 async function afterCheckpoint(
   { log }: RunsDeps,
-  run: Awaited,
+  run: RunRef,
   checkpointId: string | undefined,
 ): Promise<number> {
   return checkpointId === undefined ? 0 : ((await log.checkpointSeq(run, checkpointId)) ?? 0);

@@ -3,7 +3,8 @@
 import { z } from "zod";
 import type { Permission } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
-import type { CheckGraph, ThreadStateDeps } from "../core/thread-states.ts";
+import type { CheckGraph } from "../core/thread-graphs.ts";
+import type { ThreadStateDeps } from "../core/thread-states.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";

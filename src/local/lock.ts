@@ -17,12 +17,18 @@ const NAME = `${process.pid} ${randomUUID()}`;
 export async function takeTurn(file: string): Promise<AsyncDisposable> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     if (await create(file)) return { [Symbol.asyncDispose]: async () => rm(file, { force: true }) };
-    if (await isAbandoned(file)) await rm(file, { force: true });
+    if (await isAbandoned(file)) await removeAbandoned(file);
     else await wait(PAUSE_MS);
   }
   throw new Error(
     `Another process has been starting or stopping for a minute. If there is none, remove ${file}`,
   );
+}
+
+/** Of all who have seen it, one at a time, who looks again: else the second would remove the lock that the first has got since. */
+async function removeAbandoned(file: string): Promise<void> {
+  await using _turn = await takeTurn(`${file}.abandoned`);
+  if (await isAbandoned(file)) await rm(file, { force: true });
 }
 
 /** False when it is there already. */

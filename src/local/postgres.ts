@@ -73,28 +73,37 @@ async function initialize(place: Place, data: string): Promise<void> {
   await rename(passwordFile, join(data, PASSWORD));
 }
 
-/** Notes that this process uses the place. What it returns takes that back, and tells whether nobody else uses it. */
+/** What this process uses, once for each server of it. */
+const usedHere = new Set<Place>();
+
+/** Notes that the place is used. What it returns takes that back, and tells whether nobody else uses it. */
 async function enter(place: Place): Promise<() => Promise<boolean>> {
-  const file = join(usersOf(place), String(process.pid));
-  await mkdir(usersOf(place), { recursive: true });
+  const file = join(usersFolder(place), String(process.pid));
+  await mkdir(usersFolder(place), { recursive: true });
   await writeFile(file, "");
+  usedHere.add(place);
   return async () => {
-    await rm(file, { force: true });
-    return (await otherUsers(place)).length === 0;
+    usedHere.delete(place);
+    if (!isUsedHere(place)) await rm(file, { force: true });
+    return (await usersOf(place)).length === 0;
   };
 }
 
-/** Their process ids. Those who were killed do not count, and are forgotten. */
-async function otherUsers(place: Place): Promise<readonly number[]> {
-  const names = await readdir(usersOf(place)).catch(() => []);
-  const others = names.filter((name) => name !== String(process.pid));
-  for (const name of others)
-    if (!isAlive(Number(name))) await rm(join(usersOf(place), name), { force: true });
-  return others.map(Number).filter(isAlive);
+function isUsedHere({ home }: Place): boolean {
+  return [...usedHere].some((used) => used.home === home);
 }
 
-/** A folder with a file for each process, named after its id. */
-function usersOf({ home }: Place): string {
+/** The ids of the processes that use it. Those that were killed do not count, and are forgotten. */
+async function usersOf(place: Place): Promise<readonly number[]> {
+  const names = await readdir(usersFolder(place)).catch(() => []);
+  const others = names.filter((name) => name !== String(process.pid)); // one that was killed may have had our id
+  for (const name of others)
+    if (!isAlive(Number(name))) await rm(join(usersFolder(place), name), { force: true });
+  return [...(isUsedHere(place) ? [process.pid] : []), ...others.map(Number).filter(isAlive)];
+}
+
+/** It has a file for each process, named after its id. */
+function usersFolder({ home }: Place): string {
   return join(home, "users");
 }
 
@@ -122,11 +131,11 @@ async function stop(place: Place, data: string): Promise<void> {
   await run(place, "pg_ctl", ["stop", "-w", "-m", "fast", "-D", data]);
 }
 
-/** @throws Error when another server uses the data */
+/** @throws Error when a server uses the data */
 async function empty(place: Place, data: string): Promise<void> {
-  const [other] = await otherUsers(place);
-  if (other !== undefined) {
-    throw new Error(`The process ${other} uses the data in ${place.home}. Stop it before you empty them.`);
+  const [user] = await usersOf(place);
+  if (user !== undefined) {
+    throw new Error(`The process ${user} uses the data in ${place.home}. Stop it before you empty them.`);
   }
   await stop(place, data);
   await rm(data, { recursive: true, force: true });

@@ -144,13 +144,16 @@ export function nameOfDatabase({ hostname, port, pathname, searchParams }: URL):
 
 function ticking(doors: Doors): AsyncDisposable {
   const stopped = new AbortController();
+  let ticked: Promise<unknown> = Promise.resolve();
   const timer = systemClock.every(TICK_MS, async () => {
-    await doors.tick({ signal: stopped.signal, authLevel: "admin" }).catch(() => undefined); // the next one tries again
+    ticked = doors.tick({ signal: stopped.signal, authLevel: "admin" }).catch(() => undefined); // the next one tries again
+    await ticked;
   });
   return {
     [Symbol.asyncDispose]: async () => {
       stopped.abort();
       timer[Symbol.dispose]();
+      await ticked; // it needs the database, which goes next
     },
   };
 }

@@ -3,7 +3,7 @@
 import sql, { join, type Sql } from "sql-template-tag";
 import {
   assistantIdOf,
-  SYSTEM,
+  CREATED_BY_SYSTEM,
   type Assistant,
   type AssistantFilter,
   type AssistantPage,
@@ -15,6 +15,7 @@ import {
   type Stored,
 } from "../core/assistants.ts";
 import type { Scope } from "../core/auth.ts";
+import { once } from "../once.ts";
 import { within } from "./access.ts";
 import { sealJson, type Cipher, type Place, type SealingDb } from "./encryption.ts";
 import type { Database } from "./pool.ts";
@@ -121,7 +122,6 @@ class DefaultAssistants {
   readonly ids: readonly string[];
   readonly #database: Database;
   readonly #graphs: readonly string[];
-  #made: Promise<void> | undefined;
 
   constructor(database: Database, graphs: readonly string[]) {
     this.#database = database;
@@ -134,13 +134,7 @@ class DefaultAssistants {
   }
 
   /** Sees to it that they are there, the first time that it is asked. */
-  async present(now: Date): Promise<void> {
-    this.#made ??= this.make(now).catch((error: unknown) => {
-      this.#made = undefined;
-      throw error;
-    });
-    await this.#made;
-  }
+  readonly present: (now: Date) => Promise<void> = once(async (now: Date) => this.make(now));
 
   /**
    * Makes those that are missing: one statement, which only reads when none are. Their ids can be known before their graph
@@ -152,7 +146,7 @@ class DefaultAssistants {
       sql`
       with made as (
         insert into langgraph.assistants (assistant_id, graph_id, name, metadata, is_default, created_at, updated_at)
-        select assistant_id, graph_id, graph_id, ${JSON.stringify(SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
+        select assistant_id, graph_id, graph_id, ${JSON.stringify(CREATED_BY_SYSTEM)}::jsonb, true, ${now}::timestamptz, ${now}::timestamptz
         from unnest(${this.ids}::uuid[], ${this.#graphs}::text[]) as registered (assistant_id, graph_id)
         where not exists (
           select from langgraph.assistants as a where a.assistant_id = registered.assistant_id and a.is_default)

@@ -33,7 +33,8 @@ export type WriteRow = readonly [
 
 type EventRow = readonly [thread_id: string, seq: number, run_id: string, event: string, data: string];
 
-type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
+/** A run in our hands, which the thread's checkpoints are saved for. */
+export type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
 
 /** Gathers rows; of two with one key only that is kept which the database would end up with. */
 export class CheckpointBatch {

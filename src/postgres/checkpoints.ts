@@ -17,18 +17,14 @@ import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import sql, { type Sql } from "sql-template-tag";
 import type { Unlogged } from "../core/execution.ts";
 import type { RunEvent } from "../core/model.ts";
-import type { ClaimedRun } from "../core/ports.ts";
 import { AppError } from "../errors.ts";
 import { inSpan } from "../telemetry.ts";
-import { CheckpointBatch } from "./checkpoint-batch.ts";
+import { CheckpointBatch, type HeldRun } from "./checkpoint-batch.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";
 import type { Database } from "./pool.ts";
 import { sealEvents } from "./sealed.ts";
 import { openingPool, sealBlob, sealWrite } from "./sealed-checkpoints.ts";
 import { rows, translate } from "./sql.ts";
-
-/** A run in our hands, which the thread's checkpoints are saved for. */
-type HeldRun = Pick<ClaimedRun, "run_id" | "lease_id" | "thread_id" | "attempt">;
 
 /** What may wait to be written before the graph waits, too. */
 const WAITING_BYTES = 8_388_608;

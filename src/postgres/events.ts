@@ -2,7 +2,7 @@
 
 import sql, { empty, type Sql } from "sql-template-tag";
 import type { EventLog } from "../core/ports.ts";
-import { isFinal, type RunStatus, type RunEvent } from "../core/model.ts";
+import { isFinal, type RunRef, type RunStatus, type RunEvent } from "../core/model.ts";
 import type { SealingDb } from "./encryption.ts";
 import { openEvent } from "./sealed.ts";
 import { rows } from "./sql.ts";
@@ -16,7 +16,7 @@ const RUNS = 50;
 type Read = Awaited<ReturnType<EventLog["read"]>>;
 
 interface Wanted {
-  readonly run: { readonly thread_id: string; readonly run_id: string };
+  readonly run: RunRef;
   readonly after: number;
   readonly resolve: (read: Promise<Read>) => void;
   readonly reject: (reason: unknown) => void;
@@ -93,11 +93,7 @@ async function readTogether(
  * A part of a `with` list that appends events if the part named `held` has a row; empty for no events. Events that are
  * there already, because the answer to an earlier try was lost, stay.
  */
-export function appendEvents(
-  run: { readonly thread_id: string; readonly run_id: string },
-  now: Date,
-  events: readonly RunEvent[],
-): Sql {
+export function appendEvents(run: RunRef, now: Date, events: readonly RunEvent[]): Sql {
   if (events.length === 0) return empty;
   return sql`, appended as (
     insert into langgraph.events (thread_id, seq, run_id, event, data, created_at)

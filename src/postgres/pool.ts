@@ -4,6 +4,7 @@ import { Pool, type PoolConfig, type QueryResult, type QueryResultRow } from "pg
 import { parseIntoClientConfig } from "pg-connection-string";
 import type { Sql } from "sql-template-tag";
 import { systemClock, type Clock } from "../clock.ts";
+import { once } from "../once.ts";
 import { openCipher, type EncryptionKey, type SealingDb } from "./encryption.ts";
 import { migrate } from "./migrate.ts";
 import { tokenPool, type TokenSource } from "./sign-in.ts";
@@ -42,7 +43,7 @@ export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now
   const { timeoutMs = TIMEOUT_MS } = settings;
   const pool = openPool(settings, timeoutMs, clock);
   pool.on("error", () => undefined); // an idle connection broke: the pool has dropped it, the next query opens another
-  let migrated: Promise<unknown> | undefined = settings.migrate ? undefined : Promise.resolve();
+  const migrated = once(async () => settings.migrate && migrate(pool));
   let lastUse = clock.now().getTime();
   let tried: Promise<unknown> = Promise.resolve();
   const tryDoubtful = async (): Promise<void> => {
@@ -56,11 +57,7 @@ export function openDatabase(settings: DatabaseSettings, clock: Pick<Clock, "now
     await tried;
   };
   const ready = async (): Promise<void> => {
-    migrated ??= migrate(pool).catch((error: unknown) => {
-      migrated = undefined; // the database may be there the next time
-      throw error;
-    });
-    await migrated;
+    await migrated();
     await tryDoubtful();
   };
   return {

@@ -3,6 +3,7 @@
 import sql, { empty, join, raw, type Sql } from "sql-template-tag";
 import type { FoundItem, StoredSearch, StoredWrite } from "../core/store.ts";
 import { AppError } from "../errors.ts";
+import { once } from "../once.ts";
 import type { Database } from "./pool.ts";
 import { rows } from "./sql.ts";
 import { below, holds, live, reached, refreshed, type Reach } from "./store-conditions.ts";
@@ -23,15 +24,10 @@ const INDEXED = { vector: 2_000, halfvec: 4_000 } as const;
 
 /** Looks for the table once, and makes it if need be. The function rejects with an AppError `invalid_request` that says what is missing. */
 export function vectorTable(database: Database, dims: number | undefined): () => Promise<VectorTable> {
-  let made: Promise<VectorTable> | undefined;
-  return async () => {
+  return once(async () => {
     if (dims === undefined) throw missing("this store keeps no vectors; see the option store.index");
-    made ??= findOrMake(database, dims).catch((error: unknown) => {
-      made = undefined; // the extension may be there the next time
-      throw error;
-    });
-    return made;
-  };
+    return findOrMake(database, dims);
+  });
 }
 
 async function findOrMake(database: Database, dims: number): Promise<VectorTable> {

@@ -1,6 +1,7 @@
 /** The SQL of the event log, read over all runs of a thread. */
 
 import sql, { type Sql } from "sql-template-tag";
+import type { RunRef } from "../core/model.ts";
 import type { EventSelection, ThreadEvent, ThreadLog } from "../core/thread-log.ts";
 import { onThreadWithin } from "./access.ts";
 import type { SealingDb } from "./encryption.ts";
@@ -92,7 +93,7 @@ const checkpointSeq =
 /** What the database cannot look into is looked into here: the events that tell of checkpoints, one after the other. */
 async function sealedCheckpointSeq(
   db: SealingDb,
-  { thread_id, run_id }: { readonly thread_id: string; readonly run_id: string },
+  { thread_id, run_id }: RunRef,
   checkpointId: string,
 ): Promise<number | null> {
   const found = await rows<Omit<ThreadEvent, "run_id"> & { readonly step: unknown }>(

@@ -8,6 +8,7 @@ import {
   type GraphRuntime,
 } from "../core/graphs.ts";
 import type { GraphConfig } from "../core/config.ts";
+import { once } from "../once.ts";
 
 /** What a file of the project exports. */
 export interface ProjectExport {
@@ -23,13 +24,9 @@ export interface ProjectExport {
  * that the graph was compiled with gives way to the server's.
  */
 export function graphSource(exported: ProjectExport): GraphFactory {
-  let loading: Promise<Exported> | undefined;
+  const load = once(async () => loadExport(exported));
   return async (config, runtime) => {
-    loading ??= loadExport(exported).catch((error: unknown) => {
-      loading = undefined; // it may load the next time
-      throw error;
-    });
-    const { make, graph } = await loading;
+    const { make, graph } = await load();
     return make === undefined ? graph : compiled(exported, await make(config, runtime));
   };
 }

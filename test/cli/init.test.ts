@@ -94,6 +94,22 @@ test("nothing that is there is written over", async () => {
   });
 });
 
+test("an --out that is a file, or whose package.json cannot be read as one, stays as it is", async () => {
+  const build = async (out: string) =>
+    cli({ folder: project, args: ["build", "--target", "azure", "--out", out] });
+  await project.write({ notes: "mine", "theirs/package.json": "{ not json" });
+  expect(await build("notes")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("notes cannot be read as a folder. Name another --out."),
+  });
+  expect(await readFile(join(project.path, "notes"), "utf8")).toBe("mine");
+  expect(await build("theirs")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("theirs has files that are no earlier build"),
+  });
+  expect(await readFile(join(project.path, "theirs/package.json"), "utf8")).toBe("{ not json");
+});
+
 test("what cannot be bundled is named with file and line, and the packages to install", async () => {
   await using broken = await testProject();
   await broken.write({

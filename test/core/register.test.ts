@@ -140,6 +140,11 @@ test.each<[string, Source]>([
   expect(server.errors).toMatchObject([{ fields: { err: { message } } }]);
 });
 
+test("a promise that is none of JavaScript's own is taken", async () => {
+  const foreign = Object.assign(Promise.resolve(shout), { catch: undefined });
+  expect(await runTwice(untyped(foreign))).toMatchObject([shouted, shouted]);
+});
+
 test.each(["", "1st", "-a", "_a", "a b", "a.b", "a/b", "ä", "a\n", "x".repeat(65), 7, null, undefined])(
   "the name %j is refused",
   (name) => {
@@ -227,7 +232,8 @@ test.each<[string, unknown]>([
   ["checks.model.timeoutMs", { checks: { model: { check: () => true, timeoutMs: 60_000 } } }],
   ["checks.model: .*timeout", { checks: { model: { check: () => true, timeout: 5 } } }],
   ["checks. ", { checks: { " ": () => true } }],
-  ["logger", { logger: "console" }],
+  ["logger: must have the functions info, warn and error", { logger: "console" }],
+  ["logger: must have the functions info, warn and error", { logger: { error: () => undefined } }],
   ["authlevel", { authlevel: "admin" }],
 ])("an app refuses a wrong option by its name: %s", (option, options) => {
   const make = () => new LangGraphApp(untyped<AppOptions>(options));

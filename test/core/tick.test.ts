@@ -301,3 +301,22 @@ test("a tick that fires crons sends one wake-up for each of their next times", a
   expect(times).toHaveLength(2);
   expect(app.sent.filter(({ wakeUp }) => "run_id" in wakeUp)).toHaveLength(6);
 });
+
+test("a local server that is stopped in the middle of a tick lets it end", async () => {
+  await using database = await testDatabase();
+  const graphs = [{ name: "shout", graph: shout }];
+  const server = await startServer({ graphs, local: { databaseUrl: database.url } });
+  const holder = new Client({ connectionString: database.directUrl });
+  await holder.connect();
+  await holder.query(`
+    begin;
+    lock table langgraph.resume_links in access exclusive mode;
+    insert into langgraph.rate_limits (key, expire) values ('once', 1)`); // what the tick will find to do
+  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await vi.waitFor(async () => expect(await database.query(waiting)).toHaveLength(1), { timeout: 20_000 });
+  const stopped = server[Symbol.asyncDispose]();
+  await holder.query("commit");
+  await stopped;
+  await holder.end();
+  expect(server.errors).toEqual([]);
+});

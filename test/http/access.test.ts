@@ -1,7 +1,7 @@
 /** One of each kind of what keeps others out; all of it is in test/access, which has a command of its own. */
 
 import { afterEach, expect, test, vi } from "vitest";
-import { apiKeys, jwt } from "langgraph-functions";
+import { apiKeys, AppError, jwt, type Authentication } from "langgraph-functions";
 import { openKeyRing } from "../../src/api-keys.ts";
 import { readSettings } from "../../src/settings.ts";
 import { columnsWith, FIRST, SECRET as TOLD, serve } from "../support/encryption.ts";
@@ -49,6 +49,33 @@ test("a token lets in, and one that another has signed does not", async () => {
   expect(await invoke(TOKEN_SECRET)).toBe(200);
   expect(await invoke(TOKEN_SECRET.toUpperCase())).toBe(401);
   expect((await server.post("/graphs/shout/invoke", body)).status).toBe(401);
+});
+
+test("what an authenticator or a context factory of one's own throws is the answer if it is an AppError, else kept back", async () => {
+  const refuse = (request: Request, header: string): void => {
+    const kind = request.headers.get(header);
+    if (kind === "known") throw new AppError("forbidden", "Not on Sundays");
+    if (kind === "unknown") throw new Error("secret of ours");
+  };
+  const auth: Authentication = {
+    open: () => ({
+      authenticate: async (request) => {
+        refuse(request, "x-user");
+        return { identity: "ada", display_name: "Ada", is_authenticated: true, permissions: [] };
+      },
+    }),
+  };
+  const context = (request: Request): void => refuse(request, "x-context");
+  await using server = await startServer({ auth, graphs: [{ name: "shout", graph: shout, context }] });
+  const invoke = async (headers: Readonly<Record<string, string>>) =>
+    server.post("/graphs/shout/invoke", body, { headers: { ...json, ...headers } });
+  expect((await invoke({})).status).toBe(200);
+  for (const header of ["x-user", "x-context"]) {
+    const known = { status: 403, body: { error: "forbidden", detail: "Not on Sundays" } };
+    expect(await invoke({ [header]: "known" })).toMatchObject(known);
+    const { status, text } = await invoke({ [header]: "unknown" });
+    expect([status, text]).toEqual([500, expect.not.stringContaining("secret")]);
+  }
 });
 
 test("a key lets in, and one that is almost the same does not", async () => {

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
+import type { GraphConfig } from "langgraph-functions";
 import { expect, test, vi } from "vitest";
-import { z } from "zod";
 import { asking, counter, echo, failing, forgetting, remembering, shout } from "../support/graphs.ts";
 import { type Answer, startServer, type TestServer } from "../support/server.ts";
 
@@ -120,26 +120,6 @@ test("there is no state of a thread that never was, of another graph's thread, o
   expect(await state(server, "shout", "t")).toMatchObject({ status: 200 });
 });
 
-test("the state is read as a run would have it, with the registered config for who makes the graph", async () => {
-  const graph = ({ configurable }: { configurable?: Record<string, unknown> }) => {
-    if (configurable?.["model"] !== "small") throw new Error("There is no such model");
-    return shout;
-  };
-  const config = { configurable: { model: "small" } };
-  await using server = await startServer({ graphs: [{ name: "modelled", graph, config }] });
-  expect(await run(server, "modelled", "t")).toMatchObject({ status: 200 });
-  expect(await state(server, "modelled", "t")).toMatchObject({
-    status: 200,
-    body: { values: { text: "a!" } },
-  });
-  const resumed = await server.post("/threads/t/runs", { assistant_id: "modelled", input: { text: "b" } });
-  const { run_id } = z.object({ run_id: z.string() }).parse(resumed.body);
-  expect(await server.get(`/threads/t/runs/${run_id}/join`)).toMatchObject({
-    status: 200,
-    body: { text: "b!" },
-  });
-});
-
 test("a thread that is made with a state, under the id of a run without a thread, goes on after that run's log", async () => {
   await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
   const { headers } = await server.post("/runs/wait", { assistant_id: "shout", input: { text: "a" } });
@@ -190,6 +170,19 @@ test("what a graph's own checkpointer fails to delete can be deleted once more",
   expect((await server.post("/threads/prune", { thread_ids })).status).toBe(500);
   expect((await server.post("/threads/prune", { thread_ids })).body).toEqual({ pruned_count: 2 });
   expect(saver.storage).toEqual({});
+});
+
+test("a factory finds its registered config when its state is asked for", async () => {
+  const graph = ({ configurable, tags }: GraphConfig) => {
+    if (configurable?.["model"] !== "small" || tags?.[0] !== "default") throw new Error("no model");
+    return shout;
+  };
+  const config = { configurable: { model: "small" }, tags: ["default"] };
+  await using server = await startServer({ graphs: [{ name: "shout", graph, config }] });
+  await run(server, "shout", "t");
+  expect(await state(server, "shout", "t")).toMatchObject({ status: 200, body: { values: { text: "a!" } } });
+  const waited = await server.post("/threads/t/runs/wait", { assistant_id: "shout", input: { text: "b" } });
+  expect(waited).toMatchObject({ status: 200, body: { text: "b!" } });
 });
 
 test("a graph that is registered is left as it was", async () => {
