@@ -84,6 +84,8 @@ export interface RunRequest {
   readonly madeContext?: unknown;
   /** For the graph's config. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether its client is asked for signs of life. */
+  readonly endsWithClient?: boolean;
   /** While a run with this one is active on the thread, there is no other. */
   readonly commandKey?: string;
 }
@@ -218,15 +220,21 @@ export async function workRun(deps: RunDeps, run_id: string, invocation: Invocat
 }
 
 async function claimAndExecute(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
+  const claim = await claimRun(deps, run_id);
+  if (claim !== null) await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
+}
+
+/** A run that waits, in our hands; null when it is not to be started. @throws AppError `unavailable` */
+export async function claimRun(deps: RunDeps, run_id: string): Promise<ClaimedRun | null> {
   const now = deps.clock.now();
   const claim = await deps.claims.claim(
     { run_id, lease_id: deps.newId() },
     { now, until: new Date(now.getTime() + deps.leaseMs) },
   );
-  if (claim === null) return;
+  if (claim === null || claim.attempt <= MAX_ATTEMPTS) return claim;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
-  if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
-  await executeRun(deps, claim, deadline === undefined ? {} : { deadline });
+  await giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
+  return null;
 }
 
 export interface SweepReport {
@@ -342,7 +350,7 @@ function kwargsOf(request: RunRequest): RunKwargs {
 
 function keptKwargs(
   caller: Caller,
-  { assistant, madeContext, headers }: RunRequest,
+  { assistant, madeContext, headers, endsWithClient }: RunRequest,
   kwargs: RunKwargs,
   metadata: JsonObject,
 ): RunKwargs {
@@ -355,6 +363,7 @@ function keptKwargs(
     ...(headers === undefined ? {} : { request_headers: headers }),
     ...(principal === undefined ? {} : { principal }),
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(endsWithClient === true ? { ends_with_client: true } : {}),
   };
 }
 

@@ -132,14 +132,16 @@ export async function start(
   door: "join" | "stream",
 ): Promise<Started> {
   const leaving = new AbortController();
+  const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
+  const endsWithClient =
+    cancelOnDisconnect && door === "stream" && call.invocation.signOfLifeMs !== undefined;
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const { execute, ...made } = await prepare(deps, assistant.graph, call, leaving.signal);
     const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
-    const started = await startRun(deps, call.caller, whole);
+    const started = await startRun(deps, call.caller, { ...whole, endsWithClient });
     return { graph: assistant.graph, started, executing: execute(started) };
   });
-  const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
   const { run, claim } = started;
   const leave = (): void => leaving.abort();
   const sign =
