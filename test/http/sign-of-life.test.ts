@@ -5,7 +5,9 @@ import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@la
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { LangGraphApp, type AppOptions } from "langgraph-functions";
 import { expect, test, vi } from "vitest";
-import { testDatabase } from "../support/database.ts";
+import { z } from "zod";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { watchStatements } from "../support/statements.ts";
 
 /** One step after the other, until the test holds it; a step that is held waits to be let go, or to be aborted. Then there is one more. */
 function stepping(checkpointer?: false) {
@@ -30,8 +32,8 @@ function stepping(checkpointer?: false) {
   const hold = (): void => {
     held ??= new Promise((resolve) => (release = resolve));
   };
-  const letGo = (): void => {
-    left = 2;
+  const letGo = (steps = 2): void => {
+    left = steps;
     release();
   };
   return { graph, entered, aborted, hold, letGo };
@@ -42,6 +44,8 @@ interface HostOptions extends AppOptions {
   readonly seesClients?: boolean;
   readonly checkpointer?: false;
   readonly context?: () => object;
+  /** Another instance of the same app, if absent one of its own. */
+  readonly beside?: { readonly database: TestDatabase };
 }
 
 /** The app behind a host that asks for a sign of life at once; messages are delivered when the test says so. */
@@ -50,9 +54,11 @@ async function startHost({
   seesClients = false,
   checkpointer,
   context,
+  beside,
   ...app
 }: HostOptions = {}) {
-  const database = await testDatabase();
+  const database = beside?.database ?? (await testDatabase());
+  const watched = await watchStatements(database.url);
   const messages: object[] = [];
   const queue = {
     outlivesProcess: () => outlivesProcess,
@@ -69,7 +75,7 @@ async function startHost({
     ...(context === undefined ? {} : { context }),
   });
   const settings = {
-    database: { url: database.url, poolSize: 4, migrate: false },
+    database: { url: watched.url, poolSize: 4, migrate: false },
     logLevel: "silent",
   } as const;
   const doors = served.doors({ settings, queue });
@@ -80,8 +86,12 @@ async function startHost({
       ...invocation,
       ...(seesClients ? {} : { signOfLifeMs }),
     });
+  const work = async (more: object = {}): Promise<unknown> =>
+    Promise.all(messages.splice(0).map(async (message) => doors.work(message, { ...invocation, ...more })));
   return {
     ...steps,
+    database,
+    statements: watched.statements,
     messages,
     send,
     /** Asks for a run, and for its updates. */
@@ -100,7 +110,9 @@ async function startHost({
         }),
       }),
     /** Hands the messages that have come to a worker, and does not wait for it. */
-    deliver: () => void messages.splice(0).map(async (message) => doors.work(message, invocation)),
+    deliver: () => void work(),
+    /** Waits for it, which has so much time. */
+    work: async (ms: number) => work({ deadline: new Date(Date.now() + ms) }),
     tick: async () => doors.tick(invocation),
     runs: async () =>
       database.query(
@@ -114,7 +126,8 @@ async function startHost({
       database.query("update langgraph.runs set client_due_at = now() - interval '1 millisecond'"),
     [Symbol.asyncDispose]: async () => {
       await served[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
+      await watched[Symbol.asyncDispose]();
+      if (beside === undefined) await database[Symbol.asyncDispose]();
     },
   };
 }
@@ -164,31 +177,121 @@ async function untilRuns(host: Host, expected: readonly object[]): Promise<void>
   await vi.waitFor(async () => expect(await host.runs()).toMatchObject(expected), PATIENCE);
 }
 
+/** Comes back to a run's stream, with what the client has had; what it has then. */
+async function comeBack(host: Host, location: string, before: readonly ReadEvent[]) {
+  const headers = { "last-event-id": String(before.at(-1)?.id) };
+  const { events, wasCut } = await readAll(await host.send(location, { headers }));
+  return { events: [...before, ...events], wasCut };
+}
+
+/** As often as it is broken off. */
+async function readToEnd(host: Host, location: string, before: readonly ReadEvent[]): Promise<ReadEvent[]> {
+  const { events, wasCut } = await comeBack(host, location, before);
+  return wasCut ? readToEnd(host, location, events) : events;
+}
+
+/** What the steps have told of themselves. */
+function updatesOf(events: readonly ReadEvent[]): unknown[] {
+  return events.filter(({ event }) => event === "updates").map(({ data }) => data);
+}
+
+function updatesAfter(counts: Iterable<number>): object[] {
+  return [...counts].map((count) => ({ step: { count: count + 1 } }));
+}
+
 test("a client that comes back has every event once, and its run goes on with a worker from where it was", async () => {
   await using host = await startHost();
   const { events, location, steps } = await openCutStream(host);
   expect(location).toMatch(/\/stream\?cancel_on_disconnect=1$/);
   host.deliver();
   await untilEntered(host, steps + 1);
-  const comeBack = async (path: string) =>
-    host.send(path, { headers: { "last-event-id": String(events.at(-1)?.id) } });
-  const back = await comeBack(location);
+  const back = await host.send(location, { headers: { "last-event-id": String(events.at(-1)?.id) } });
   const again = back.headers.get("location") ?? "";
   expect(again).toMatch(/\/stream\?cancel_on_disconnect=true$/);
   const read = await readAll(back);
   expect(read.wasCut).toBe(true);
-  events.push(...read.events);
   expect(await host.runs()).toEqual([{ status: "running", claims: 2, is_awaited: true }]);
   host.letGo();
-  for (let wasCut = true; wasCut;) {
-    const read = await readAll(await comeBack(again));
-    events.push(...read.events);
-    wasCut = read.wasCut;
-  }
-  const updates = events.filter(({ event }) => event === "updates").map(({ data }) => data);
-  expect(updates).toEqual(host.entered.map((count) => ({ step: { count: count + 1 } })));
+  const all = await readToEnd(host, again, [...events, ...read.events]);
+  expect(updatesOf(all)).toEqual(updatesAfter(host.entered));
   expect(host.entered).toEqual([...Array(steps + 2).keys()]);
   expect(await host.runs()).toEqual([{ status: "success", claims: 2, is_awaited: null }]);
+});
+
+test("without any worker, a run goes on wherever its client comes back to, and nothing is done twice", async () => {
+  await using host = await startHost();
+  await using other = await startHost({ beside: host });
+  const first = await openCutStream(host);
+  const second = await comeBack(other, first.location, first.events);
+  expect(second.wasCut).toBe(true);
+  expect(await host.runs()).toEqual([{ status: "pending", claims: 2, is_awaited: true }]);
+  host.letGo();
+  const third = await comeBack(host, first.location, second.events);
+  expect(third.wasCut).toBe(false);
+  const entered = [...host.entered, ...other.entered].toSorted((one, two) => one - two);
+  expect(entered).toEqual([...entered.keys()]);
+  expect(updatesOf(third.events)).toEqual(updatesAfter(entered));
+  expect(host.entered).toHaveLength(first.steps + 2);
+  const ended = [{ status: "success", claims: 3, is_awaited: null }];
+  expect(await host.runs()).toEqual(ended);
+  // Whose messages come late.
+  expect([host.messages, other.messages]).toMatchObject([[{}], [{}]]);
+  await Promise.all([host.work(60_000), other.work(60_000)]);
+  expect(await host.runs()).toEqual(ended);
+});
+
+test("of a worker and the client's return, one gets the run", async () => {
+  await using host = await startHost();
+  const opened = await Promise.all(
+    ["a", "b", "c", "d", "e", "f"].map(async (thread) => {
+      const response = await host.run(`/threads/${thread}/runs/stream`);
+      return { location: response.headers.get("location") ?? "", ...(await readAll(response)) };
+    }),
+  );
+  expect(opened.map(({ wasCut }) => wasCut)).toEqual(opened.map(() => true));
+  host.hold();
+  const reading = opened.map(async ({ location, events }) => {
+    host.deliver();
+    return readToEnd(host, location, events);
+  });
+  await untilRuns(
+    host,
+    opened.map(() => ({ status: "running", claims: 2 })),
+  );
+  host.letGo();
+  const updates = (await Promise.all(reading)).map(updatesOf);
+  expect(updates).toEqual(updates.map((one) => updatesAfter(one.keys())));
+  expect(host.entered).toHaveLength(updates.flat().length);
+  await untilRuns(
+    host,
+    opened.map(() => ({ status: "success", claims: 2 })),
+  );
+});
+
+/** The claims of one run that were tried. */
+const claimsTried = ({ statements }: Host): number =>
+  statements.filter((statement) => statement.includes("claims = claims + 1")).length;
+
+test("runs in the background, and those that have not begun, are for workers alone", async () => {
+  await using host = await startHost();
+  await host.run("/threads/t/runs", { on_disconnect: undefined });
+  await host.work(1_000); // then it is handed over
+  const waiting = await host.run("/threads/t/runs/stream");
+  expect(await readAll(waiting)).toMatchObject({ wasCut: true });
+  const runs = [
+    { status: "pending", claims: 1, is_awaited: null },
+    { status: "pending", claims: 0, is_awaited: true },
+  ];
+  expect(await host.runs()).toEqual(runs);
+  const [steps, tried] = [host.entered.length, claimsTried(host)];
+  const listed = await (await host.send("/threads/t/runs")).json();
+  const [, background] = z.array(z.object({ run_id: z.string() })).parse(listed);
+  const join = `/threads/t/runs/${background?.run_id}/stream?cancel_on_disconnect=1`;
+  for (const location of [join, join, waiting.headers.get("location") ?? ""])
+    expect(await readAll(await host.send(location))).toMatchObject({ wasCut: true });
+  expect(await host.runs()).toEqual(runs.map((run) => ({ ...run, is_awaited: true })));
+  expect([host.entered.length, claimsTried(host)]).toEqual([steps, tried]);
+  expect(tried).toBe(1);
 });
 
 test("the run of a client that does not come back is cancelled where it executes", async () => {
@@ -237,13 +340,14 @@ test("a client that comes late, but before anybody has noticed, is in time", asy
   await using host = await startHost();
   const { location, steps } = await openCutStream(host);
   await host.runOutOfGrace();
-  expect(await readAll(await host.send(location))).toMatchObject({ wasCut: true });
-  expect(await host.runs()).toMatchObject([{ is_awaited: true }]);
-  await host.runOutOfGrace();
   const late = await host.send(location.replace("/stream", "/join"));
   expect(await host.runs()).toMatchObject([{ is_awaited: null }]);
+  await host.runOutOfGrace();
+  const stream = readAll(await host.send(location));
+  await untilEntered(host, steps + 1);
+  expect(await host.runs()).toMatchObject([{ is_awaited: true }]);
   host.letGo();
-  host.deliver();
+  expect(await stream).toMatchObject({ wasCut: false });
   expect(await late.json()).toEqual({ count: steps + 2 });
   expect(await host.runs()).toMatchObject([{ status: "success" }]);
 });
