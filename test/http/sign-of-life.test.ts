@@ -222,7 +222,8 @@ test("without any worker, a run goes on wherever its client comes back to, and n
   await using host = await startHost();
   await using other = await startHost({ beside: host });
   const first = await openCutStream(host);
-  const second = await comeBack(other, first.location, first.events);
+  const seen = first.events.slice(0, 2); // the rest got lost on the way
+  const second = await comeBack(other, first.location, seen);
   expect(second.wasCut).toBe(true);
   expect(await host.runs()).toEqual([{ status: "pending", claims: 2, is_awaited: true }]);
   host.letGo();
@@ -284,14 +285,15 @@ test("runs in the background, and those that have not begun, are for workers alo
   ];
   expect(await host.runs()).toEqual(runs);
   const [steps, tried] = [host.entered.length, claimsTried(host)];
-  const listed = await (await host.send("/threads/t/runs")).json();
+  expect(tried).toBe(2); // by the worker, and for the second run when it came
+  const listed: unknown = await (await host.send("/threads/t/runs")).json();
   const [, background] = z.array(z.object({ run_id: z.string() })).parse(listed);
+  expect(JSON.stringify(listed)).not.toContain("ends_with_client");
   const join = `/threads/t/runs/${background?.run_id}/stream?cancel_on_disconnect=1`;
   for (const location of [join, join, waiting.headers.get("location") ?? ""])
     expect(await readAll(await host.send(location))).toMatchObject({ wasCut: true });
   expect(await host.runs()).toEqual(runs.map((run) => ({ ...run, is_awaited: true })));
   expect([host.entered.length, claimsTried(host)]).toEqual([steps, tried]);
-  expect(tried).toBe(1);
 });
 
 test("the run of a client that does not come back is cancelled where it executes", async () => {
