@@ -64,7 +64,7 @@ export interface RunKwargs extends RunSettings {
   readonly principal?: Principal;
   /** The span that asked for it, where that is traced. Never shown. */
   readonly traceparent?: string;
-  /** Its client is asked for signs of life, and has it go on where it comes back to. Never shown. */
+  /** Its client is asked for signs of life; where that comes back to, it may go on. Never shown. */
   readonly ends_with_client?: boolean;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;

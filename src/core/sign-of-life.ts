@@ -52,7 +52,8 @@ export function signDueMs(
  * The client is there, in time or not, who may have been asked for a sign of life before; its stream lasts for so long, if
  * it is one that is broken off. Until then, and for as long as it may take to come back, no other stream of the run makes
  * it wait less: one that the client has lost is broken off, too, when nobody reads it any more.
- * @returns whether nobody executes the run that has come to be broken off, for a stream that is @throws AppError `unavailable`
+ * @returns of a stream that is broken off, whether its run has begun and nobody executes it; else false
+ * @throws AppError `unavailable`
  */
 export async function takeSign(
   { signs, queue, clock }: Pick<SignDeps, "signs" | "queue" | "clock">,
