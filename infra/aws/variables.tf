@@ -205,7 +205,7 @@ variable "worker_batch_size" {
 }
 
 variable "worker_max_concurrency" {
-  description = "How many invocations work on background runs at once: what the database and the model can bear."
+  description = "How many invocations work on background runs at once, and on runs whose stream was broken off (docs/aws-lambda.md, Clients that go away): as many as there are of both, as far as the database and the model can bear it."
   type        = number
   default     = 10
 

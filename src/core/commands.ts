@@ -8,7 +8,8 @@ import { isJsonObject, type JsonObject, type MultitaskStrategy, type Thread } fr
 import { parseEvent, selectionOf } from "./protocol.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 import type { Command, StreamMode } from "./run-kwargs.ts";
-import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
+import type { RunRequest } from "./new-run.ts";
+import { createRun, type RunDeps } from "./runs.ts";
 import type { ThreadLog } from "./thread-log.ts";
 import { reachHistory, reachState, type ThreadStateDeps } from "./thread-states.ts";
 import type { ReadThread } from "./thread-stream.ts";

@@ -6,7 +6,8 @@ import type { Caller } from "./auth.ts";
 import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
 import type { Logger } from "./logger.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
-import { createRun, type RunDeps, type RunRequest } from "./runs.ts";
+import type { RunRequest } from "./new-run.ts";
+import { createRun, type RunDeps } from "./runs.ts";
 
 export interface CronFiringDeps extends RunDeps, RunAssistantDeps {
   readonly logger: Logger;

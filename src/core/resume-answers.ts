@@ -76,7 +76,8 @@ type KeptKwargs = Omit<RunKwargs, "input" | "command" | "config" | "stream_mode"
 /** What goes on as it was with the run that asked. What another user's request has left with it is not for this one. */
 function keptKwargs({ kwargs, principal }: StoredLink): KeptKwargs {
   const { input: _, command: _answer, config: _config, stream_mode: _modes, ...asked } = kwargs;
-  const { interrupt_before: _before, interrupt_after: _after, keeps_output: _output, ...kept } = asked;
+  const { interrupt_before: _before, interrupt_after: _after, keeps_output: _output, ...rest } = asked;
+  const { ends_with_client: _client, ...kept } = rest;
   if (principal === null) return kept;
   const { request_headers: _headers, made_context: _context, ...others } = kept;
   const isSame = principal.user?.identity === kwargs.principal?.user?.identity;

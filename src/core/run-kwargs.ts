@@ -64,6 +64,8 @@ export interface RunKwargs extends RunSettings {
   readonly principal?: Principal;
   /** The span that asked for it, where that is traced. Never shown. */
   readonly traceparent?: string;
+  /** Its client is asked for signs of life; where that comes back to, it may go on. Never shown. */
+  readonly ends_with_client?: boolean;
   /** Keeps the output with the run, for those who ask for it later; the thread's values may have moved on by then. */
   readonly keeps_output?: boolean;
 }
@@ -72,7 +74,13 @@ export interface RunKwargs extends RunSettings {
 export type MadeContext = { readonly json: unknown } | { readonly is_lost: true };
 
 /** What of it is for the server alone. */
-export const HIDDEN_KWARGS = ["request_headers", "made_context", "principal", "traceparent"] as const;
+export const HIDDEN_KWARGS = [
+  "request_headers",
+  "made_context",
+  "principal",
+  "traceparent",
+  "ends_with_client",
+] as const;
 
 /** What clients see of it. */
 export function shownKwargs(kwargs: JsonObject): JsonObject {

@@ -1,35 +1,15 @@
 /** The rules of runs: one at a time on a thread, in the order they came, executed under a lease. */
 
-import type { Clock } from "../clock.ts";
-import { activeTrace } from "../telemetry.ts";
-import { EVERYTHING, principalOf, type Caller } from "./auth.ts";
-import { assistantIdOf } from "./assistants.ts";
-import { checkCommand } from "./graph-names.ts";
-import { mergeConfigs, type GraphConfig } from "./config.ts";
+import { EVERYTHING, type Caller } from "./auth.ts";
 import type { Engine, Executed, ExecutionLimits } from "./execution.ts";
+import { checkCommand } from "./graph-names.ts";
 import type { Graph } from "./graphs.ts";
-import type { RunAssistant } from "./run-assistants.ts";
-import { isJsonObject } from "./model.ts";
-import { RepeatedRequest, type Idempotency } from "./idempotency.ts";
-import type {
-  CancelAction,
-  CancelReason,
-  Invocation,
-  JsonObject,
-  MultitaskStrategy,
-  ThreadTtl,
-} from "./model.ts";
-import type { Admission, ClaimedRun, ClaimStore, NewRun, RunSelection, RunStore } from "./ports.ts";
+import { RepeatedRequest } from "./idempotency.ts";
 import type { Logger } from "./logger.ts";
-import { grantRun } from "./run-grant.ts";
+import type { CancelAction, CancelReason, Invocation } from "./model.ts";
+import { newRun, type NewRunDeps, type RunRequest } from "./new-run.ts";
+import type { Admission, ClaimedRun, ClaimStore, NewRun, RunSelection, RunStore } from "./ports.ts";
 import { rootLifecycle } from "./protocol.ts";
-import {
-  keptContext,
-  type Command,
-  type RunKwargs,
-  type RunSettings,
-  type StreamMode,
-} from "./run-kwargs.ts";
 import { tryEach } from "./try-each.ts";
 import { forgottenSince, wake, wakeAnother, type WakeUpQueue, type WakingDeps } from "./wake-ups.ts";
 
@@ -38,55 +18,18 @@ export const LEASE_MS = 30_000;
 /** Claims that a run gets without getting anywhere before it is given up. */
 const MAX_ATTEMPTS = 3;
 
-export interface RunDeps {
+export interface RunDeps extends NewRunDeps {
   readonly runs: RunStore;
   readonly claims: ClaimStore;
   readonly engine: Engine;
   readonly queue: WakeUpQueue;
-  readonly clock: Clock;
-  readonly newId: () => string;
   /** How long a claim is good for without a sign of life. */
   readonly leaseMs: number;
-  /** Active runs that one caller may have; undefined for any number. */
-  readonly maxRuns?: number | undefined;
-  /** For threads that runs make; undefined for ever. */
-  readonly threadTtl?: ThreadTtl | undefined;
   readonly logger: Logger;
   /** What this process claims or executes just now, for a shutdown to wait for. */
   readonly running: Set<Promise<unknown>>;
   /** Aborted when this process is about to end: what breaks off then is no client that has left. */
   readonly stopping: AbortSignal;
-}
-
-export interface RunRequest {
-  readonly graph: Graph;
-  /** Whose configuration the run takes over; the graph's as it is registered if absent. */
-  readonly assistant?: RunAssistant;
-  readonly input: { readonly input: unknown } | { readonly command: Command };
-  readonly config: GraphConfig;
-  readonly metadata: JsonObject;
-  /** Without one, the run has a thread of its own, of which nothing is left when it has ended. */
-  readonly threadId: string | undefined;
-  readonly streamModes: readonly StreamMode[];
-  readonly multitaskStrategy: MultitaskStrategy;
-  /** For a caller who asks later: the run and its output stay, on a thread of its own if none was named. */
-  readonly isKept?: boolean;
-  readonly settings?: RunSettings;
-  /** Is told when the run has ended. */
-  readonly webhook?: string | undefined;
-  /** Whether a thread that does not exist is made; true if absent. */
-  readonly createsThread?: boolean;
-  /** When the run may start; now if absent. */
-  readonly afterSeconds?: number;
-  readonly idempotency?: Idempotency | undefined;
-  /** Whose run it counts as, where callers may only have so many; of nobody if absent. */
-  readonly identity?: () => string;
-  /** From the graph's context factory. */
-  readonly madeContext?: unknown;
-  /** For the graph's config. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** While a run with this one is active on the thread, there is no other. */
-  readonly commandKey?: string;
 }
 
 /**
@@ -217,18 +160,32 @@ async function awaited<Result>(running: Set<Promise<unknown>>, work: Promise<Res
 }
 
 /** A message has come for a run: executes it, unless it is not to be started, which is no error. */
-export async function workRun(deps: RunDeps, run_id: string, invocation: Invocation): Promise<void> {
+export async function workRun(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
   deps.engine.prepare();
-  // Waited for from here on: what is claimed while the process stops is put back as well.
-  await awaited(deps.running, claimAndExecute(deps, run_id, invocation));
+  const taken = await takeRun(deps, run_id, deadline === undefined ? {} : { deadline });
+  await taken?.executing;
 }
 
-async function claimAndExecute(deps: RunDeps, run_id: string, { deadline }: Invocation): Promise<void> {
+/** A run that waits is executed here; null for one that is not to be started. @throws AppError `unavailable` */
+export async function takeRun(
+  deps: RunDeps,
+  run_id: string,
+  limits: ExecutionLimits,
+): Promise<{ readonly executing: Promise<Executed> } | null> {
+  const take = async () => {
+    const claim = await claimRun(deps, run_id);
+    return claim === null ? null : { executing: executeClaimed(deps, claim, limits) };
+  };
+  // Waited for from here on: what is claimed while the process stops is put back as well.
+  return awaited(deps.running, take());
+}
+
+async function claimRun(deps: RunDeps, run_id: string): Promise<ClaimedRun | null> {
   const claim = await deps.claims.claim({ run_id, lease_id: deps.newId() }, leaseTerm(deps));
-  if (claim === null) return;
+  if (claim === null || claim.attempt <= MAX_ATTEMPTS) return claim;
   // Handed over time and again without getting anywhere: that is no end that a lapsed lease would tell of.
-  if (claim.attempt > MAX_ATTEMPTS) return giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
-  await executeClaimed(deps, claim, deadline === undefined ? {} : { deadline });
+  await giveUp(deps, { ...claim, attempt: claim.attempt - 1 });
+  return null;
 }
 
 export interface SweepReport {
@@ -281,95 +238,3 @@ async function giveUp(deps: RunDeps, run: ClaimedRun): Promise<void> {
 
 /** Beyond what the vanished executors may have numbered. */
 const GIVEN_UP_GAP = 1_000_000;
-
-/** Those that nobody asks for just now, as of crons, are not counted. */
-function counted(max: number | undefined, { identity }: RunRequest): Pick<NewRun, "counted"> {
-  return max === undefined || identity === undefined ? {} : { counted: { identity: identity(), max } };
-}
-
-/** The run as it may be made. @throws AppError `forbidden` */
-async function newRun(
-  { newId, clock, threadTtl, maxRuns }: RunDeps,
-  caller: Caller,
-  request: RunRequest,
-): Promise<NewRun> {
-  const { graph, assistant, multitaskStrategy: multitask_strategy } = request;
-  const run_id = newId();
-  const now = clock.now();
-  const { value, scope } = await grantRun(caller, {
-    thread_id: request.threadId ?? null,
-    run_id,
-    assistant_id: assistant?.assistant_id ?? assistantIdOf(graph.name),
-    status: "pending",
-    metadata: { ...request.metadata },
-    kwargs: kwargsOf(request),
-    multitask_strategy,
-    prevent_insert_if_inflight: multitask_strategy === "reject",
-    if_not_exists: request.createsThread === false ? "reject" : "create",
-    after_seconds: request.afterSeconds ?? 0,
-  });
-  const { assistant_id, metadata } = value;
-  return {
-    run_id,
-    // A thread that is made for a run has its id: the log of a stateless run is found when both are gone.
-    thread_id: request.threadId ?? run_id,
-    owner: caller.owner,
-    scope,
-    assistant_id,
-    assistant_version: assistant?.version,
-    graph_id: graph.name,
-    metadata,
-    assistant_metadata: assistant?.metadata,
-    kwargs: keptKwargs(caller, request, value.kwargs, metadata),
-    multitask_strategy,
-    idempotency: request.idempotency,
-    created_at: now,
-    due_at: new Date(now.getTime() + (request.afterSeconds ?? 0) * 1_000),
-    is_temporary: request.threadId === undefined && request.isKept !== true,
-    creates_thread: request.createsThread ?? true,
-    thread_ttl: threadTtl,
-    // What the handler of the event has left there is what its filters look for later.
-    thread_metadata: caller.owner !== null && scope.owner === undefined ? metadata : undefined,
-    command_key: request.commandKey,
-    ...counted(maxRuns, request),
-  };
-}
-
-/** What the handler of the event is asked about, and may change. */
-function kwargsOf(request: RunRequest): RunKwargs {
-  const { graph, assistant, input, config, webhook } = request;
-  return {
-    ...input,
-    config: mergeConfigs(assistant?.config ?? graph.config ?? {}, config),
-    stream_mode: request.streamModes,
-    ...request.settings,
-    ...mergedContext(request),
-    ...(request.isKept === true ? { keeps_output: true } : {}),
-    ...(webhook === undefined ? {} : { webhook }),
-  };
-}
-
-function keptKwargs(
-  caller: Caller,
-  { assistant, madeContext, headers }: RunRequest,
-  kwargs: RunKwargs,
-  metadata: JsonObject,
-): RunKwargs {
-  const principal = principalOf(caller);
-  const traceparent = activeTrace()?.traceparent;
-  return {
-    ...kwargs,
-    config: mergeConfigs(kwargs.config, { metadata: { ...assistant?.metadata, ...metadata } }),
-    ...(madeContext === undefined ? {} : { made_context: keptContext(madeContext) }),
-    ...(headers === undefined ? {} : { request_headers: headers }),
-    ...(principal === undefined ? {} : { principal }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-  };
-}
-
-/** The assistant's, and the request's over it. As on the official server, a run of an assistant is never without. */
-function mergedContext({ graph, assistant, settings }: RunRequest): Pick<RunSettings, "context"> {
-  const context = assistant?.context ?? graph.assistantContext;
-  if (context === undefined) return {};
-  return { context: { ...context, ...(isJsonObject(settings?.context) ? settings.context : {}) } };
-}

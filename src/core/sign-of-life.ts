@@ -17,8 +17,11 @@ const LONGEST_MS = 3_600_000;
 
 /** Which runs wait for their client. Whoever executes or claims one, or sweeps, cancels it when its client is not back in time. */
 export interface SignStore {
-  /** The run waits for its client, until then at least; one that has ended does not. */
-  readonly ask: (runId: string, term: LeaseTerm) => Promise<void>;
+  /**
+   * The run waits for its client, until then at least; one that has ended does not. Tells whether it was begun, and waits
+   * for an executor.
+   */
+  readonly ask: (runId: string, term: LeaseTerm) => Promise<boolean>;
   /** The run waits no more: what has not been noticed yet is forgotten. */
   readonly given: (runId: string) => Promise<void>;
 }
@@ -48,19 +51,24 @@ export function signDueMs(
 /**
  * The client is there, in time or not, who may have been asked for a sign of life before; its stream lasts for so long, if
  * it is one that is broken off. Until then, and for as long as it may take to come back, no other stream of the run makes
- * it wait less: one that the client has lost is broken off, too, when nobody reads it any more. @throws AppError `unavailable`
+ * it wait less: one that the client has lost is broken off, too, when nobody reads it any more.
+ * @returns of a stream that is broken off, whether its run has begun and nobody executes it; else false
+ * @throws AppError `unavailable`
  */
 export async function takeSign(
   { signs, queue, clock }: Pick<SignDeps, "signs" | "queue" | "clock">,
   { signOfLifeMs, deadline }: Pick<Invocation, "signOfLifeMs" | "deadline">,
   runId: string,
   afterMs?: number,
-): Promise<void> {
-  if (signOfLifeMs === undefined || !queue.outlivesProcess()) return;
-  if (afterMs === undefined) return signs.given(runId);
+): Promise<boolean> {
+  if (signOfLifeMs === undefined || !queue.outlivesProcess()) return false;
+  if (afterMs === undefined) {
+    await signs.given(runId);
+    return false;
+  }
   const now = clock.now();
   const cutAt = Math.min(now.getTime() + afterMs, deadline?.getTime() ?? Infinity);
-  await signs.ask(runId, { now, until: new Date(cutAt + GRACE_MS) });
+  return signs.ask(runId, { now, until: new Date(cutAt + GRACE_MS) });
 }
 
 /** To be called before the stream is broken off. Never rejects: a run that nobody watches goes on to its end. */

@@ -18,7 +18,7 @@ import {
 import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
-import type { RunRequest } from "../core/runs.ts";
+import type { RunRequest } from "../core/new-run.ts";
 import { checkThreadId, type ThreadDeps } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";

@@ -10,7 +10,8 @@ import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
-import { createRun, startRun, type RunRequest } from "../core/runs.ts";
+import type { RunRequest } from "../core/new-run.ts";
+import { createRun, startRun } from "../core/runs.ts";
 import { takeSign } from "../core/sign-of-life.ts";
 import { checkThreadId } from "../core/threads.ts";
 import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
@@ -132,14 +133,16 @@ export async function start(
   door: "join" | "stream",
 ): Promise<Started> {
   const leaving = new AbortController();
+  const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
+  const endsWithClient =
+    cancelOnDisconnect && door === "stream" && call.invocation.signOfLifeMs !== undefined;
   const { graph, started, executing } = await runAs(deps, asked.assistant, async (assistant) => {
     const request = await toRequest(deps, call.invocation, asked, assistant);
     const { execute, ...made } = await prepare(deps, assistant.graph, call, leaving.signal);
     const whole = { ...request, ...asked.sent, ...made, ...seenLater(request, asked, door) };
-    const started = await startRun(deps, call.caller, whole);
+    const started = await startRun(deps, call.caller, { ...whole, endsWithClient });
     return { graph: assistant.graph, started, executing: execute(started) };
   });
-  const cancelOnDisconnect = asked.body.on_disconnect === "cancel";
   const { run, claim } = started;
   const leave = (): void => leaving.abort();
   const sign =

@@ -32,7 +32,7 @@ import {
   type RunsDeps,
 } from "./runs-create.ts";
 import { awaitEnd, awaitRun, streamRun } from "./runs-response.ts";
-import { signOfLife } from "./sign-of-life.ts";
+import { goOn, signOfLife } from "./sign-of-life.ts";
 import {
   batchDocs,
   cancelDocs,
@@ -170,17 +170,21 @@ function joinStream(deps: RunsDeps): Route["handle"] {
     const lastId = await lastEventId(call.request);
     await call.hold();
     const { invocation } = call;
-    const sign = cancelOnDisconnect ? signOfLife(deps, invocation, run) : undefined;
-    if (cancelOnDisconnect) await takeSign(deps, invocation, run.run_id, sign?.afterMs);
+    const leaving = new AbortController();
+    const leave = (): void => leaving.abort();
+    const sign = cancelOnDisconnect ? signOfLife(deps, invocation, run, leave) : undefined;
+    const isLeft = cancelOnDisconnect && (await takeSign(deps, invocation, run.run_id, sign?.afterMs));
     const attempt = Math.max(run.attempt, 1);
+    const after = lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id));
     return streamRun(deps, {
+      ...(isLeft && run.endsWithClient ? await goOn(deps, run, invocation, leaving.signal) : {}),
       run,
       caller,
       invocation,
       cancelOnDisconnect,
       sign,
       headers: { location: locationOf(call, query) },
-      after: lastId ?? (await afterCheckpoint(deps, run, query.checkpoint_id)),
+      after,
       first:
         lastId === undefined
           ? { event: "metadata", data: { run_id: run.run_id, attempt }, id: 0 }
@@ -232,6 +236,7 @@ interface Logged extends Pick<RunRecord, "run_id" | "thread_id" | "attempt" | "c
   readonly graph?: Graph;
   /** Who has been allowed to read it. */
   readonly caller: Caller;
+  readonly endsWithClient?: boolean;
 }
 
 /** A run whose log is there, for those who reached its thread: of a stateless run, the log outlives it. */
@@ -246,8 +251,9 @@ async function findLogged(deps: RunsDeps, call: Call, cancels: boolean): Promise
     if (cancels) await checkMayCancel(deps, call.caller, asked);
     const graph = graphOf(deps, run);
     requireLevel(graph.authLevel, invocation.authLevel);
-    const { thread_id, attempt, created_at } = run;
-    return { run_id, thread_id, attempt, created_at, graph, caller };
+    const { thread_id, attempt, created_at, kwargs } = run;
+    const endsWithClient = kwargs["ends_with_client"] === true;
+    return { run_id, thread_id, attempt, created_at, graph, caller, endsWithClient };
   }
   const thread_id = threadId ?? run_id;
   if (!(await isLogged(deps, { thread_id, run_id }, scope, invocation)))

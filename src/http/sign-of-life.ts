@@ -2,7 +2,9 @@
 
 import type { Clock } from "../clock.ts";
 import type { Executed } from "../core/execution.ts";
+import type { Graph } from "../core/graphs.ts";
 import type { Invocation } from "../core/model.ts";
+import { takeRun, type RunDeps } from "../core/runs.ts";
 import { signDueMs, type SignDeps } from "../core/sign-of-life.ts";
 
 /** What a stream does whose host does not see its client leave. */
@@ -22,6 +24,22 @@ export function signOfLife(
   const afterMs = deps.streaming === "live" ? signDueMs(deps, invocation, created_at) : undefined;
   if (afterMs === undefined) return undefined;
   return handOver === undefined ? { afterMs } : { afterMs, handOver };
+}
+
+/**
+ * Goes on with a run where its client has come back to, as a worker would have, until `handOver` aborts: they may all be
+ * busy. Of this and the message for one, whichever claims the run has it. @throws AppError `unavailable`
+ */
+export async function goOn(
+  deps: RunDeps,
+  { run_id, graph }: { readonly run_id: string; readonly graph?: Graph },
+  { deadline }: Invocation,
+  handOver: AbortSignal,
+): Promise<{ readonly executing?: Promise<Executed> }> {
+  deps.engine.prepare();
+  graph?.preload();
+  const limits = { ...(deadline === undefined ? {} : { deadline }), handOver };
+  return (await takeRun(deps, run_id, limits)) ?? {};
 }
 
 /** Aborts when the client is to come back: not before the run goes on elsewhere, and never if it ends here. */

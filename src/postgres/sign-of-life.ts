@@ -6,13 +6,16 @@ import { fromNow, rows, type Db } from "./sql.ts";
 
 export function signStore(db: Db): SignStore {
   return {
-    ask: async (runId, { now, until }) =>
-      void (await rows(
+    ask: async (runId, { now, until }) => {
+      const [asked] = await rows<{ is_left: boolean }>(
         db,
         sql`
         update langgraph.runs set client_due_at = greatest(client_due_at, ${fromNow(until.getTime() - now.getTime())})
-        where run_id = ${runId} and status in ('pending', 'running')`,
-      )),
+        where run_id = ${runId} and status in ('pending', 'running')
+        returning status = 'pending' and claims > 0 as is_left`,
+      );
+      return asked?.is_left === true;
+    },
     given: async (runId) =>
       void (await rows(
         db,

@@ -15,8 +15,9 @@ const PATIENCE = { timeout: 40_000 };
 
 const { keep, close } = openings();
 let database: TestDatabase;
-/** With workers, and without any. */
+/** With workers, with a queue that all of them leave alone, and without one. */
 let http: Lambda;
+let crowded: Lambda;
 let alone: Lambda;
 let worker: Lambda;
 
@@ -28,6 +29,7 @@ beforeAll(async () => {
   const start = async (handler: string, more: object = {}): Promise<Lambda> =>
     keep(startLambda({ entry: app.entry, handler, env: { ...env, ...more } }));
   [http, alone] = [await start("http", sqs.env), await start("http")];
+  crowded = await start("http", (await keep(startSqs())).env);
   worker = await start("worker", sqs.env);
   const schedule = await start("schedule", sqs.env);
   await keep(
@@ -59,13 +61,16 @@ async function open({ url }: Lambda) {
   return { client, thread_id, stream, leave: () => leaving.abort(), run, count };
 }
 
-const cuts = () => http.reports.filter(({ error }) => error?.errorType === "StreamCut").length;
+const cuts = ({ reports }: Lambda) => reports.filter(({ error }) => error?.errorType === "StreamCut").length;
 
-test("a client that stays has every event once, however often it is to show that it is there", async () => {
-  const { stream, run } = await open(http);
-  const before = cuts();
+test.each([
+  ["in a worker", () => http],
+  ["where its client comes back to, when no worker has time", () => crowded],
+])("a run goes on %s; its client has every event once, however often it shows itself", async (_, host) => {
+  const { stream, run } = await open(host());
+  const before = cuts(host());
   const enough = vi
-    .waitFor(() => expect(cuts() - before).toBeGreaterThanOrEqual(2), PATIENCE)
+    .waitFor(() => expect(cuts(host()) - before).toBeGreaterThanOrEqual(2), PATIENCE)
     .then(async () => database.query("insert into notes values ('enough')"));
   const updates: unknown[] = [];
   const pieces: unknown[] = [];
@@ -84,10 +89,10 @@ test("a client that stays has every event once, however often it is to show that
 
 test("the run of a client that has left is stopped, its graph is told, and its thread can go on", async () => {
   const { client, thread_id, stream, leave, run } = await open(http);
-  const before = cuts();
+  const before = cuts(http);
   await stream.next();
   leave();
-  await vi.waitFor(() => expect(cuts()).toBe(before + 1), PATIENCE);
+  await vi.waitFor(() => expect(cuts(http)).toBe(before + 1), PATIENCE);
   await vi.waitFor(async () => expect(await run()).toMatchObject({ status: "running" }), PATIENCE); // elsewhere
   await database.query("update langgraph.runs set client_due_at = now() where status <> 'success'"); // its grace is over
   await vi.waitFor(async () => expect(await run()).toMatchObject({ status: "interrupted" }), PATIENCE);
