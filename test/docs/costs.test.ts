@@ -87,7 +87,8 @@ test("what is told in short is told below, to the dollar", () => {
   const [, short = ""] = document.split(/^\| in short/m);
   const [table = ""] = short.split("\n\n", 1);
   const told = [...table.matchAll(/\$([\d,]+)/g)].map(([, dollars = ""]) => toNumber(dollars));
-  const results = new Set([0, ...resultsIn(document).map(Math.round)]);
+  const meant = document.split("\n").filter((line) => line.startsWith("|") || line.includes("agent run]"));
+  const results = new Set([0, ...resultsIn(meant.join("\n")).map(Math.round)]);
   expect(told.length).toBeGreaterThan(10);
   expect(told.filter((dollars) => !results.has(dollars))).toEqual([]);
 });
@@ -102,7 +103,7 @@ describe("it counts with what infra/ makes", () => {
     expect(JSON.stringify(variables.get("tick_minutes"))).toContain("var.tick_minutes <= 60");
     const has = (type: string) => resources.filter((resource) => resource.type === type).length;
     expect(has("aws_nat_gateway")).toBe(has("aws_eip"));
-    const [mapping] = resources.filter(({ type }) => type === "aws_lambda_event_source_mapping");
+    const mapping = resources.find(({ type }) => type === "aws_lambda_event_source_mapping");
     expect(mapping?.fields).toHaveProperty("scaling_config"); // with which pollers stay five
   });
 
