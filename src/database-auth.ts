@@ -63,7 +63,7 @@ const AHEAD_MS = 300_000;
 function entraTokens(clientId: string | undefined): TokenSource {
   let credential: TokenCredential | undefined;
   return async ({ signal, isRefused }) => {
-    if (isRefused) credential = undefined; // it may have kept the token
+    if (isRefused) credential = undefined; // most keep tokens for themselves, a managed identity's for the process
     credential ??= await openCredential(clientId);
     const answer = await credential.getToken(SCOPE, { abortSignal: signal }).catch((cause: unknown) => {
       throw new Error(`Microsoft Entra ID gives no token for the database: ${reasonOf(cause)}`, { cause });

@@ -92,7 +92,8 @@ export const Environment = z.object({
 });
 
 const exporter = oneOf(["otlp", "none"]).default("otlp");
-const protocol = oneOf(["http/json"]).optional();
+/** Ours is OTLP over HTTP, always in JSON. `http/protobuf` is what others, who read the same variable, need for HTTP. */
+const protocol = oneOf(["http/json", "http/protobuf"]).optional();
 
 /** What telemetry-sdk.ts reads; OpenTelemetry's SDK reads more by itself. @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
 export const TelemetryEnvironment = z.object({

@@ -22,13 +22,18 @@ const HostEnvironment = z.object({
 /** Never rejects: an app that cannot be watched still serves, and its log says why. */
 export async function startTelemetry(logger: Logger): Promise<void> {
   try {
-    const settings = parseEnvironment(TelemetryEnvironment, {});
+    const [tracesAreTheirs, metricsAreTheirs] = [hasTracerProvider(), hasMeterProvider()];
+    if (tracesAreTheirs && metricsAreTheirs) return;
+    const settings = parseEnvironment(TelemetryEnvironment, {
+      ...(tracesAreTheirs && NO_TRACES),
+      ...(metricsAreTheirs && NO_METRICS),
+    });
     const hasEndpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined;
     const traces = hasEndpoint || settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined;
     const measures = hasEndpoint || settings.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT !== undefined;
     const starts = [
-      ...(traces && settings.OTEL_TRACES_EXPORTER !== "none" && !hasTracerProvider() ? [startTraces()] : []),
-      ...(measures && settings.OTEL_METRICS_EXPORTER !== "none" && !hasMeterProvider()
+      ...(traces && settings.OTEL_TRACES_EXPORTER !== "none" ? [startTraces()] : []),
+      ...(measures && settings.OTEL_METRICS_EXPORTER !== "none"
         ? [startMetrics(settings.OTEL_METRIC_EXPORT_INTERVAL)]
         : []),
     ];
@@ -38,6 +43,14 @@ export async function startTelemetry(logger: Logger): Promise<void> {
     logger.error({ err: error }, "OpenTelemetry could not be started; the app serves without it");
   }
 }
+
+/** Where an agent has started the one or the other, its variables are for the agent, which may know more values than we. */
+const NO_TRACES = { OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: undefined };
+const NO_METRICS = {
+  OTEL_METRICS_EXPORTER: "none",
+  OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: undefined,
+  OTEL_METRIC_EXPORT_INTERVAL: undefined,
+};
 
 async function startTraces(): Promise<void> {
   const [base, hooks, otlp, resource] = await Promise.all([

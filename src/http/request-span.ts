@@ -23,7 +23,7 @@ const METHODS = new Set([
 ]);
 
 /** Callers may send kilobytes. */
-const LONGEST_AGENT = 256;
+const LONGEST_TEXT = 256;
 
 /** Goes on with the trace that the host, or else the client, has begun. A stream is a part of its request to the end. */
 export function withRequestSpan(fetch: Doors["fetch"], clock: Clock): Doors["fetch"] {
@@ -54,6 +54,8 @@ class RequestSpan {
   /** Who listens to the request in front of us measures it, too. */
   readonly #isInner: boolean;
   readonly #method: string;
+  /** What the span's name begins with. */
+  readonly #word: string;
   #route: string | undefined;
   #status: number | undefined;
   #holds = 0;
@@ -63,15 +65,18 @@ class RequestSpan {
     this.#begunAt = clock.now();
     this.#url = new URL(request.url);
     this.#isInner = isWithinSpan();
-    this.#method = METHODS.has(request.method) ? request.method : "_OTHER";
-    this.#span = startSpan(this.#method === "_OTHER" ? "HTTP" : this.#method, {
+    const isKnown = METHODS.has(request.method);
+    this.#method = isKnown ? request.method : "_OTHER";
+    this.#word = isKnown ? request.method : "HTTP";
+    this.#span = startSpan(this.#word, {
       kind: this.#isInner ? "internal" : "server",
       attributes: {
         "http.request.method": this.#method,
+        "http.request.method_original": isKnown ? undefined : request.method.slice(0, LONGEST_TEXT),
         "url.scheme": this.#scheme,
         "server.address": this.#url.hostname,
         "server.port": this.#url.port === "" ? undefined : Number(this.#url.port),
-        "user_agent.original": request.headers.get("user-agent")?.slice(0, LONGEST_AGENT),
+        "user_agent.original": request.headers.get("user-agent")?.slice(0, LONGEST_TEXT),
       },
       origin: invocation.traceContext ?? clientsTrace(request),
     });
@@ -84,7 +89,7 @@ class RequestSpan {
   /** Of what is none of our routes, the path is not told: who knows what it has in it. */
   routeIs(template: string): void {
     this.#route = template;
-    this.#span.rename(`${this.#method} ${template}`);
+    this.#span.rename(`${this.#word} ${template}`);
     this.#span.set({
       "http.route": template,
       "url.path": SECRET_PARAMETER.test(template) ? template : this.#url.pathname,

@@ -121,14 +121,29 @@ test("a collector that is away costs no answer, and is told of in the log", asyn
     .toContain('"msg":"Traces and metrics could not be delivered in time"');
 });
 
+test("a collector that takes no JSON is told of in the log", async () => {
+  await using other = await startCollector(415);
+  await using lambda = await start("http", { OTEL_EXPORTER_OTLP_ENDPOINT: other.url });
+  expect((await ask(lambda, "invoke")).status).toBe(200);
+  await expect.poll(() => lambda.output.join("\n")).toContain('"msg":"OpenTelemetry has a problem"');
+});
+
 test.each([
-  ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be one of http/json"],
+  ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be one of http/json, http/protobuf"],
   ["OTEL_TRACES_EXPORTER", "console", "must be one of otlp, none"],
 ])("%s=%s is not taken and ignored", async (name, value, problem) => {
   await using lambda = await start("http", { [name]: value });
   expect((await ask(lambda, "invoke")).status).toBe(200);
   expect(lambda.output.join("\n")).toContain(`${name}: ${problem}`);
   expect(collector.spans()).toEqual([]);
+});
+
+test("what makes others send by HTTP is taken, and ours is sent as it always is: in JSON", async () => {
+  await using lambda = await start("http", { OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" });
+  expect((await ask(lambda, "invoke")).status).toBe(200);
+  await expect.poll(() => lambda.isFrozen).toBe(true);
+  expect(collector.spans()).toContain("run shout");
+  expect(collector.headers[0]).toMatchObject({ "content-type": "application/json" });
 });
 
 test("telemetry that is disabled is not started", async () => {

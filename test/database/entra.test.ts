@@ -7,7 +7,7 @@ import { launch, testFolder } from "../support/program.ts";
 import { documentedSql } from "../support/roles.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-/** One for all tests, as the library keeps the first endpoint of its process. */
+/** One for all tests, as the library keeps the first endpoint of its process; and what lives long, for the tests that follow. */
 let place: Passwordless;
 beforeAll(async () => {
   place = await passwordless();
@@ -16,7 +16,10 @@ afterAll(async () => place[Symbol.asyncDispose]());
 beforeEach(() => {
   for (const [name, value] of Object.entries(place.entra.env)) vi.stubEnv(name, value);
 });
-afterEach(() => vi.unstubAllEnvs());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.useRealTimers();
+});
 
 interface Passwordless extends AsyncDisposable {
   readonly database: TestDatabase;
@@ -83,7 +86,7 @@ test("while tokens change and connections end, runs go on and nothing fails", as
     const texts = ["1", "2", "3", "4", "5", "6"].map((text) => `${round}${text}`);
     expect(await Promise.all(texts.map(async (text) => invoke(server, text)))).toEqual(texts.map(() => 200));
   }
-  expect(place.entra.asked() - before).toBe(4); // once a round, whoever was refused
+  expect(place.entra.asked() - before).toBe(4); // once a round, whoever was refused: the library keeps nothing so short-lived
   open();
   expect((await run).status).toBe(200);
   expect(server.errors).toEqual([]);
@@ -106,6 +109,24 @@ test("without tokens, what has a connection works; then it is a 503 and a line i
   expect(fields).toMatchObject({ err: { message: reason } });
   place.entra.mend();
   expect(await invoke(server, "x")).toBe(200);
+});
+
+test("a token of an hour is not given anew because it is refused: it is a 503 until five minutes before its end", async () => {
+  place.entra.giveFor(3_600);
+  await using server = await startServer({
+    graphs: [{ name: "shout", graph: shout }],
+    local: { databaseUrl: place.url },
+  });
+  expect(await invoke(server, "x")).toBe(200);
+  const asked = place.entra.asked();
+  await place.entra.rotate();
+  expect(await invoke(server, "y")).toBe(200); // by the connection that there is
+  expect(await place.disconnect()).toBeGreaterThan(0);
+  for (const text of ["z", "z"]) expect(await invoke(server, text)).toBe(503);
+  expect(place.entra.asked()).toBe(asked);
+  vi.setSystemTime(Date.now() + 3_301_000);
+  expect(await invoke(server, "z")).toBe(200);
+  expect(place.entra.asked()).toBe(asked + 1);
 });
 
 test("a bundle in chunks, as it is deployed, signs in with tokens", async () => {

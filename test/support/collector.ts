@@ -35,7 +35,8 @@ export interface Collector extends AsyncDisposable {
   readonly resources: () => readonly Readonly<Record<string, unknown>>[];
 }
 
-export async function startCollector(): Promise<Collector> {
+/** By default it takes all; else it answers with this status, as one that takes no JSON does with 415. */
+export async function startCollector(status = 200): Promise<Collector> {
   const traces: z.output<typeof Traces>[] = [];
   const metrics: z.output<typeof Metrics>[] = [];
   const headers: IncomingHttpHeaders[] = [];
@@ -46,8 +47,7 @@ export async function startCollector(): Promise<Collector> {
       const text = (request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent).toString();
       if (request.url === "/v1/traces") traces.push(Traces.parse(JSON.parse(text)));
       if (request.url === "/v1/metrics") metrics.push(Metrics.parse(JSON.parse(text)));
-      response.setHeader("content-type", "application/json");
-      response.end("{}");
+      response.writeHead(status, { "content-type": "application/json" }).end("{}");
     })();
   });
   server.listen(0, "127.0.0.1");

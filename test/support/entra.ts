@@ -12,12 +12,14 @@ export interface Entra extends AsyncDisposable {
   readonly asked: () => number;
   /** What the server takes for a password, from now on, is another token. */
   readonly rotate: () => Promise<void>;
+  /** How long the tokens live that it gives from now on. */
+  readonly giveFor: (seconds: number) => void;
   /** Answers with errors until it is mended. */
   readonly breakDown: () => void;
   readonly mend: () => void;
 }
 
-/** So short-lived that the library, whose own cache is that of the process, asks for each. */
+/** So short-lived that the library, which keeps them for the whole process until five minutes before their end, asks for each. */
 const LIFETIME_S = 200;
 
 /** @see https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference */
@@ -29,6 +31,7 @@ export async function startEntra(
   let token = "";
   let asked = 0;
   let isBroken = false;
+  let lifetime = LIFETIME_S;
   const rotate = async (): Promise<void> => {
     token = randomBytes(1_200).toString("base64url"); // as long as they are
     await query(`alter role ${user} password '${token}'`);
@@ -41,7 +44,7 @@ export async function startEntra(
       request.headers["x-identity-header"] === header &&
       searchParams.get("resource") === "https://ossrdbms-aad.database.windows.net" &&
       searchParams.get("client_id") === clientId;
-    const expires_on = Math.floor(Date.now() / 1_000) + LIFETIME_S;
+    const expires_on = Math.floor(Date.now() / 1_000) + lifetime;
     response.setHeader("content-type", "application/json");
     if (isBroken)
       response.writeHead(500).end(JSON.stringify({ statusCode: 500, message: "No identity today" }));
@@ -71,6 +74,7 @@ export async function startEntra(
     },
     asked: () => asked,
     rotate,
+    giveFor: (seconds) => (lifetime = seconds),
     breakDown: () => (isBroken = true),
     mend: () => (isBroken = false),
     [Symbol.asyncDispose]: async () => {

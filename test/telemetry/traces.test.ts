@@ -136,6 +136,14 @@ test("the path of what is no route of ours is not told, nor a resume link's", as
   expect(JSON.stringify(told)).not.toContain("hidden");
 });
 
+test("a method that the conventions do not know is told apart from the name of the span", async () => {
+  await using recorded = recordTelemetry();
+  await using server = await startServer({ graphs: [{ name: "shout", graph: shout }] });
+  for (const path of ["/ok", "/nowhere"]) await server.get(path, { method: "PROPFIND" });
+  const told = { "http.request.method": "_OTHER", "http.request.method_original": "PROPFIND" };
+  for (const name of ["HTTP /api/ok", "HTTP"]) expect(recorded.span(name).attributes).toMatchObject(told);
+});
+
 test("a graph that fails marks its node and its run, by the type of the error alone", async () => {
   await using recorded = recordTelemetry();
   await using server = await startServer({ graphs: [{ name: "failing", graph: failing }] });
