@@ -32,6 +32,9 @@ export function nodeListener<Incoming extends IncomingMessage>(
 /** The body; where it is cut, the connection breaks, without the stack that the server prints of a body that errors. */
 function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  reader.closed.catch((error: unknown) => {
+    if (isStreamCut(error)) cut(); // also while nothing is read, as the client takes nothing
+  });
   const source: UnderlyingDefaultSource<Uint8Array> = {
     pull: async (controller) => {
       try {
@@ -39,11 +42,14 @@ function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableSt
         if (done) controller.close();
         else controller.enqueue(value);
       } catch (error) {
-        if (!(error instanceof Error && error.name === "StreamCut")) throw error;
-        cut();
+        if (!isStreamCut(error)) throw error;
       }
     },
     cancel: async (reason) => reader.cancel(reason),
   };
   return new ReadableStream(source, { highWaterMark: 0 });
+}
+
+function isStreamCut(error: unknown): boolean {
+  return error instanceof Error && error.name === "StreamCut";
 }

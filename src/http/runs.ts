@@ -124,9 +124,11 @@ function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const { wait, action = "interrupt", reason } = await parse(schemas.CancelQuery, queryOf(call.request));
     const { run, scope } = await find(deps, call, { to: "cancel", action });
+    if (wait === true) await call.hold();
     await cancelRuns(deps, { scope, runIds: [run.run_id] }, action, reason);
     if (wait !== true) return json({}, 202);
-    await awaitEnd(deps, run, call.invocation);
+    if (!(await awaitEnd(deps, run, call.invocation)))
+      throw new AppError("unavailable", `Run '${run.run_id}' is asked to stop, but has not ended yet`);
     return new Response(null, { status: 204 });
   };
 }
