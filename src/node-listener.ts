@@ -1,6 +1,7 @@
 /** Between Node's HTTP server and web-standard requests. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 
 /** What is called with each request of a server. */
@@ -32,8 +33,10 @@ export function nodeListener<Incoming extends IncomingMessage>(
 /** The body; where it is cut, the connection breaks, without the stack that the server prints of a body that errors. */
 function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  reader.closed.catch((error: unknown) => {
-    if (isStreamCut(error)) cut(); // also while nothing is read, as the client takes nothing
+  // Also while nothing is read, as the client takes nothing.
+  reader.closed.catch(async (error: unknown) => {
+    await setImmediate(); // what has been written in this turn leaves
+    if (isStreamCut(error)) cut();
   });
   const source: UnderlyingDefaultSource<Uint8Array> = {
     pull: async (controller) => {

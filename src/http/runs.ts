@@ -52,6 +52,8 @@ const RUN = `${THREAD}/{run_id}`;
 const CREATE = "threads:create_run";
 const READ = "threads:read";
 const UPDATE = "threads:update";
+/** When asking again whether a run has ended may make sense. */
+const RETRY_SECONDS = 5;
 
 export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[] {
   const route = (
@@ -128,7 +130,9 @@ function cancel(deps: RunsDeps): Route["handle"] {
     await cancelRuns(deps, { scope, runIds: [run.run_id] }, action, reason);
     if (wait !== true) return json({}, 202);
     if (!(await awaitEnd(deps, run, call.invocation)))
-      throw new AppError("unavailable", `Run '${run.run_id}' is asked to stop, but has not ended yet`);
+      throw new AppError("unavailable", `Run '${run.run_id}' is asked to stop, but has not ended yet`, {
+        retryAfterSeconds: RETRY_SECONDS,
+      });
     return new Response(null, { status: 204 });
   };
 }

@@ -252,6 +252,20 @@ test.each([
   expect(await here.database.query("select 1 from langgraph.streams")).toEqual([]);
 });
 
+test("an agent's stream that is sent at once ends in time, and says that its task is worked on", async () => {
+  const { graph, letGo } = waiting();
+  await using here = await openDoors({ name: "waiting", graph }, { streaming: "buffered" });
+  const parts = [{ kind: "data", data: { text: "a" } }];
+  const params = { message: { role: "user", messageId: "1", parts } };
+  const request = { jsonrpc: "2.0", id: 1, method: "message/stream", params };
+  const deadline = new Date(Date.now() + 1_000);
+  expect(await allEvents(await here.ask("/a2a/waiting", request, { deadline }))).toMatchObject([
+    { data: { result: { kind: "task", status: { state: "working" } } } },
+    { data: { id: 1, error: { code: -32603, message: "The task is still worked on; ask for it" } } },
+  ]);
+  letGo();
+});
+
 test("a thread's stream that is cut off is taken up again, without a gap or a double", async () => {
   const text = Annotation.Root({ text: Annotation<string> });
   const graph = new StateGraph(text)
