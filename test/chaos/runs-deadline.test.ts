@@ -12,7 +12,7 @@ import { z } from "zod";
 
 test("a stream that outlives its invocation is cut, taken up by the client, and has every event once", async () => {
   const { graph, attempts } = twoSteps();
-  await using host = await startHost([{ name: "steps", graph }], 2_000);
+  await using host = await startHost([{ name: "steps", graph }], 4_000);
   const { runs } = new Client({ apiUrl: host.url, callerOptions: { maxRetries: 0 } });
   const seen: unknown[] = [];
   const options = { input: { text: "a" }, streamMode: "updates", ifNotExists: "create" } as const;
@@ -86,11 +86,16 @@ async function openDoors(graph: GraphOptions, options: AppOptions = {}) {
     invocation: { readonly signal?: AbortSignal; readonly deadline?: Date } = {},
   ): Promise<Response> =>
     doors.fetch(
-      new Request(`http://here/api${path}`, {
-        ...(body === undefined
+      new Request(
+        `http://here/api${path}`,
+        body === undefined
           ? { headers: { "last-event-id": "-" } }
-          : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
-      }),
+          : {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify(body),
+            },
+      ),
       { ...host(), ...invocation },
     );
   let stopped: Promise<void> | undefined;
