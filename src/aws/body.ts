@@ -17,14 +17,15 @@ export interface Destination {
 
 /**
  * Streams the response: its headers at once, its body as fast as the client takes it.
- * @throws what the body errors with, as `chunksOf` does; the front then breaks the response off.
+ * @throws what the body errors with, as `chunksOf` does, or the signal's reason when the client has not taken its last
+ * piece by then; the front then breaks the response off.
  */
 export async function deliver(response: Response, { runtime, stream, signal }: Destination): Promise<void> {
   const out = runtime.HttpResponseStream.from(stream, toPrelude(response));
   out.write("");
-  for await (const chunk of chunksOf(response)) {
-    if (!out.write(chunk)) await drained(out, signal);
-  }
+  let isTaken = true;
+  for await (const chunk of chunksOf(response)) isTaken = out.write(chunk) || (await drained(out, signal));
+  if (!isTaken) throw signal.reason; // `end` would wait for the client until the sandbox is killed
   await end(out);
 }
 
@@ -60,13 +61,14 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void> {
   }
 }
 
-async function drained(out: ResponseStream, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
+/** False when the signal comes first. */
+async function drained(out: ResponseStream, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return false;
+  return new Promise<boolean>((resolve) => {
     const settle = (): void => {
       out.off("drain", settle);
       signal.removeEventListener("abort", settle);
-      resolve();
+      resolve(!signal.aborted);
     };
     out.on("drain", settle);
     signal.addEventListener("abort", settle);

@@ -29,8 +29,10 @@ export async function openTime(context: LambdaContext): Promise<InvocationTime> 
   const remainingMs = context.getRemainingTimeInMillis();
   const deadline = new Date(systemClock.now().getTime() + remainingMs);
   const controller = new AbortController();
-  const timer = systemClock.every(Math.max(1, remainingMs - STOP_BEFORE_DEADLINE_MS), async () => {
-    controller.abort(new AppError("unavailable", "The time limit of the function is reached"));
+  const over = new AbortController();
+  void systemClock.sleep(Math.max(1, remainingMs - STOP_BEFORE_DEADLINE_MS), over.signal).then(() => {
+    if (!over.signal.aborted)
+      controller.abort(new AppError("unavailable", "The time limit of the function is reached"));
   });
-  return { signal: controller.signal, deadline, [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  return { signal: controller.signal, deadline, [Symbol.dispose]: () => over.abort() };
 }

@@ -64,6 +64,17 @@ test("near the deadline a client that does not read is no longer waited for", as
   expect(await (await get(lambda, "boot")).text()).toBe(boot);
 });
 
+test("nor is it after the last of the body", async () => {
+  await using lambda = await start(nearDeadline);
+  const boot = await (await get(lambda, "boot")).text();
+  const [response] = await once(http.get(`${lambda.url}/api/flood`), "response");
+  await expect
+    .poll(() => lambda.output.join("\n"), { timeout: 10_000 })
+    .toContain("The time limit of the function is reached");
+  await expect(response.toArray()).rejects.toThrow("aborted");
+  expect(await (await get(lambda, "boot")).text()).toBe(boot);
+});
+
 test("a door that does not end in time costs its sandbox", async () => {
   await using lambda = await start(impatient);
   expect((await get(lambda, "hangs")).status).toBe(502);
