@@ -9,7 +9,15 @@ import { readSettings } from "../../src/settings.ts";
 import { all, at, bicepSources, environmentOf, only, told } from "../support/bicep/deployment.ts";
 import { evaluate, type Deployed, type Sources } from "../support/bicep/evaluate.ts";
 import { asText, type Fields } from "../support/bicep/functions.ts";
-import { accessOf, administratorOf, alertsOf, configurationsOf, rolesOf, serverUrl } from "./azure-facts.ts";
+import {
+  accessOf,
+  administratorOf,
+  alertsOf,
+  configurationsOf,
+  rolesOf,
+  serverUrl,
+  sizesOf,
+} from "./azure-facts.ts";
 
 export const sources = await bicepSources("infra/azure");
 
@@ -21,7 +29,7 @@ interface Case {
   readonly given: Fields;
   /** Of settings, by the names under which they are in the Key Vault. */
   readonly secrets?: Readonly<Record<string, string>>;
-  readonly holds: (deployed: Deployed) => void;
+  readonly holds: (deployed: Deployed, from: Sources) => void;
 }
 
 export const CASES: Readonly<Record<string, Case>> = {
@@ -61,6 +69,24 @@ export const CASES: Readonly<Record<string, Case>> = {
     },
     secrets: { "ENCRYPTION-KEYS": KEYS, "OPENAI-API-KEY": "sk" },
     holds: hasOtherSettings,
+  },
+  "with other sizes": {
+    given: {
+      resourceGroupName: "rg-mine",
+      instanceMemoryMB: 4096,
+      maximumInstanceCount: 7,
+      alwaysReadyHttpInstances: 2,
+      httpConcurrency: 30,
+      databaseStorageGB: 64,
+      databaseBackupDays: 14,
+      databaseGeoRedundantBackup: true,
+      logRetentionDays: 60,
+      logDailyCapGB: 5,
+      vaultPurgeProtection: true,
+      privateNetworking: true,
+      addressStart: "10.99",
+    },
+    holds: hasOtherSizes,
   },
   "with alerts": { given: { ...RULES, waitingRunAlertSeconds: 900 }, holds: hasAlerts },
   "with alerts, where ticks are rare": {
@@ -107,7 +133,7 @@ export function verify(name: string, from: Sources): void {
     value: `${told(storage, "primaryEndpoints", "blob")}${only(deployed, "containers").name}`,
     authentication: { type: "UserAssignedIdentity", userAssignedIdentityResourceId: identity.id },
   });
-  holds(deployed);
+  holds(deployed, from);
 }
 
 export function deploy(from: Sources, given: Fields): Deployed {
@@ -148,6 +174,13 @@ function isAsTheCodeHasIt(deployed: Deployed): void {
     name: "Standard_D2ds_v5",
     tier: "GeneralPurpose",
   });
+  expect(sizesOf(deployed)).toEqual({
+    scale: { instanceMemoryMB: 2048, maximumInstanceCount: 40, alwaysReady: [], triggers: null },
+    storage: { storageSizeGB: 32, autoGrow: "Enabled" },
+    backup: { backupRetentionDays: 7, geoRedundantBackup: "Disabled" },
+    logs: [30, 1],
+    purgeProtection: null,
+  });
   expect(accessOf(deployed)).toEqual({
     storageAccounts: "Enabled",
     vaults: "Enabled",
@@ -184,8 +217,8 @@ function hasMuchMemory(deployed: Deployed): void {
 }
 
 /** As one that is made, but for its name. */
-function takesTheServer(deployed: Deployed): void {
-  const made = deploy(sources, {});
+function takesTheServer(deployed: Deployed, from: Sources): void {
+  const made = deploy(from, {});
   const renamed = JSON.stringify(made).replaceAll(only(made, "flexibleServers").name, "restored");
   expect(deployed).toEqual(JSON.parse(renamed));
 }
@@ -247,6 +280,25 @@ function hasOtherSettings(deployed: Deployed): void {
     tickSchedule: "0 0 * * * *",
     functionTimeoutMs: 300_000,
   });
+}
+
+function hasOtherSizes(deployed: Deployed): void {
+  expect(only(deployed, "resourceGroups").name).toBe("rg-mine");
+  expect(sizesOf(deployed)).toEqual({
+    scale: {
+      instanceMemoryMB: 4096,
+      maximumInstanceCount: 7,
+      alwaysReady: [{ name: "http", instanceCount: 2 }],
+      triggers: { http: { perInstanceConcurrency: 30 } },
+    },
+    storage: { storageSizeGB: 64, autoGrow: "Enabled" },
+    backup: { backupRetentionDays: 14, geoRedundantBackup: "Enabled" },
+    logs: [60, 5],
+    purgeProtection: true,
+  });
+  expect(at(only(deployed, "virtualNetworks"), "properties", "addressSpace", "addressPrefixes")).toEqual([
+    "10.99.0.0/16",
+  ]);
 }
 
 function hasAlerts(deployed: Deployed): void {

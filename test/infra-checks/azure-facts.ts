@@ -62,12 +62,29 @@ export function administratorOf(deployed: Deployed): readonly unknown[] {
   return [administrator.name, name, type];
 }
 
-/** What goes off when. */
+export function sizesOf(deployed: Deployed): Record<string, unknown> {
+  const [server, workspace] = [only(deployed, "flexibleServers"), only(deployed, "workspaces")];
+  return {
+    scale: at(only(deployed, "sites"), "properties", "functionAppConfig", "scaleAndConcurrency"),
+    storage: at(server, "properties", "storage"),
+    backup: at(server, "properties", "backup"),
+    logs: [
+      at(workspace, "properties", "retentionInDays"),
+      at(workspace, "properties", "workspaceCapping", "dailyQuotaGb"),
+    ],
+    purgeProtection: at(only(deployed, "vaults"), "properties", "enablePurgeProtection"),
+  };
+}
+
+/** What goes off when, and who hears of it. */
 export function alertsOf(deployed: Deployed): Record<string, readonly unknown[]> {
   return Object.fromEntries(
     all(deployed, "scheduledQueryRules").map((rule) => {
       const part = (...path: readonly string[]) => at(rule, "properties", "criteria", "allOf", 0, ...path);
       expect(at(rule, "properties", "enabled")).toBe(true);
+      expect(at(rule, "properties", "evaluationFrequency")).toBe("PT5M");
+      expect(part("failingPeriods")).toEqual({ numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 });
+      expect(at(only(deployed, "actionGroups"), "properties", "enabled")).toBe(true);
       expect(at(rule, "properties", "scopes")).toEqual([only(deployed, "components").id]);
       expect(at(rule, "properties", "actions", "actionGroups")).toEqual([only(deployed, "actionGroups").id]);
       return [

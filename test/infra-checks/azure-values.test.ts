@@ -37,6 +37,11 @@ const MISTAKES: readonly (readonly [file: string, from: string, to: string])[] =
   ["storage", "isPrivate ? 'Deny' : 'Allow'", "isPrivate ? 'Allow' : 'Deny'"],
   ["vault", "roleDefinitions', secretsUser)", "roleDefinitions', secretsOfficer)"],
   ["vault", "name: 'DATABASE-URL'", "name: 'DATABASE-URI'"],
+  ["postgres", "geoRedundantBackup ? 'Enabled' : 'Disabled'", "geoRedundantBackup ? 'Disabled' : 'Enabled'"],
+  ["main", "backupDays: databaseBackupDays", "backupDays: logRetentionDays"],
+  ["main", "maximumInstanceCount: maximumInstanceCount", "maximumInstanceCount: alwaysReadyHttpInstances"],
+  ["app", "httpConcurrency == 0 ? null", "httpConcurrency != 0 ? null"],
+  ["vault", "purgeProtection ? true : null", "purgeProtection ? null : true"],
   ["alerts", "threshold: waitingRunSeconds", "threshold: 0"],
   ["alerts", "windowSize: missingTickWindow", "windowSize: 'PT5M'"],
 ];
