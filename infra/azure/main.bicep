@@ -18,7 +18,7 @@ param resourceGroupName string = 'rg-${environmentName}'
 // ---- The database
 
 @description('''
-Compute size of the Postgres that is made. Prices a month, in US regions, before storage (32 GB: 4 USD):
+Compute size of the Postgres that is made. Prices a month, in East US, before storage (32 GB: 4 USD):
 Standard_D2ds_v5 130 USD (the smallest with PgBouncer, 844 connections), Standard_B2s 50 USD (no PgBouncer,
 414 connections), Standard_B1ms 13 USD (no PgBouncer, 35 connections: set maximumInstanceCount to 3 as well).
 ''')
