@@ -113,6 +113,10 @@ run "external" {
     error_message = "Each function must have an alarm, and streams that are cut must not set it off."
   }
   assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.reserved_concurrent_executions == -1])
+    error_message = "Nothing of the account's concurrency is to be reserved unasked."
+  }
+  assert {
     condition     = length(aws_vpc.this) == 0 && length(aws_rds_cluster.this) == 0 && alltrue([for function in aws_lambda_function.this : length(function.vpc_config) == 0])
     error_message = "With a database elsewhere, there must be nothing of a network to pay for."
   }
@@ -198,6 +202,7 @@ run "changed" {
     alarm_email               = "ada@example.com"
     alarm_actions             = ["arn:aws:sns:eu-central-1:123456789012:pager"]
     waiting_run_alarm_seconds = 900
+    http_reserved_concurrency = 100
     langgraph_config          = { chat = { recursion_limit = 50 } }
     webhook_secrets           = ["whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh", "whsec_YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJi"]
   }
@@ -213,6 +218,10 @@ run "changed" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.waiting_runs.threshold == 900
     error_message = "The threshold of the alarm must be the one that is set."
+  }
+  assert {
+    condition     = { for name, function in aws_lambda_function.this : name => function.reserved_concurrent_executions } == { http = 100, schedule = -1, worker = -1 }
+    error_message = "Concurrency must be reserved for http alone: of the worker, it would fail messages."
   }
   assert {
     condition     = aws_lambda_function.this["worker"].environment[0].variables.LOG_LEVEL == "error" && aws_lambda_function.this["schedule"].environment[0].variables.LOG_LEVEL == "info"
