@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { startEmbeddedPostgres } from "langgraph-functions/local";
 import { Client } from "pg";
+import { startEmbeddedPostgres } from "../../../src/local/index.ts";
 import { deployOnAzure } from "../deployment/azure.ts";
 import { openings, type Deployment } from "../deployment/deployment.ts";
 import { deployOnLambda } from "../deployment/lambda.ts";
