@@ -48,6 +48,8 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
 /** Streams to the fronts that take it, and to the others writes the result that a buffered handler would return. */
 export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): StreamingHandler {
   return async (event, stream, context) => {
+    // On Node.js 22 an invocation else lasts until no socket and no timer is left: to its time-out, where an app keeps one.
+    Object.assign(context, { callbackWaitsForEmptyEventLoop: false });
     assertHttpEvent(event);
     using time = await openTime(context);
     try {
