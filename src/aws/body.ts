@@ -23,10 +23,22 @@ export interface Destination {
  * @throws what the body errors with, as `chunksOf` does; the front then breaks the response off.
  */
 export async function deliver(response: Response, { runtime, stream, signal }: Destination): Promise<void> {
-  const out = runtime.HttpResponseStream.from(stream, toPrelude(response));
+  const chunks = chunksOf(response);
+  const first = chunks.next();
+  const isEvents = isEventStream(response) && response.body !== null;
+  // Whether a body is empty, its headers have to say; those of an event stream do not wait for its first event.
+  const isEmpty =
+    !isEvents &&
+    (await first.then(
+      ({ done }) => done === true,
+      () => false,
+    ));
+  const out = runtime.HttpResponseStream.from(stream, toPrelude(response, isEmpty));
   out.write("");
-  for await (const chunk of chunksOf(response)) {
-    if (!out.write(chunk)) await drained(out, signal);
+  let next = await first;
+  if (next.done && isEvents) out.write("\n");
+  for (; !next.done; next = await chunks.next()) {
+    if (!out.write(next.value)) await drained(out, signal);
   }
   await end(out);
 }
@@ -55,7 +67,7 @@ export async function end(out: ResponseStream): Promise<void> {
 async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void> {
   if (!response.body) return;
   try {
-    yield* response.body;
+    for await (const chunk of response.body) if (chunk.length > 0) yield chunk;
   } catch (error) {
     if (!isEventStream(response) || isStreamCut(error)) throw error;
     console.error(error);
