@@ -166,7 +166,9 @@ function openApp(options: ParsedOptions, graphs: GraphRegistry, host: Host, shut
       tick: async (invocation) => duringRequest(invocation.requestId, async () => tick(parts, invocation)),
       flush: parts.flush,
       report: (err, requestId) =>
-        void duringRequest(requestId, async () => parts.logger.error({ err }, "A response could not be sent")),
+        void duringRequest(requestId, async () =>
+          parts.logger.error({ err }, "A response could not be sent"),
+        ),
     }),
   };
 }
