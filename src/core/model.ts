@@ -164,4 +164,6 @@ export interface Doors {
    * way, but for no longer than is sensible. Never rejects.
    */
   readonly flush: (signal: AbortSignal) => Promise<void>;
+  /** Logs what went wrong after `fetch`, on the way to the client. */
+  readonly report: (error: unknown, requestId: string | undefined) => void;
 }

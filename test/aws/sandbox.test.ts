@@ -37,6 +37,12 @@ test("a sandbox is frozen between its invocations and serves the next one", asyn
   expect(lambda.inits).toBe(1);
 });
 
+test("an app that keeps a socket open has done with a request when it is answered", async () => {
+  await using lambda = await start(impatient);
+  expect((await get(lambda, "boot")).status).toBe(200); // it has a server, the witness
+  await expect.poll(() => lambda.reports).toMatchObject([{ status: "success" }]);
+});
+
 test("an app hears of the deadline before it comes", async () => {
   await using lambda = await start(nearDeadline);
   const response = await get(lambda, "deadline");

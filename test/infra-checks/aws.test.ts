@@ -128,6 +128,8 @@ describe("docs/aws-lambda.md", () => {
     expect(resource("aws_lambda_event_source_mapping", "runs")["function_response_types"]).toEqual([
       "ReportBatchItemFailures",
     ]);
+    expect(docs).toMatch(/^\| recursive loop detection of `worker` +\| `Allow` +\|/m);
+    expect(resource("aws_lambda_function_recursion_config", "worker")["recursive_loop"]).toBe("Allow");
   });
 
   test("has the front that streams", async () => {

@@ -97,6 +97,10 @@ run "external" {
     error_message = "The worker must read the queue of runs."
   }
   assert {
+    condition     = aws_lambda_function_recursion_config.worker.function_name == aws_lambda_function.this["worker"].function_name && aws_lambda_function_recursion_config.worker.recursive_loop == "Allow"
+    error_message = "Workers must be allowed to wake workers for more than 16 times."
+  }
+  assert {
     condition     = alltrue([for function in aws_lambda_function.this : function.environment[0].variables.RUN_QUEUE_URL == aws_sqs_queue.runs.url])
     error_message = "Each function must know the queue of runs."
   }
