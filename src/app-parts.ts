@@ -6,7 +6,7 @@ import { systemClock } from "./clock.ts";
 import type { Authenticator } from "./core/auth.ts";
 import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
-import type { CronStore } from "./core/crons.ts";
+import type { CronStore } from "./core/cron-store.ts";
 import type { Checkpointers } from "./core/execution.ts";
 import type { GraphRegistry, GraphStores } from "./core/graphs.ts";
 import type { Doors } from "./core/model.ts";
