@@ -67,6 +67,7 @@ export const cancelDocs: Docs = {
     202: { description: "It is asked to stop", schema: z.strictObject({}) },
     204: { description: "It has ended" },
     ...ERRORS,
+    503: "It has not ended in the time that there is, or the database cannot be reached",
   },
 };
 export const joinDocs: Docs = {
