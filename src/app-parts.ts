@@ -6,6 +6,7 @@ import { graphStore, openCheckpointers, openEngine, type AppEngine } from "./app
 import { openStores } from "./app-stores.ts";
 import { lazySender, webhookPolicy } from "./app-webhooks.ts";
 import { systemClock } from "./clock.ts";
+import type { AssistantVersionStore } from "./core/assistant-store.ts";
 import type { Authenticator } from "./core/auth.ts";
 import { claimsWithAlarm, openAlarm, runsWithAlarm } from "./core/alarm.ts";
 import type { CommandStore } from "./core/commands.ts";
@@ -35,7 +36,6 @@ import { namingSpans, openLogger } from "./logger.ts";
 import { once } from "./once.ts";
 import type { ParsedOptions } from "./options.ts";
 import { apiKeyStore } from "./postgres/api-keys.ts";
-import { assistantVersionStore } from "./postgres/assistants.ts";
 import { claimStore } from "./postgres/claims.ts";
 import { openDatabase, type Database } from "./postgres/pool.ts";
 import { runStore } from "./postgres/runs.ts";
@@ -72,7 +72,7 @@ export interface AppParts extends TickDeps, AppEngine {
   /** Where people reach the app; undefined for as requests say. */
   readonly publicUrl: string | undefined;
   readonly threadStorage: ThreadStorageStore;
-  readonly assistantVersions: ReturnType<typeof assistantVersionStore>;
+  readonly assistantVersions: AssistantVersionStore;
   readonly webhookPolicy: WebhookPolicy;
   readonly limiter: () => Promise<RateLimiter | undefined>;
   readonly streamLimit: StreamLimit | undefined;
