@@ -2,7 +2,9 @@ export { LangGraphApp } from "./app.ts";
 export { AppError, type AppErrorOptions, type ErrorCode } from "./errors.ts";
 export { apiKeys } from "./http/api-keys.ts";
 export { jwt, type JwtOptions } from "./http/jwt.ts";
-export type { AppOptions, AuthOption, CorsOptions, CustomApp, Embeddings, StoreOptions } from "./options.ts";
+export type { AppOptions, AuthOption, CorsOptions, CustomApp } from "./options.ts";
+export type { Embeddings, StoreOptions } from "./store-options.ts";
+export type { WebhookOptions } from "./webhook-options.ts";
 export type { CheckOptions } from "./checks.ts";
 export type {
   AuthEvent,

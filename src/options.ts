@@ -6,12 +6,12 @@ import type { Authentication } from "./core/auth.ts";
 import type { AuthLevel, ThreadTtl, PruneStrategy } from "./core/model.ts";
 import type { LogWriter } from "./core/logger.ts";
 import type { Check } from "./core/status.ts";
-import type { StoreIndex } from "./core/store-index.ts";
-import { RETRY_SECONDS } from "./core/webhooks.ts";
 import { isAuthObject, type AuthObject } from "./http/auth-object.ts";
-import type { CorsOptions } from "./http/cors.ts";
+import { Cors, type CorsOptions } from "./http/cors.ts";
 import type { CustomApp } from "./http/custom.ts";
 import { FEATURES, type Feature } from "./http/features.ts";
+import { Store, type StoreOptions } from "./store-options.ts";
+import { Webhooks, type WebhookOptions } from "./webhook-options.ts";
 
 export { FEATURES, isAuthObject, type AuthObject, type CorsOptions, type CustomApp, type Feature };
 
@@ -101,24 +101,7 @@ export interface AppOptions {
     readonly excludes?: readonly string[] | undefined;
   };
   /** The calls that clients ask for when they start a run, and that are made when it has ended. */
-  readonly webhooks?: {
-    /** Whether clients may ask for them at all. Default: true. */
-    readonly enabled?: boolean | undefined;
-    /** Whether clients may have private, loopback and link-local addresses called. Default: false. */
-    readonly allowPrivateAddresses?: boolean;
-    /** Default: false. */
-    readonly requireHttps?: boolean | undefined;
-    /** `example.com`, or `*.example.com` for its subdomains. Default: all. */
-    readonly allowedDomains?: readonly string[] | undefined;
-    /** Default: all. */
-    readonly allowedPorts?: readonly number[] | undefined;
-    /** Default: 2,048. */
-    readonly maxUrlLength?: number | undefined;
-    /** That each webhook has besides its own. */
-    readonly headers?: Readonly<Record<string, string>> | undefined;
-    /** The pauses between attempts, of which there is one more. Default: 9, from 5 seconds to a day, some three days in all. */
-    readonly retrySeconds?: readonly number[];
-  };
+  readonly webhooks?: WebhookOptions;
   /** Of the OpenAPI document. */
   readonly title?: string;
   readonly description?: string;
@@ -129,66 +112,6 @@ export interface AppOptions {
 export type AuthOption =
   "none" | "host" | Authentication | AuthObject | (() => AuthObject | Promise<AuthObject>);
 
-export interface StoreOptions {
-  /** Finds items by meaning, with pgvector. Default: not. */
-  readonly index?: {
-    /** Of the vectors that `embed` makes; 16,000 at most, and up to 4,000 they are found through an index. */
-    readonly dims: number;
-    /**
-     * Gives a vector for each text, in their order, each with `dims` numbers. What it throws, and an answer that is
-     * anything else, makes the request fail with 502 `embedding_failed`; nothing is stored then.
-     */
-    readonly embed: Embeddings | ((texts: string[]) => Promise<number[][]>);
-    /** Paths of what is embedded of an item, where it does not say otherwise. Default: `["$"]`, all of it. */
-    readonly fields?: readonly string[] | undefined;
-  };
-  readonly ttl?: {
-    /** Minutes that items live, where they do not say otherwise. Default: for ever. */
-    readonly default_ttl?: number | undefined;
-    /** Whether a read starts an item's time to live anew, where it does not say otherwise. Default: true. */
-    readonly refresh_on_read?: boolean | undefined;
-  };
-}
-
-/** What of LangChain's `Embeddings` is used. */
-export interface Embeddings {
-  embedDocuments(texts: string[]): Promise<number[][]>;
-  embedQuery(text: string): Promise<number[]>;
-}
-
-export const isEmbeddings = (value: unknown): value is Embeddings =>
-  typeof value === "object" &&
-  value !== null &&
-  "embedDocuments" in value &&
-  typeof value.embedDocuments === "function" &&
-  "embedQuery" in value &&
-  typeof value.embedQuery === "function";
-
-const Embed = z.custom<NonNullable<StoreOptions["index"]>["embed"]>(
-  (value) => typeof value === "function" || isEmbeddings(value),
-  "must be LangChain Embeddings, or a function (texts) => Promise<vectors>",
-);
-
-const Index = z
-  .strictObject({
-    dims: z.int().min(1).max(16_000),
-    embed: Embed,
-    fields: z.array(z.string().min(1)).min(1).default(["$"]),
-  })
-  .transform(({ embed, ...index }): StoreIndex => {
-    if (isEmbeddings(embed))
-      return {
-        ...index,
-        embedTexts: async (texts) => embed.embedDocuments([...texts]),
-        embedQuery: async (text) => embed.embedQuery(text),
-      };
-    return {
-      ...index,
-      embedTexts: async (texts) => embed([...texts]),
-      embedQuery: async (text) => (await embed([text])).at(0),
-    };
-  });
-
 const Ttl = z
   .strictObject({
     default_ttl: z.number().gt(0).max(52_560_000).optional(),
@@ -198,35 +121,7 @@ const Ttl = z
     default_ttl === undefined ? undefined : { ttl_minutes: default_ttl, strategy },
   );
 
-const Store = z.strictObject({
-  index: Index.optional(),
-  ttl: z
-    .strictObject({
-      default_ttl: z.number().positive().optional(),
-      refresh_on_read: z.boolean().default(true),
-    })
-    .prefault({}),
-});
-
 const Count = z.int().min(1);
-const Texts = z.array(z.string().min(1)).optional();
-
-const Cors = z
-  .strictObject({
-    allowOrigins: Texts,
-    allowOriginRegex: z.string().refine(isPattern, "must be a regular expression").optional(),
-    allowMethods: Texts,
-    allowHeaders: Texts,
-    allowCredentials: z.boolean().optional(),
-    exposeHeaders: Texts,
-    maxAgeSeconds: z.int().min(0).optional(),
-  })
-  .refine(
-    ({ allowCredentials, allowOrigins, allowOriginRegex }) =>
-      allowCredentials !== true ||
-      (allowOrigins === undefined ? allowOriginRegex !== undefined : !allowOrigins.includes("*")),
-    'allowCredentials needs origins that are named: browsers refuse it together with "*"',
-  );
 
 const HeaderPattern = z
   .string()
@@ -288,25 +183,7 @@ const Options = z.strictObject({
       excludes: z.array(HeaderPattern).default([]),
     })
     .prefault({}),
-  webhooks: z
-    .strictObject({
-      enabled: z.boolean().default(true),
-      allowPrivateAddresses: z.boolean().default(false),
-      requireHttps: z.boolean().default(false),
-      allowedDomains: z.array(z.string().regex(/^(\*\.)?[\w-]+(\.[\w-]+)*$/)).optional(),
-      allowedPorts: z.array(z.int().min(1).max(65_535)).optional(),
-      maxUrlLength: Count.default(2_048),
-      headers: z
-        .record(
-          z
-            .string()
-            .regex(/^(?!(webhook-|content-|host$))[\w-]+$/i, "must be a header's name, and not one of ours"),
-          z.string().regex(/^[\t\x20-\x7e]*$/, "must be printable ASCII"),
-        )
-        .default({}),
-      retrySeconds: z.array(z.number().min(0)).default([...RETRY_SECONDS]),
-    })
-    .prefault({}),
+  webhooks: Webhooks,
   title: z.string().default("LangGraph functions"),
   description: z.string().default("Agents as an HTTP API."),
   logger: z.custom<LogWriter>(isLogWriter, "must have the functions info, warn and error").optional(),
@@ -339,12 +216,4 @@ function isLogWriter(value: unknown): value is LogWriter {
   if (typeof value !== "object" || value === null) return false;
   const functions = ["info", "warn", "error"].map((level): unknown => Reflect.get(value, level));
   return functions.every((log) => typeof log === "function");
-}
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp;
-  } catch {
-    return false;
-  }
 }

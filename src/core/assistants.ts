@@ -3,150 +3,27 @@
  * is what the graph is registered with.
  */
 
-import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
+import type {
+  AssistantContent,
+  AssistantVersion,
+  Assistant,
+  Stored,
+  AssistantPatch,
+  AssistantFilter,
+  AssistantPage,
+  AssistantStore,
+  VersionPage,
+  AssistantVersionStore,
+} from "./assistant-store.ts";
 import type { Caller, Scope } from "./auth.ts";
-import { toWireConfig, type WireConfig } from "./config.ts";
-import type { Graph, GraphRegistry } from "./graphs.ts";
-import type { JsonObject } from "./model.ts";
+import { toWireConfig } from "./config.ts";
+import { assistantIdOf, defaultOf } from "./default-assistants.ts";
+import type { GraphRegistry } from "./graphs.ts";
 import { deleteMatching } from "./thread-removal.ts";
 import type { ThreadDeps } from "./threads.ts";
 import { UUID } from "./uuid.ts";
-
-/** What a version holds. */
-export interface AssistantContent {
-  readonly graph_id: string;
-  readonly name: string;
-  readonly description: string | null;
-  readonly config: WireConfig;
-  readonly context: JsonObject;
-  readonly metadata: JsonObject;
-}
-
-export interface AssistantVersion extends AssistantContent {
-  readonly assistant_id: string;
-  readonly version: number;
-  readonly created_at: Date;
-}
-
-/** An assistant as clients see it. */
-export interface Assistant extends AssistantVersion {
-  readonly updated_at: Date;
-}
-
-/** As the database keeps it: null stands for what the graph of a default assistant is registered with. */
-export type Stored<Version extends AssistantVersion> = Omit<Version, "config" | "context"> & {
-  readonly config: WireConfig | null;
-  readonly context: JsonObject | null;
-};
-
-/** What is absent stays as it is. */
-export interface AssistantPatch {
-  readonly graph_id: string | undefined;
-  readonly name: string | undefined;
-  readonly description: string | undefined;
-  readonly config: WireConfig | undefined;
-  readonly context: JsonObject | undefined;
-  /** Laid over the assistant's, key by key. */
-  readonly metadata: JsonObject;
-}
-
-/** Which assistants; a filter that is absent lets all pass. */
-export interface AssistantFilter {
-  /** Contained in the assistant's. */
-  readonly metadata: JsonObject | undefined;
-  readonly graph_id: string | undefined;
-  /** Part of the assistant's, in whatever case. */
-  readonly name: string | undefined;
-  /** Graphs whose assistants are not for the caller. */
-  readonly notOf: readonly string[];
-}
-
-export interface AssistantPage {
-  readonly limit: number;
-  readonly offset: number;
-  readonly sort_by: "assistant_id" | "graph_id" | "name" | "created_at" | "updated_at";
-  readonly sort_order: "asc" | "desc";
-}
-
-/** An assistant to store. */
-export interface NewAssistant extends AssistantContent {
-  readonly assistant_id: string;
-  /** Whom it belongs to; null where callers are not told apart. */
-  readonly owner: string | null;
-}
-
-/**
- * The durable record of assistants. Default ones of registered graphs are always there, for all to read; `now` is when
- * they came to be.
- */
-export interface AssistantStore {
-  readonly get: (assistant_id: string, scope: Scope, now: Date) => Promise<Stored<Assistant> | null>;
-  /** Null when there is one of this id, within reach or not. */
-  readonly create: (assistant: NewAssistant, now: Date) => Promise<Stored<Assistant> | null>;
-  /** Makes the next version, in force at once. */
-  readonly update: (
-    assistant_id: string,
-    scope: Scope,
-    patch: AssistantPatch,
-    now: Date,
-  ) => Promise<Stored<Assistant> | null>;
-  /** With all its versions; a default one is then as on the first day. */
-  readonly remove: (assistant_id: string, scope: Scope, now: Date) => Promise<boolean>;
-  readonly search: (
-    filter: AssistantFilter,
-    scope: Scope,
-    page: AssistantPage,
-    now: Date,
-  ) => Promise<readonly Stored<Assistant>[]>;
-  readonly count: (filter: AssistantFilter, scope: Scope, now: Date) => Promise<number>;
-}
-
-/** A part of an assistant's versions. */
-export interface VersionPage {
-  readonly metadata: JsonObject | undefined;
-  readonly limit: number;
-  readonly offset: number;
-}
-
-export interface AssistantVersionStore {
-  /** The newest first. */
-  readonly list: (
-    assistant_id: string,
-    scope: Scope,
-    page: VersionPage,
-  ) => Promise<readonly Stored<AssistantVersion>[]>;
-  /** Puts a version in force; null when there is none of this number. */
-  readonly activate: (
-    assistant_id: string,
-    scope: Scope,
-    version: number,
-    now: Date,
-  ) => Promise<Stored<Assistant> | null>;
-}
-
-/** Looks into a graph without running it. */
-export interface GraphInspector {
-  /** Nodes and edges; with those of subgraphs, all the way down or so many levels. */
-  readonly draw: (graph: Graph, config: WireConfig, xray: boolean | number) => Promise<unknown>;
-  readonly schemas: (graph: Graph, config: WireConfig) => Promise<GraphSchemas>;
-  /** By namespace, `outer|inner`. */
-  readonly subgraphs: (
-    graph: Graph,
-    config: WireConfig,
-    which: { readonly namespace: string | undefined; readonly recurse: boolean },
-  ) => Promise<Readonly<Record<string, GraphSchemas>>>;
-}
-
-/** JSON Schemas; one is missing when the graph does not tell at run time. */
-export interface GraphSchemas {
-  readonly input_schema: JsonObject | undefined;
-  readonly output_schema: JsonObject | undefined;
-  readonly state_schema: JsonObject | undefined;
-  readonly config_schema: JsonObject | undefined;
-  readonly context_schema: JsonObject | undefined;
-}
 
 export interface AssistantDeps extends ThreadDeps {
   readonly assistants: AssistantStore;
@@ -154,25 +31,6 @@ export interface AssistantDeps extends ThreadDeps {
   readonly graphs: GraphRegistry;
   readonly clock: Clock;
   readonly newId: () => string;
-}
-
-/** The namespace of the official server, so that ids agree with its. */
-const NAMESPACE = Buffer.from("6ba7b8219dad11d180b400c04fd430c8", "hex");
-
-/** Of every default assistant. */
-export const CREATED_BY_SYSTEM = { created_by: "system" } as const;
-
-/** The id of a graph's default assistant: the same on every instance and in every deployment (UUID version 5, RFC 9562). */
-export function assistantIdOf(graphId: string): string {
-  const hash = createHash("sha1").update(NAMESPACE).update(graphId).digest().subarray(0, 16);
-  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6);
-  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8);
-  return hash.toString("hex").replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
-}
-
-/** The graph whose default assistant is meant, by its name or the assistant's id. */
-export function defaultOf(graphs: readonly Graph[], assistantId: string): Graph | undefined {
-  return graphs.find(({ name }) => name === assistantId || assistantIdOf(name) === assistantId.toLowerCase());
 }
 
 /**

@@ -2,12 +2,13 @@
 
 import { AppError } from "../errors.ts";
 import { inSpan } from "../telemetry.ts";
-import type { Caller } from "./auth.ts";
-import { cronCaller, timeAfter, type Cron, type CronCalendar, type DueCron } from "./crons.ts";
+import { callerAs, type Caller } from "./auth.ts";
+import type { Cron, CronCalendar, DueCron } from "./cron-store.ts";
 import type { Logger } from "./logger.ts";
 import { runAs, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 import type { RunRequest } from "./new-run.ts";
 import { createRun, type RunDeps } from "./runs.ts";
+import { timeAfter } from "./schedule.ts";
 
 export interface CronFiringDeps extends RunDeps, RunAssistantDeps {
   readonly logger: Logger;
@@ -92,6 +93,11 @@ async function fireOne(deps: CronFiringDeps, cron: DueCron): Promise<Fired> {
   const { hasMoved } = await deps.calendar.fire(cron, next, deps.clock.now(), null);
   if (hasMoved) logRefusal(deps, cron, request.cause);
   return { hasMoved, hasRun: false, next };
+}
+
+/** On whose behalf its runs are made: what was allowed then is not asked about again. */
+function cronCaller({ user_id: owner, principal, scopes }: DueCron): Caller {
+  return callerAs({ owner, principal, scopes });
 }
 
 /** Through the door of every other run; that the run is stored and that the cron moves on is one transaction. */

@@ -3,109 +3,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
-import { callerAs, mandated, type Caller, type Mandate, type Scope } from "./auth.ts";
+import { mandated, type Caller, type Scope } from "./auth.ts";
+import type { Cron, NewCron, CronPatch, CronFilter, CronPage, CronStore } from "./cron-store.ts";
 import type { JsonObject } from "./model.ts";
-import type { NewRun } from "./ports.ts";
+import { checkEnd, nextTime } from "./schedule.ts";
 import { createThread, type ThreadDeps } from "./threads.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
-
-/** A cron as clients see it. */
-export interface Cron {
-  readonly cron_id: string;
-  readonly assistant_id: string;
-  /** Null when each run gets a thread of its own. */
-  readonly thread_id: string | null;
-  /** Five fields: minute, hour, day of the month, month, day of the week; a sixth is seconds. */
-  readonly schedule: string;
-  /** By its IANA name; null is UTC. */
-  readonly timezone: string | null;
-  /** Nothing is due after it. */
-  readonly end_time: Date | null;
-  readonly enabled: boolean;
-  /** What becomes of a run's own thread; null where runs have none. */
-  readonly on_run_completed: "delete" | "keep" | null;
-  /** The runs, as a client would ask for them; without metadata. */
-  readonly payload: JsonObject;
-  /** Of the cron, and of its runs. */
-  readonly metadata: JsonObject;
-  readonly user_id: string | null;
-  /** Null when nothing is due any more. */
-  readonly next_run_date: Date | null;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-}
-
-/** When a cron is due. */
-export type Timing = Pick<Cron, "schedule" | "timezone" | "end_time" | "enabled">;
-/** What makes a new one. */
-export type NewCron = Omit<Cron, "cron_id" | "user_id" | "next_run_date" | "created_at" | "updated_at">;
-/** Undefined stays as it is; metadata and payload are laid over what is there. */
-export type CronPatch = {
-  readonly [Field in "schedule" | "timezone" | "end_time" | "enabled" | "on_run_completed"]?:
-    Cron[Field] | undefined;
-} & { readonly payload: JsonObject; readonly metadata: JsonObject };
-
-/** Which crons; a filter that is absent lets all pass. */
-export interface CronFilter {
-  readonly assistant_id?: string | undefined;
-  readonly thread_id?: string | undefined;
-  readonly enabled?: boolean | undefined;
-  /** Contained in the cron's. */
-  readonly metadata?: JsonObject | undefined;
-}
-
-export interface CronPage {
-  readonly limit: number;
-  readonly offset: number;
-  readonly sort_by: "cron_id" | "assistant_id" | "thread_id" | "created_at" | "updated_at" | "next_run_date";
-  readonly sort_order: "asc" | "desc";
-  readonly select: readonly (keyof Cron)[];
-}
-
-/** The durable record of crons. They go with their thread; a cron's `user_id` is whom it belongs to. */
-export interface CronStore {
-  /** `threads` are those that its runs may be on. @throws AppError `not_found` when its thread is none of them */
-  readonly create: (cron: Cron, threads: Scope, mandate: Mandate) => Promise<void>;
-  readonly get: (cron_id: string, scope: Scope) => Promise<Cron | null>;
-  /**
-   * Stores a changed cron, if nobody has changed it since `seen`; its next time only if there is another one, as the
-   * timer moves that on. Null when somebody has, or it is gone.
-   */
-  readonly update: (
-    cron: Cron,
-    scope: Scope,
-    seen: Date,
-    next: Date | null | undefined,
-  ) => Promise<Cron | null>;
-  readonly remove: (cron_id: string, scope: Scope) => Promise<boolean>;
-  readonly search: (filter: CronFilter, scope: Scope, page: CronPage) => Promise<readonly Partial<Cron>[]>;
-  readonly count: (filter: CronFilter, scope: Scope) => Promise<number>;
-}
-
-/** A cron that is due, and was at that time. */
-export interface DueCron extends Cron, Pick<Mandate, "principal" | "scopes"> {
-  readonly next_run_date: Date;
-}
-
-/** On whose behalf its runs are made: what was allowed then is not asked about again. */
-export function cronCaller({ user_id: owner, principal, scopes }: DueCron): Caller {
-  return callerAs({ owner, principal, scopes });
-}
-
-export interface CronMove {
-  /** False when another process was first. */
-  readonly hasMoved: boolean;
-  /** Why it has moved on without a run. */
-  readonly refusal?: AppError;
-}
-
-/** What the timer asks of the record. */
-export interface CronCalendar {
-  /** The longest due first. */
-  readonly due: (now: Date, limit: number) => Promise<readonly DueCron[]>;
-  /** Moves a cron on to its next time and stores the run of the time that it was due at, if there is one: both or neither. */
-  readonly fire: (cron: DueCron, next: Date | null, now: Date, run: NewRun | null) => Promise<CronMove>;
-}
 
 export interface CronDeps {
   readonly crons: CronStore;
@@ -322,57 +225,6 @@ export async function countCrons(
 ): Promise<number> {
   const { value, scope } = await caller.authorize("crons:search", { ...filter });
   return crons.count(value, scope);
-}
-
-/**
- * The first time after `after`; null when the cron is not enabled.
- * @throws AppError `invalid_request` for a schedule or a time zone that is none, and when nothing would ever be due
- */
-async function nextTime(timing: Timing, after: Date): Promise<Date | null> {
-  const next = await timeAfter(timing, after);
-  if (next === null) throw new AppError("invalid_request", `schedule: '${timing.schedule}' never comes`);
-  if (!timing.enabled) return null;
-  if (timing.end_time === null || next <= timing.end_time) return next;
-  const [first, end] = [next.toISOString(), timing.end_time.toISOString()];
-  throw new AppError("invalid_request", `end_time: ${end} is before the next time of the schedule, ${first}`);
-}
-
-/** The schedule's first time after `after`, whether or not the cron goes on until then. @throws AppError `invalid_request` */
-export async function timeAfter(
-  { schedule, timezone }: Pick<Timing, "schedule" | "timezone">,
-  after: Date,
-): Promise<Date | null> {
-  checkTimezone(timezone);
-  const { Cron: Schedule } = await import("croner");
-  try {
-    return new Schedule(secondsFirst(schedule), { timezone: timezone ?? "UTC" }).nextRun(after);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^\w+: /, "") : String(error);
-    throw new AppError("invalid_request", `schedule: '${schedule}' is no cron expression: ${reason}`, {
-      cause: error,
-    });
-  }
-}
-
-/** On the Platform a sixth field is seconds and comes last; in most of JavaScript it comes first. */
-function secondsFirst(schedule: string): string {
-  const fields = schedule.trim().split(/\s+/);
-  if (fields.length > 6) throw new TypeError("it has more than six fields");
-  return fields.length === 6 ? [fields[5], ...fields.slice(0, 5)].join(" ") : schedule;
-}
-
-function checkTimezone(timezone: string | null): void {
-  if (timezone === null) return;
-  try {
-    Intl.DateTimeFormat("en", { timeZone: timezone });
-  } catch (error) {
-    const message = `timezone: '${timezone}' is no time zone; give an IANA name, like Europe/Berlin`;
-    throw new AppError("invalid_request", message, { cause: error });
-  }
-}
-
-function checkEnd(end: Date, now: Date): void {
-  if (end <= now) throw new AppError("invalid_request", `end_time: ${end.toISOString()} has passed`);
 }
 
 /** Before the cron is stored: a wake-up too many finds nothing, one too few would let the cron wait for the timer. */

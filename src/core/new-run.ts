@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import { activeTrace } from "../telemetry.ts";
-import { assistantIdOf } from "./assistants.ts";
+import { assistantIdOf } from "./default-assistants.ts";
 import { principalOf, type Caller } from "./auth.ts";
 import { mergeConfigs, type GraphConfig } from "./config.ts";
 import type { Graph } from "./graphs.ts";

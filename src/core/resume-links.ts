@@ -16,7 +16,8 @@ import { isJsonObject, type Thread } from "./model.ts";
 import type { Admission, NewRun, RunRecord, RunStore } from "./ports.ts";
 import { isBoundTo, signToken, verifyToken, type ReadToken } from "./resume-tokens.ts";
 import type { RunKwargs } from "./run-kwargs.ts";
-import { reachThread, type ThreadStore } from "./threads.ts";
+import type { ThreadStore } from "./thread-store.ts";
+import { reachThread } from "./threads.ts";
 
 export const LINK_LIFE_SECONDS = 86_400;
 export const MAX_LINK_LIFE_SECONDS = 30 * 86_400;

@@ -1,15 +1,10 @@
 /** Which assistant a run is of, and what it takes over from it. */
 
 import { AppError } from "../errors.ts";
-import {
-  assistantIdOf,
-  defaultOf,
-  getAssistant,
-  CREATED_BY_SYSTEM,
-  type AssistantDeps,
-} from "./assistants.ts";
+import { getAssistant, type AssistantDeps } from "./assistants.ts";
 import { SYSTEM, type Caller } from "./auth.ts";
 import { toGraphConfig, type GraphConfig } from "./config.ts";
+import { assistantIdOf, defaultOf, CREATED_BY_SYSTEM } from "./default-assistants.ts";
 import type { Graph } from "./graphs.ts";
 import type { JsonObject } from "./model.ts";
 

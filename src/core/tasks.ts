@@ -5,7 +5,7 @@ import { EVERYTHING, type Caller, type Scope } from "./auth.ts";
 import type { RunRecord, RunStore } from "./ports.ts";
 import { lookForRun, type RunAccess } from "./run-access.ts";
 import type { RunAssistant } from "./run-assistants.ts";
-import type { ThreadStore } from "./threads.ts";
+import type { ThreadStore } from "./thread-store.ts";
 import { UUID } from "./uuid.ts";
 
 /** In the words of A2A. */

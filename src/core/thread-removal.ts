@@ -4,7 +4,8 @@ import type { Caller, Scope } from "./auth.ts";
 import type { Logger } from "./logger.ts";
 import type { Thread, PruneStrategy } from "./model.ts";
 import { ownCheckpointer, refuseOwnCheckpointer } from "./own-checkpointers.ts";
-import { missing, reachThread, type ThreadDeps, type ThreadFilter } from "./threads.ts";
+import type { ThreadFilter } from "./thread-store.ts";
+import { missing, reachThread, type ThreadDeps } from "./threads.ts";
 import { tryEach } from "./try-each.ts";
 
 /**

@@ -9,13 +9,13 @@ import { isJsonObject, type JsonObject, type Thread } from "./model.ts";
 import type { Command } from "./run-kwargs.ts";
 import { checkpointIds, EMPTY_STATE, shownState, type ThreadState } from "./shown-state.ts";
 import { keeping, load, loadEditable, loadFor, type CheckGraph, type GraphDeps } from "./thread-graphs.ts";
+import type { EditedState } from "./thread-store.ts";
 import {
   checkStillReached,
   grantThread,
   missing,
   reachThread,
   storeThread,
-  type EditedState,
   type NewThread,
   type ThreadDeps,
 } from "./threads.ts";

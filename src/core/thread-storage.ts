@@ -3,7 +3,8 @@
 import type { Caller } from "./auth.ts";
 import type { GraphRegistry } from "./graphs.ts";
 import { refuseOwnCheckpointer } from "./own-checkpointers.ts";
-import { getThread, type ThreadStore } from "./threads.ts";
+import type { ThreadStore } from "./thread-store.ts";
+import { getThread } from "./threads.ts";
 
 export interface StoredRows {
   readonly count: number;

@@ -2,7 +2,9 @@
 
 import { AppError } from "../errors.ts";
 import type { Caller } from "./auth.ts";
-import { defaultOf, searchAssistants, type Assistant, type AssistantDeps } from "./assistants.ts";
+import type { Assistant } from "./assistant-store.ts";
+import { searchAssistants, type AssistantDeps } from "./assistants.ts";
+import { defaultOf } from "./default-assistants.ts";
 import type { Graph } from "./graphs.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "./run-assistants.ts";
 

@@ -1,6 +1,6 @@
 /** What a graph tells of itself without being run: how it is drawn, which subgraphs it has, what its state looks like. */
 
-import type { GraphInspector } from "../core/assistants.ts";
+import type { GraphInspector } from "../core/graph-inspector.ts";
 import { toGraphConfig, mergeConfigs, type WireConfig } from "../core/config.ts";
 import type { Graph } from "../core/graphs.ts";
 import { AppError } from "../errors.ts";

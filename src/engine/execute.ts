@@ -1,15 +1,7 @@
 /** Executes a claimed run: to its end, to a cancellation, or to the moment where another invocation must go on. */
 
-import type { Clock } from "../clock.ts";
 import { AUTH_FIELDS } from "../core/auth.ts";
-import type {
-  Checkpointer,
-  Checkpointers,
-  Executed,
-  ExecutionLimits,
-  GraphInput,
-  Outcome,
-} from "../core/execution.ts";
+import type { Checkpointers, Executed, ExecutionLimits, GraphInput, Outcome } from "../core/execution.ts";
 import {
   withCheckpointer,
   withStore,
@@ -17,42 +9,30 @@ import {
   type GraphRegistry,
   type GraphStores,
 } from "../core/graphs.ts";
-import type { ClaimedRun, ClaimStore, Ended, EventLog, RunEnd } from "../core/ports.ts";
-import type { Logger } from "../core/logger.ts";
-import { INTERRUPT } from "../core/interrupts.ts";
-import { isJsonObject, type RunEvent } from "../core/model.ts";
+import type { ClaimedRun, EventLog } from "../core/ports.ts";
 import type { Command } from "../core/run-kwargs.ts";
-import { wake, wakeAnother, type WakeUpQueue } from "../core/wake-ups.ts";
-import { AppError } from "../errors.ts";
 import { callGraph } from "./graph.ts";
 import { combineSignals } from "./combined-signal.ts";
 import { contextOf } from "./context.ts";
 import { configOf, withoutCheckpoint } from "./run-config.ts";
-import { Journal, LeaseLost, RunCancelled } from "./journal.ts";
-import { canGoOnElsewhere, interruptsOf, isCheckpointer, savedValues } from "./left-state.ts";
-import { OutOfTime, watchTime } from "./invocation-time.ts";
+import { Journal } from "./journal.ts";
+import { canGoOnElsewhere, isCheckpointer } from "./left-state.ts";
+import { watchTime } from "./invocation-time.ts";
 import { observedRun, watchFirstEvent } from "./observed-run.ts";
-import { isUnavailable, persist } from "./persist.ts";
 import { withoutRepeats } from "./resumed.ts";
-import { checkResume, leftWaiting } from "./strict-resume.ts";
-import { protocolEvents, type ProtocolEvents } from "./protocol-events.ts";
+import { RunEnding, type EndDeps, type Progress } from "./run-end.ts";
+import { checkResume } from "./strict-resume.ts";
+import { protocolEvents } from "./protocol-events.ts";
 import { NotSaved, stoppingAtFailure } from "./saving.ts";
 
-export interface ExecuteDeps {
+export interface ExecuteDeps extends EndDeps {
   readonly graphs: GraphRegistry;
-  readonly claims: ClaimStore;
   readonly events: EventLog;
   readonly checkpointers: Checkpointers;
   readonly graphStore: GraphStores;
-  readonly queue: WakeUpQueue;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly newId: () => string;
   readonly leaseMs: number;
   /** The runs that this process executes, for followers in it. */
   readonly journals: Map<string, Journal>;
-  /** Aborted when this process is about to stop: what runs is handed over. */
-  readonly shutdown: AbortSignal;
 }
 
 /** Never rejects: what happens is recorded. */
@@ -93,30 +73,32 @@ class RunExecution {
   readonly #journal: Journal;
   readonly #surroundings: Surroundings;
   readonly #context: unknown;
-  #graph: CompiledGraph | undefined;
-  #checkpointer: Checkpointer | undefined;
-  #protocol: ProtocolEvents | undefined;
-  #supersteps = 0;
+  readonly #progress: Progress = { supersteps: 0 };
+  readonly #ending: RunEnding;
 
   constructor(deps: ExecuteDeps, journal: Journal, surroundings: Surroundings) {
     this.#deps = deps;
     this.#journal = journal;
     this.#surroundings = surroundings;
     this.#context = contextOf(deps, journal.run, surroundings.context);
+    this.#ending = new RunEnding(deps, journal, this.#progress, surroundings.signal);
   }
 
   async perform(): Promise<Executed> {
     try {
       this.#surroundings.signal.throwIfAborted(); // cancelled while it was between two executors
-      this.#protocol = await protocolEvents(this.#deps, this.#journal.run);
-      for (const { event, data } of this.#protocol?.begin() ?? []) await this.#journal.write(event, data);
+      this.#progress.protocol = await protocolEvents(this.#deps, this.#journal.run);
+      for (const { event, data } of this.#progress.protocol?.begin() ?? [])
+        await this.#journal.write(event, data);
       const graph = await this.#load();
-      this.#graph = graph;
+      this.#progress.graph = graph;
       const outcome = await this.#call(graph);
       await this.#saved();
-      return outcome.status === "drained" ? await this.#handOver() : await this.#end(graph, outcome);
+      return outcome.status === "drained"
+        ? await this.#ending.handOver()
+        : await this.#ending.end(graph, outcome);
     } catch (error) {
-      return this.#stopped(error).catch((failure: unknown) => this.#unrecorded(failure));
+      return this.#ending.stopped(error).catch((failure: unknown) => this.#ending.unrecorded(failure));
     }
   }
 
@@ -139,13 +121,13 @@ class RunExecution {
     const { run_id, graph_id, assistant_id, kwargs } = run;
     const metadata = { ...kwargs.config.metadata, ...run.metadata, run_id, graph_id, assistant_id };
     const onFailure = (reason: unknown): void => stop(new NotSaved(reason));
-    this.#checkpointer = await checkpointers.forRun(run, metadata, onFailure, this.#journal);
-    return withCheckpointer(graph, this.#checkpointer);
+    this.#progress.checkpointer = await checkpointers.forRun(run, metadata, onFailure, this.#journal);
+    return withCheckpointer(graph, this.#progress.checkpointer);
   }
 
   /** Nothing is told as finished before it is durable. @throws NotSaved */
   async #saved(): Promise<void> {
-    await this.#checkpointer?.saved?.();
+    await this.#progress.checkpointer?.saved?.();
     const reason: unknown = this.#journal.signal.reason;
     if (reason instanceof NotSaved) throw reason;
   }
@@ -169,7 +151,7 @@ class RunExecution {
       streamModes: kwargs.stream_mode,
       hidden: [...Object.keys(kwargs.request_headers ?? {}), ...AUTH_FIELDS],
     };
-    const isRepeated = "resume" in input && this.#protocol === undefined;
+    const isRepeated = "resume" in input && this.#progress.protocol === undefined;
     const filter = isRepeated ? withoutRepeats(await claims.logged(run)) : undefined;
     const emits = watchFirstEvent(this.#deps.clock, run);
     return callGraph(execution, {
@@ -178,8 +160,8 @@ class RunExecution {
         const chunk = filter === undefined ? data : filter(event, data);
         if (chunk !== undefined) await this.#journal.write(event, chunk);
       },
-      superstep: () => (this.#supersteps += 1),
-      reading: this.#protocol,
+      superstep: () => (this.#progress.supersteps += 1),
+      reading: this.#progress.protocol,
     });
   }
 
@@ -204,122 +186,5 @@ class RunExecution {
     const { tasks = [] } = await graph.getState(configOf(this.#journal.run));
     const [first] = tasks.flatMap(({ interrupts = [] }) => interrupts);
     return first?.id === undefined ? command : { ...command, resume: { [first.id]: command.resume } };
-  }
-
-  async #end(graph: CompiledGraph, outcome: Outcome): Promise<Executed> {
-    const { [INTERRUPT]: _, ...values } = isJsonObject(outcome.output) ? outcome.output : {};
-    const interrupted = outcome.status === "interrupted";
-    this.#protocol?.end(interrupted ? "interrupted" : "completed");
-    await this.#finish({
-      status: interrupted ? "interrupted" : "success",
-      thread_status: interrupted ? "interrupted" : "idle",
-      values: isJsonObject(outcome.output) ? values : outcome.output,
-      interrupts: interrupted ? await interruptsOf(graph, this.#journal.run) : {},
-    });
-    return { kind: "ended", outcome };
-  }
-
-  /** What to do about the reason for which the graph stopped. */
-  async #stopped(error: unknown): Promise<Executed> {
-    const { shutdown } = this.#deps;
-    if (error instanceof LeaseLost) return { kind: "elsewhere" };
-    if (error instanceof NotSaved) return this.#failed(error.cause);
-    if (error instanceof RunCancelled) return this.#cancelled(error);
-    // A host that stops, or that cuts an invocation short, is no client that has left, though it aborts the same signal.
-    if (error instanceof OutOfTime || shutdown.aborted || isUnavailable(error)) return this.#handOver();
-    if (this.#surroundings.signal.aborted) return this.#cancelled();
-    return this.#failed(error);
-  }
-
-  async #cancelled(reason?: RunCancelled): Promise<Executed> {
-    this.#protocol?.end("interrupted");
-    if (reason?.action === "rollback") return this.#rollback();
-    const saved_values = await this.#savedValues();
-    await this.#finish({ status: "interrupted", thread_status: "interrupted", saved_values });
-    return { kind: "cancelled" };
-  }
-
-  async #failed(error: unknown): Promise<Executed> {
-    const known =
-      error instanceof AppError ? error : new AppError("internal", "Internal error", { cause: error });
-    if (known.code === "invalid_request") await this.#checkpointer?.discard?.();
-    if (isUnavailable(known)) return this.#handOver();
-    const shown = this.#logged(known);
-    await this.#journal.write("error", { error: shown.code, message: shown.message });
-    const saved_values = await this.#savedValues();
-    this.#protocol?.end("failed", shown.message);
-    const interrupts =
-      known.code === "UnknownInterruptError" && this.#graph !== undefined
-        ? await interruptsOf(this.#graph, this.#journal.run)
-        : undefined;
-    const thread_status = interrupts === undefined ? "error" : leftWaiting(interrupts);
-    await this.#finish({ status: "error", thread_status, error: shown.message, saved_values, interrupts });
-    return { kind: "failed", error: shown };
-  }
-
-  async #savedValues(): Promise<unknown> {
-    return this.#graph === undefined ? undefined : savedValues(this.#graph, this.#journal.run);
-  }
-
-  /** What clients may see of an error; the rest goes to the log, under an id that they are given. */
-  #logged(error: AppError): AppError {
-    if (error.status < 500) return error;
-    const { run_id, thread_id, graph_id } = this.#journal.run;
-    const errorId = this.#deps.newId();
-    this.#deps.logger.error(
-      {
-        error_id: errorId,
-        run_id,
-        thread_id,
-        graph_id,
-        code: error.code,
-        reason: error.message,
-        err: error.cause ?? error,
-      },
-      "A run failed",
-    );
-    return new AppError(error.code, `${error.message} (error id ${errorId})`, { cause: error, errorId });
-  }
-
-  async #finish(end: RunEnd): Promise<void> {
-    await this.#leave(async (now, events) => this.#deps.claims.finish(this.#journal.run, end, now, events));
-  }
-
-  async #rollback(): Promise<Executed> {
-    await this.#leave(async (now, events) => this.#deps.claims.rollback(this.#journal.run, now, events));
-    return { kind: "cancelled" };
-  }
-
-  /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
-  async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
-    const { clock } = this.#deps;
-    await this.#checkpointer?.saved?.();
-    const rest = await this.#journal.takeRest(this.#protocol?.last);
-    const { held, next } = await persist(this.#deps, async () => record(clock.now(), rest));
-    if (!held) throw new LeaseLost("The run was taken over by another executor");
-    if (next !== undefined) await wakeAnother(this.#deps, { run_id: next });
-    const { run_id, kwargs } = this.#journal.run;
-    if (kwargs.webhook !== undefined) await wake(this.#deps, { webhook_id: run_id });
-  }
-
-  /** Puts the run back, for an invocation that has time. */
-  async #handOver(): Promise<Executed> {
-    const { claims, clock } = this.#deps;
-    const { run } = this.#journal;
-    await this.#checkpointer?.saved?.();
-    const events = await this.#journal.takeRest();
-    const { held } = await persist(this.#deps, async () =>
-      claims.release(run, clock.now(), { events, gotAnywhere: this.#supersteps > 0 }),
-    );
-    if (held) await wake(this.#deps, { run_id: run.run_id });
-    return { kind: "elsewhere", isHandedOver: held };
-  }
-
-  /** The lease will lapse, and another executor goes on from what was saved. */
-  #unrecorded(failure: unknown): Executed {
-    const { run_id, thread_id } = this.#journal.run;
-    if (!(failure instanceof LeaseLost))
-      this.#deps.logger.error({ run_id, thread_id, err: failure }, "A run could not be recorded");
-    return { kind: "elsewhere" };
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import type { GraphSchemas } from "../core/assistants.ts";
+import type { GraphSchemas } from "../core/graph-inspector.ts";
 import type { Graph } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 

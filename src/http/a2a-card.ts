@@ -1,6 +1,6 @@
 /** What an assistant tells other agents of itself. @see https://a2a-protocol.org/v0.3.0/specification, 5 */
 
-import type { Assistant } from "../core/assistants.ts";
+import type { Assistant } from "../core/assistant-store.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { baseUrl } from "./base-url.ts";
 import type { SignInWay } from "./openapi.ts";

@@ -1,7 +1,7 @@
 /** What an assistant's graph looks like: its drawing, its schemas, its subgraphs. */
 
 import { z } from "zod";
-import type { Assistant } from "../core/assistants.ts";
+import type { Assistant } from "../core/assistant-store.ts";
 import type { Graph } from "../core/graphs.ts";
 import { AppError } from "../errors.ts";
 import { find, type AssistantRouteDeps, type MakeRoute } from "./assistant-route.ts";

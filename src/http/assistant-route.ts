@@ -1,13 +1,9 @@
 /** What the routes of assistants have in common. */
 
 import { z } from "zod";
-import {
-  getAssistant,
-  type Assistant,
-  type AssistantDeps,
-  type AssistantTarget,
-  type GraphInspector,
-} from "../core/assistants.ts";
+import type { Assistant } from "../core/assistant-store.ts";
+import { getAssistant, type AssistantDeps, type AssistantTarget } from "../core/assistants.ts";
+import type { GraphInspector } from "../core/graph-inspector.ts";
 import type { AuthEvent } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";

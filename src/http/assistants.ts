@@ -1,6 +1,7 @@
 /** The Platform API's assistants. */
 
 import { z } from "zod";
+import type { Assistant } from "../core/assistant-store.ts";
 import {
   countAssistants,
   createAssistant,
@@ -9,7 +10,6 @@ import {
   searchAssistants,
   setLatestVersion,
   updateAssistant,
-  type Assistant,
 } from "../core/assistants.ts";
 import type { Invocation } from "../core/model.ts";
 import { AppError } from "../errors.ts";

@@ -1,5 +1,6 @@
 /** Which pages of other origins may call us. Without the option no answer says so, and browsers refuse. */
 
+import { z } from "zod";
 import { changeable } from "./respond.ts";
 
 export interface CorsOptions {
@@ -18,6 +19,25 @@ export interface CorsOptions {
   /** For how long a browser may keep the answer to a preflight. */
   readonly maxAgeSeconds?: number | undefined;
 }
+
+const Texts = z.array(z.string().min(1)).optional();
+
+export const Cors = z
+  .strictObject({
+    allowOrigins: Texts,
+    allowOriginRegex: z.string().refine(isPattern, "must be a regular expression").optional(),
+    allowMethods: Texts,
+    allowHeaders: Texts,
+    allowCredentials: z.boolean().optional(),
+    exposeHeaders: Texts,
+    maxAgeSeconds: z.int().min(0).optional(),
+  })
+  .refine(
+    ({ allowCredentials, allowOrigins, allowOriginRegex }) =>
+      allowCredentials !== true ||
+      (allowOrigins === undefined ? allowOriginRegex !== undefined : !allowOrigins.includes("*")),
+    'allowCredentials needs origins that are named: browsers refuse it together with "*"',
+  );
 
 type Fetch<Invocation> = (request: Request, invocation: Invocation) => Promise<Response>;
 
@@ -85,4 +105,12 @@ function addOrigin(headers: Headers, { allowCredentials }: CorsOptions, origin: 
   if (origin === null) return;
   headers.set("access-control-allow-origin", origin);
   if (allowCredentials === true) headers.set("access-control-allow-credentials", "true");
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
 }

@@ -1,6 +1,7 @@
 /** The Platform's cron endpoints. @see https://docs.langchain.com/langsmith/cron-jobs */
 
 import { z } from "zod";
+import type { Cron, CronFilter, CronPatch, NewCron } from "../core/cron-store.ts";
 import {
   countCrons,
   createCron,
@@ -9,11 +10,7 @@ import {
   searchCrons,
   updateCron,
   type CheckRuns,
-  type Cron,
   type CronDeps,
-  type CronFilter,
-  type CronPatch,
-  type NewCron,
 } from "../core/crons.ts";
 import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";

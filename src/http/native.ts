@@ -11,7 +11,8 @@ import type { RunRequest } from "../core/new-run.ts";
 import { executeClaimed, startRun, type RunDeps, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
 import { readState } from "../core/thread-states.ts";
-import { checkThreadId, type ThreadStore } from "../core/threads.ts";
+import type { ThreadStore } from "../core/thread-store.ts";
+import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkCommand, checkMessages, checkObject, parse, readJson, type BodyLimits } from "./body.ts";
 import {

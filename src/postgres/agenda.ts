@@ -2,7 +2,7 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { Agenda, Looked, Retention } from "../core/agenda.ts";
-import { forgottenRuns, lapsedRuns } from "./claims.ts";
+import { forgottenRuns, lapsedRuns } from "./recovery.ts";
 import { removeBatch } from "./remove-batch.ts";
 import { abandonedRuns } from "./sign-of-life.ts";
 import { rows, type Db } from "./sql.ts";

@@ -1,19 +1,18 @@
 /** The SQL of assistants and their versions. */
 
 import sql, { join, type Sql } from "sql-template-tag";
-import {
-  assistantIdOf,
-  CREATED_BY_SYSTEM,
-  type Assistant,
-  type AssistantFilter,
-  type AssistantPage,
-  type AssistantPatch,
-  type AssistantStore,
-  type AssistantVersion,
-  type AssistantVersionStore,
-  type NewAssistant,
-  type Stored,
-} from "../core/assistants.ts";
+import type {
+  Assistant,
+  AssistantFilter,
+  AssistantPage,
+  AssistantPatch,
+  AssistantStore,
+  AssistantVersion,
+  AssistantVersionStore,
+  NewAssistant,
+  Stored,
+} from "../core/assistant-store.ts";
+import { assistantIdOf, CREATED_BY_SYSTEM } from "../core/default-assistants.ts";
 import type { Scope } from "../core/auth.ts";
 import { once } from "../once.ts";
 import { within } from "./access.ts";

@@ -1,15 +1,17 @@
-/** The SQL of executing runs: claim, heartbeat, end, handover, recovery. Everything is fenced by the lease. */
+/** The SQL of executing runs: claim, heartbeat, end, handover. Everything is fenced by the lease. */
 
 import { createHash } from "node:crypto";
 import sql, { type Sql } from "sql-template-tag";
-import type { ClaimedRun, ClaimStore, Ended, LeaseTerm, RunEnd } from "../core/ports.ts";
+import type { ClaimedRun, ClaimStore, Ended, RunEnd } from "../core/ports.ts";
 import type { RunEvent } from "../core/model.ts";
 import { nextRuns } from "./cancelling.ts";
-import { EncryptionError, sealJson, type Cipher, type SealingDb } from "./encryption.ts";
+import { sealJson, type Cipher, type SealingDb } from "./encryption.ts";
 import { rememberEnded } from "./ended-threads.ts";
 import { appendEvents } from "./events.ts";
+import { claimColumns, countEvents, endOf } from "./leases.ts";
+import { recover } from "./recovery.ts";
 import { openEvent, openRun, placeOf, sealEnd, sealEvents, type EventRow } from "./sealed.ts";
-import { abandonedRuns, stopAsked } from "./sign-of-life.ts";
+import { stopAsked } from "./sign-of-life.ts";
 import { fromNow, isUniqueViolation, rows } from "./sql.ts";
 import { endColumns, recordWebhook, type ToldEnd } from "./webhooks.ts";
 
@@ -23,16 +25,6 @@ export function claimStore(db: SealingDb): ClaimStore {
     logged: logged(db),
     recover: recover(db),
   };
-}
-
-/** The thread's newest event: in the log while or after a run was executing, else where the last run left it. */
-const claimColumns = sql`r.run_id, r.lease_id, r.thread_id, r.graph_id, r.assistant_id, r.metadata, r.kwargs, r.attempt, r.claims, t.is_temporary, ${stopAsked} as cancel_action, r.started_at,
-  greatest(0, extract(epoch from now() - r.due_at))::float8 as waited_s,
-  greatest(t.last_seq, (select max(e.seq) from langgraph.events e where e.thread_id = r.thread_id))::float8 as last_seq,
-  not exists (select from public.checkpoints c where c.thread_id = r.thread_id) as is_fresh`;
-
-function endOf({ now, until }: LeaseTerm): Sql {
-  return fromNow(until.getTime() - now.getTime());
 }
 
 const claim =
@@ -147,11 +139,6 @@ function newestSeq({ thread_id }: ClaimedRun, events: readonly RunEvent[]): Sql 
     : sql`${last.seq}::bigint`;
 }
 
-/** For a next run of the threads that starts although this one will not: it may be cancelled while it waits. */
-function countEvents(threads: Sql, newest: Sql): Sql {
-  return sql`update langgraph.threads t set last_seq = greatest(t.last_seq, ${newest}) where t.thread_id in (${threads})`;
-}
-
 function removeRun(run: ClaimedRun): Sql {
   const { run_id, lease_id } = run;
   return sql`held as (delete from langgraph.runs where run_id = ${run_id} and lease_id = ${lease_id} returning ${endColumns(run)})`;
@@ -233,90 +220,3 @@ function digest(event: string, data: string): string {
 
 /** More than a superstep's tasks. */
 const LOGGED = 1_000;
-
-const recover =
-  (db: SealingDb): ClaimStore["recover"] =>
-  async (lease_id, term, { maxAttempts, forgottenSince }) => {
-    const { now } = term;
-    const found = await rows<{ what: "waiting" | "exhausted" | "forgotten" | "abandoned"; run_id: string }>(
-      db,
-      sql`
-      with lapsed as materialized (
-        ${lapsedRuns} order by r.lease_until limit ${SWEPT} for update skip locked
-      ), waiting as (
-        update langgraph.runs set status = 'pending', lease_id = null, lease_until = null, woken_at = now(), updated_at = ${now}
-        where run_id in (select run_id from lapsed where attempt < ${maxAttempts})
-        returning run_id
-      ), thread as (
-        ${countEvents(sql`select thread_id from lapsed`, sql`(select max(e.seq) from langgraph.events e where e.thread_id = t.thread_id)`)}
-      ), forgotten as (
-        update langgraph.runs set woken_at = now() where run_id in (
-          ${forgottenRuns(forgottenSince.getTime() - now.getTime())} order by r.due_at limit ${SWEPT} for update skip locked)
-        returning run_id
-      )
-      select 'waiting' as what, run_id from waiting
-      union all select 'exhausted', run_id from lapsed where attempt >= ${maxAttempts}
-      union all select 'forgotten', run_id from forgotten
-      union all (select 'abandoned', run_id from (${abandonedRuns} order by r.client_due_at limit ${SWEPT}) abandoned)`,
-    );
-    const ids = (kind: string): string[] =>
-      found.flatMap(({ what, run_id }) => (what === kind ? [run_id] : []));
-    const exhausted = ids("exhausted");
-    return {
-      waiting: ids("waiting"),
-      forgotten: ids("forgotten"),
-      abandoned: ids("abandoned"),
-      exhausted: exhausted.length === 0 ? [] : await reclaim(db, exhausted, { ...term, lease_id }),
-    };
-  };
-
-/** For their end. Of several that try, one gets each. */
-async function reclaim(
-  db: SealingDb,
-  runIds: readonly string[],
-  { lease_id, ...term }: LeaseTerm & { readonly lease_id: string },
-): Promise<ClaimedRun[]> {
-  const reclaimed = await rows<ClaimedRun>(
-    db,
-    sql`
-    update langgraph.runs r set lease_id = ${lease_id}, lease_until = ${endOf(term)}, updated_at = ${term.now}
-    from langgraph.threads t
-    where t.thread_id = r.thread_id and r.run_id = any(${runIds}::uuid[]) and r.status = 'running' and r.lease_until < now()
-    returning ${claimColumns}`,
-  );
-  return reclaimed.map((run) => openExhausted(db.cipher, run));
-}
-
-/** A run whose contents do not open must end, too; why it could not be executed, each claim of it has told. */
-function openExhausted(cipher: Cipher, run: ClaimedRun): ClaimedRun {
-  try {
-    return openRun(cipher, run);
-  } catch (error) {
-    if (error instanceof EncryptionError) return { ...run, kwargs: { config: {}, stream_mode: [] } };
-    throw error;
-  }
-}
-
-/** Runs that are put back or woken again at a time. */
-const SWEPT = 100;
-
-/** Without order, limit and locks. */
-export const lapsedRuns: Sql = sql`
-  select r.run_id, r.thread_id, r.attempt from langgraph.runs r where r.status = 'running' and r.lease_until < now()`;
-
-/**
- * Of a run `r` that is due: nothing of its thread executes, or waits before it. Subqueries, and no `exists`, which the
- * planner makes a join of: that compares each run of a long conversation with all others. Backwards, as the run before
- * it is mostly due, too.
- */
-export const firstOfTheirThread: Sql = sql`
-  (select true from langgraph.runs other where other.thread_id = r.thread_id and other.status = 'running' limit 1) is null
-  and (
-    select true from langgraph.runs other
-    where other.thread_id = r.thread_id and other.status = 'pending' and other.position < r.position and other.due_at <= now()
-    order by other.position desc limit 1) is null`;
-
-/** Those that could have started `sinceMs` from now, and that nobody has claimed; without order, limit and locks. */
-export const forgottenRuns = (sinceMs: number): Sql => sql`
-  select r.run_id from langgraph.runs r
-  where r.status = 'pending' and r.due_at <= now() and r.woken_at < ${fromNow(sinceMs)} and ${firstOfTheirThread}`;

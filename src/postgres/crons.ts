@@ -1,7 +1,7 @@
 /** The SQL of crons. */
 
 import sql, { empty, join, type Sql } from "sql-template-tag";
-import type { Cron, CronCalendar, CronFilter, CronPage, CronStore, DueCron } from "../core/crons.ts";
+import type { Cron, CronCalendar, CronFilter, CronPage, CronStore, DueCron } from "../core/cron-store.ts";
 import type { Scope } from "../core/auth.ts";
 import { AppError } from "../errors.ts";
 import { within, type ScopedColumns } from "./access.ts";

@@ -4,7 +4,7 @@ import sql, { empty, type Sql } from "sql-template-tag";
 import { isEverything, type Scope } from "../core/auth.ts";
 import type { ClaimedRun, NewRun, RunRecord, RunStore } from "../core/ports.ts";
 import type { JsonObject, RunStatus } from "../core/model.ts";
-import { assistantIdOf } from "../core/assistants.ts";
+import { assistantIdOf } from "../core/default-assistants.ts";
 import { AppError } from "../errors.ts";
 import { onThreadWithin, within } from "./access.ts";
 import { cancel } from "./cancelling.ts";

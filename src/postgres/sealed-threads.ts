@@ -1,7 +1,7 @@
 /** Searches of threads whose contents are sealed: what the database cannot look into is looked into here. */
 
 import { isJsonObject, type Thread } from "../core/model.ts";
-import type { FoundThread, ThreadField, ThreadPage } from "../core/threads.ts";
+import type { FoundThread, ThreadField, ThreadPage } from "../core/thread-store.ts";
 import type { Cipher } from "./encryption.ts";
 import { openThread } from "./sealed.ts";
 

@@ -2,7 +2,7 @@
 
 import sql, { type Sql } from "sql-template-tag";
 import type { DatabaseState, StatusStore } from "../core/status.ts";
-import { firstOfTheirThread } from "./claims.ts";
+import { firstOfTheirThread } from "./recovery.ts";
 import { rows, type Db } from "./sql.ts";
 
 /** Waiting runs that are counted at most. */

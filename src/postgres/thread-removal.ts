@@ -3,7 +3,7 @@
 import sql, { type Sql } from "sql-template-tag";
 import { EVERYTHING, type Scope } from "../core/auth.ts";
 import type { Thread, PruneStrategy } from "../core/model.ts";
-import type { Expired } from "../core/threads.ts";
+import type { Expired } from "../core/thread-store.ts";
 import { within } from "./access.ts";
 import { rows, type Db } from "./sql.ts";
 

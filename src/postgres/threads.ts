@@ -15,7 +15,7 @@ import type {
   ThreadStateStore,
   ThreadStore,
   StoredThread,
-} from "../core/threads.ts";
+} from "../core/thread-store.ts";
 import { AppError } from "../errors.ts";
 import { within } from "./access.ts";
 import { makeOnce, remember } from "./idempotency.ts";

@@ -1,6 +1,7 @@
 /** The options that a project's langgraph.json gives: plain data, so that `build` can write them into a bundle. */
 
-import { isEmbeddings, type AppOptions, type Embeddings, type StoreOptions } from "../options.ts";
+import type { AppOptions } from "../options.ts";
+import { isEmbeddings, type Embeddings, type StoreOptions } from "../store-options.ts";
 import { once } from "../once.ts";
 import type { Variables } from "../environment.ts";
 import { exportOf, type ProjectExport } from "./graph.ts";

@@ -4,7 +4,7 @@ import { Annotation, type LangGraphRunnableConfig, START, StateGraph } from "@la
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { AppError } from "../../src/errors.ts";
-import { assistantIdOf } from "../../src/core/assistants.ts";
+import { assistantIdOf } from "../../src/core/default-assistants.ts";
 import type { Grant, Policy, Scope } from "../../src/core/auth.ts";
 import type { JsonObject } from "../../src/core/model.ts";
 import { shout } from "../support/graphs.ts";

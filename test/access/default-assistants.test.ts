@@ -1,7 +1,7 @@
 /** The ids of default assistants follow from the names of their graphs, and can be known before the graph is deployed. */
 
 import { expect, test } from "vitest";
-import { assistantIdOf } from "../../src/core/assistants.ts";
+import { assistantIdOf } from "../../src/core/default-assistants.ts";
 import { appWithUsers } from "../support/users.ts";
 import { counter, shout } from "../support/graphs.ts";
 

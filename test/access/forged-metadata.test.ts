@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { openParts, type AppParts } from "../../src/app-parts.ts";
 import { makeRoutes, openFetch } from "../../src/app-routes.ts";
-import { assistantIdOf } from "../../src/core/assistants.ts";
+import { assistantIdOf } from "../../src/core/default-assistants.ts";
 import { GraphRegistry } from "../../src/core/graphs.ts";
 import type { AuthLevel } from "../../src/core/model.ts";
 import { parseOptions } from "../../src/options.ts";

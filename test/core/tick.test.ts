@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { LangGraphApp, type AppOptions } from "langgraph-functions";
 import { Client } from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { assistantIdOf } from "../../src/core/assistants.ts";
+import { assistantIdOf } from "../../src/core/default-assistants.ts";
 import type { WakeUp } from "../../src/core/wake-ups.ts";
 import type { Doors } from "../../src/core/model.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
