@@ -8,6 +8,10 @@ export function json(body: unknown, status = 200, headers: Readonly<Record<strin
   return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
 }
 
+export function noContent(): Response {
+  return new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
+}
+
 export interface ErrorBody {
   /** A word for programs, stable across versions. */
   readonly error: string;
