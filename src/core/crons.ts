@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { AppError } from "../errors.ts";
 import { callerAs, mandated, type Caller, type Mandate, type Scope } from "./auth.ts";
 import type { JsonObject } from "./model.ts";
+import { foundOn, type Found } from "./paging.ts";
 import type { NewRun } from "./ports.ts";
 import { createThread, type ThreadDeps } from "./threads.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -289,29 +290,20 @@ export async function deleteCron(
   if (!(await crons.remove(cronId, scope))) throw missing(cronId);
 }
 
-export interface FoundCrons {
-  readonly crons: readonly Partial<Cron>[];
-  /** Of all that match, on whichever page. */
-  readonly total: number;
-  /** Where the next page starts, if there is one. */
-  readonly next: number | null;
-}
-
 /** @throws AppError `forbidden` */
 export async function searchCrons(
   { crons }: Pick<CronDeps, "crons">,
   caller: Caller,
   filter: CronFilter,
   { limit, offset, ...page }: CronPage,
-): Promise<FoundCrons> {
+): Promise<Found<Partial<Cron>>> {
   const { value, scope } = await caller.authorize("crons:search", { ...filter, limit, offset });
   const { limit: most, offset: start, ...allowed } = value;
   const [found, total] = await Promise.all([
     crons.search(allowed, scope, { ...page, limit: most, offset: start }),
     crons.count(allowed, scope),
   ]);
-  const end = start + most;
-  return { crons: found, total, next: total > end ? end : null };
+  return foundOn(value, found, total);
 }
 
 /** @throws AppError `forbidden` */

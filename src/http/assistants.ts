@@ -30,7 +30,7 @@ import {
 import { opens, requireLevel } from "./authenticate.ts";
 import { parse, readObject } from "./body.ts";
 import { readQuery } from "./query.ts";
-import { json } from "./respond.ts";
+import { json, pageOf } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 
 const ONE = "/assistants/{assistant_id}";
@@ -114,11 +114,8 @@ function search(deps: AssistantRouteDeps): Route["handle"] {
     const body = await parse(AssistantSearch, await readObject(request, deps.limits));
     const { metadata, graph_id, name, select, ...page } = body;
     const filter = { metadata, graph_id, name, notOf: closed(deps, invocation) };
-    const { assistants, total, next } = await searchAssistants(deps, caller, filter, page);
-    const response = json(assistants.map((assistant) => pick(assistant, select)));
-    response.headers.set("x-pagination-total", String(total));
-    if (next !== null) response.headers.set("x-pagination-next", String(next));
-    return response;
+    const found = await searchAssistants(deps, caller, filter, page);
+    return pageOf(found, (assistant) => pick(assistant, select));
   };
 }
 

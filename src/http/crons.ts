@@ -26,7 +26,7 @@ import { parse, readJson, readObject } from "./body.ts";
 import * as schemas from "./crons-schemas.ts";
 import { checkRunBody } from "./native.ts";
 import { platformRoute, type MakeRoute } from "./platform-route.ts";
-import { json, noContent } from "./respond.ts";
+import { json, noContent, pageOf } from "./respond.ts";
 import type { AnswerDocs, Call, Route } from "./router.ts";
 import { toRequest, type RunsDeps } from "./runs-create.ts";
 import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
@@ -197,7 +197,7 @@ function search(deps: CronRouteDeps): Route["handle"] {
     const body = await parse(schemas.CronSearch, await readObject(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
-    const { crons, total, next } = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
+    const found = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
       limit: limit ?? 10,
       offset: offset ?? 0,
       sort_by: sort_by ?? "created_at",
@@ -205,11 +205,7 @@ function search(deps: CronRouteDeps): Route["handle"] {
       select: fields.length === 0 ? ["cron_id"] : fields,
     });
     const now = select?.includes("now") === true ? { now: deps.clock.now() } : {};
-    const shown = crons.map((cron) => ({ ...(fields.length === 0 ? {} : cron), ...now }));
-    return json(shown, 200, {
-      "x-pagination-total": String(total),
-      ...(next === null ? {} : { "x-pagination-next": String(next) }),
-    });
+    return pageOf(found, (cron) => ({ ...(fields.length === 0 ? {} : cron), ...now }));
   };
 }
 

@@ -23,7 +23,7 @@ import { requireLevel } from "./authenticate.ts";
 import { parse, readObject } from "./body.ts";
 import { platformRoute } from "./platform-route.ts";
 import { queryOf } from "./query.ts";
-import { json, noContent } from "./respond.ts";
+import { json, noContent, pageOf } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import {
   createAndStream,
@@ -96,14 +96,8 @@ function list(deps: RunsDeps): Route["handle"] {
   return async ({ params, request, caller }) => {
     const { limit, offset, status, select } = await parse(schemas.ListQuery, queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
-    const { runs, total } = await listRuns(deps, caller, threadId, { limit, offset, status });
-    const all = runs.map(shown);
-    const picked = select === undefined ? all : all.map((run) => pick(run, select));
-    const next = offset + limit;
-    return json(picked, 200, {
-      "x-pagination-total": String(total),
-      ...(next < total ? { "x-pagination-next": String(next) } : {}),
-    });
+    const found = await listRuns(deps, caller, threadId, { limit, offset, status });
+    return pageOf(found, (run) => (select === undefined ? shown(run) : pick(shown(run), select)));
   };
 }
 

@@ -1,7 +1,6 @@
 /** The Platform API's threads. */
 
 import { z } from "zod";
-import type { Thread } from "../core/model.ts";
 import { deleteThread, pruneThreads } from "../core/thread-removal.ts";
 import { createThreadWith } from "../core/thread-states.ts";
 import {
@@ -18,7 +17,7 @@ import { checkCommand, checkMessages, parse, readObject } from "./body.ts";
 import { idempotencyOf } from "./idempotency.ts";
 import type { MakeRoute } from "./platform-route.ts";
 import { readQuery } from "./query.ts";
-import { json, noContent } from "./respond.ts";
+import { json, noContent, pageOf } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 import { openGraphs, threadId, threadRoute, type ThreadRouteDeps } from "./thread-route.ts";
 import {
@@ -151,11 +150,7 @@ function search(deps: ThreadRouteDeps): Route["handle"] {
     const body = await parse(ThreadSearch, await readObject(request, deps.limits));
     const { metadata, values, status, ids, ...page } = body;
     const filter = { metadata, values, status, ids };
-    const { threads, total, next } = await searchThreads(deps, caller, filter, page);
-    const response = json(threads satisfies readonly Partial<Thread>[]);
-    response.headers.set("x-pagination-total", String(total));
-    if (next !== null) response.headers.set("x-pagination-next", String(next));
-    return response;
+    return pageOf(await searchThreads(deps, caller, filter, page));
   };
 }
 
