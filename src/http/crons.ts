@@ -28,7 +28,8 @@ import { checkRunBody } from "./native.ts";
 import { platformRoute, type MakeRoute } from "./platform-route.ts";
 import { json, noContent, pageOf } from "./respond.ts";
 import type { AnswerDocs, Call, Route } from "./router.ts";
-import { toRequest, type RunsDeps } from "./runs-create.ts";
+import { toRequest } from "./run-request.ts";
+import type { RunsDeps } from "./runs-create.ts";
 import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 
 type AskingDeps = RunAssistantDeps & Pick<RunsDeps, "webhookPolicy">;
