@@ -169,6 +169,10 @@ function openApp(options: ParsedOptions, graphs: GraphRegistry, host: Host, shut
         duringRequest(invocation.requestId, async () => workMessage(parts, message, invocation)),
       tick: async (invocation) => duringRequest(invocation.requestId, async () => tick(parts, invocation)),
       flush: parts.flush,
+      report: (err, requestId) =>
+        void duringRequest(requestId, async () =>
+          parts.logger.error({ err }, "A response could not be sent"),
+        ),
     }),
   };
 }

@@ -8,7 +8,7 @@ export interface Clock {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** Resolves at `time`, however far away, or when the signal aborts; never rejects. Keeps no process alive. */
   readonly until: (time: Date, signal?: AbortSignal) => Promise<void>;
-  /** Calls `task` every `intervalMs` until disposed; a call that is still running is not overlapped. */
+  /** Calls `task`, which must not reject, every `intervalMs` until disposed; a call that is still running is not overlapped. */
   readonly every: (intervalMs: number, task: () => Promise<void>) => Disposable;
 }
 

@@ -1,6 +1,7 @@
 /** Between Node's HTTP server and web-standard requests. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { isStreamCut } from "./event-stream.ts";
 
@@ -33,6 +34,11 @@ export function nodeListener<Incoming extends IncomingMessage>(
 /** The body; where it is cut, the connection breaks, without the stack that the server prints of a body that errors. */
 function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  // Also while nothing is read, as the client takes nothing.
+  reader.closed.catch(async (error: unknown) => {
+    await setImmediate(); // what has been written in this turn leaves
+    if (isStreamCut(error)) cut();
+  });
   const source: UnderlyingDefaultSource<Uint8Array> = {
     pull: async (controller) => {
       try {
@@ -41,7 +47,6 @@ function untilCut(body: ReadableStream<Uint8Array>, cut: () => void): ReadableSt
         else controller.enqueue(value);
       } catch (error) {
         if (!isStreamCut(error)) throw error;
-        cut();
       }
     },
     cancel: async (reason) => reader.cancel(reason),

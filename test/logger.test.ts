@@ -1,5 +1,7 @@
+import { LangGraphApp } from "langgraph-functions";
 import { expect, test, vi } from "vitest";
 import { openLogger } from "../src/logger.ts";
+import { readSettings } from "../src/settings.ts";
 
 function logged(level: string, log: (logger: ReturnType<typeof openLogger>) => void): unknown[] {
   const lines: string[] = [];
@@ -59,4 +61,19 @@ test("below the level that is set, nothing is written", () => {
   };
   expect(logged("warn", all)).toHaveLength(2);
   expect(logged("silent", all)).toHaveLength(0);
+});
+
+test("what a host reports is logged by the name of its request, and without the app's secrets", () => {
+  const lines: object[] = [];
+  const log = (fields: object, msg: string): void => void lines.push({ ...fields, msg });
+  const app = new LangGraphApp({ logger: { info: log, warn: log, error: log } });
+  const settings = readSettings({ DATABASE_URL: "postgres://ada:hush-hush@db.example/agents" });
+  app.doors({ settings }).report(new Error("cannot reach hush-hush"), "request-1");
+  expect(lines).toMatchObject([
+    {
+      request_id: "request-1",
+      err: { message: "cannot reach [hidden]" },
+      msg: "A response could not be sent",
+    },
+  ]);
 });

@@ -30,7 +30,7 @@ resource "aws_sns_topic_subscription" "email" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "Messages failed five times: the database was away for long. docs/aws-lambda.md says what to do with them."
+  alarm_description   = "Messages failed five times, as the database was away for long, or Lambda took workers that wake workers for a loop. docs/aws-lambda.md says what to do with them."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead.name }

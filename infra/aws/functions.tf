@@ -52,7 +52,7 @@ locals {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50: traces are OpenTelemetry's, which the app makes itself; X-Ray's would be paid for besides
-  #checkov:skip=CKV_AWS_115: reserved concurrency fails queue messages; the event source mapping has a maximum instead
+  #checkov:skip=CKV_AWS_115: http_reserved_concurrency is the caller's choice; of the worker, the event source mapping has a maximum
   #checkov:skip=CKV_AWS_116: nothing is lost with an invocation: runs are in Postgres, messages have a dead-letter queue, ticks come again
   #checkov:skip=CKV_AWS_117: an external database is reached without a VPC; aurora brings one
   #checkov:skip=CKV_AWS_173: Lambda encrypts variables at rest with its own key; one of yours costs more than it keeps out
@@ -69,6 +69,8 @@ resource "aws_lambda_function" "this" {
   timeout          = each.value.timeout
   layers           = var.layers
   role             = aws_iam_role.function[each.key].arn
+
+  reserved_concurrent_executions = each.key == "http" ? var.http_reserved_concurrency : -1 # of the worker, it would fail messages
 
   environment {
     variables = merge(

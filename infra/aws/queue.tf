@@ -38,3 +38,10 @@ resource "aws_lambda_event_source_mapping" "runs" {
     maximum_concurrency = var.worker_max_concurrency
   }
 }
+
+# Workers wake workers: for the next run of a thread, for a run that needs longer, on the way to a later time. Lambda takes
+# that for a loop, and would put the seventeenth message of a chain into the dead-letter queue.
+resource "aws_lambda_function_recursion_config" "worker" {
+  function_name  = aws_lambda_function.this["worker"].function_name
+  recursive_loop = "Allow"
+}

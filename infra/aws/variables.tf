@@ -182,6 +182,17 @@ variable "http_timeout_seconds" {
   }
 }
 
+variable "http_reserved_concurrency" {
+  description = "How many requests are answered at once, one an instance, each with up to database_pool_size connections; more get a 429. -1: as many as the account has left. 0: none, which drains it."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.http_reserved_concurrency >= -1 && var.http_reserved_concurrency == floor(var.http_reserved_concurrency)
+    error_message = "Must be a whole number from 0, or -1 for no limit."
+  }
+}
+
 variable "worker_timeout_seconds" {
   description = "What a background run has in one invocation; one that needs longer goes on in the next. The queue's visibility timeout is a minute more."
   type        = number

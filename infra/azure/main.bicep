@@ -18,7 +18,7 @@ param resourceGroupName string = 'rg-${environmentName}'
 // ---- The database
 
 @description('''
-Compute size of the Postgres that is made. Prices a month, in US regions, before storage (32 GB: 4 USD):
+Compute size of the Postgres that is made. Prices a month, in East US, before storage (32 GB: 4 USD):
 Standard_D2ds_v5 130 USD (the smallest with PgBouncer, 844 connections), Standard_B2s 50 USD (no PgBouncer,
 414 connections), Standard_B1ms 13 USD (no PgBouncer, 35 connections: set maximumInstanceCount to 3 as well).
 ''')
@@ -67,6 +67,12 @@ param databaseAdministratorName string = ''
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param databaseAdministratorType string = 'User'
 
+@description('''
+Name of a server that is there already, in this resource group and region: one that a backup was restored into. It takes
+the place of the one that would be made, and is made to be as the other parameters say. Not with databaseUrl.
+''')
+param databaseServerName string = ''
+
 // ---- The app
 
 @description('Memory of one instance in MB. Price and processors go with it. Not every region takes 512.')
@@ -103,7 +109,7 @@ param databaseMigrate bool = true
 @maxValue(600)
 param databaseTimeoutSeconds int = 15
 
-@description('LOG_LEVEL. The alert on waiting runs needs info or debug.')
+@description('LOG_LEVEL. The alerts on waiting runs and on missing ticks need info or debug.')
 @allowed(['debug', 'info', 'warn', 'error', 'silent'])
 param logLevel string = 'info'
 
@@ -171,15 +177,25 @@ param vaultPurgeProtection bool = false
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('Gigabytes of logs a day at most; what is over is dropped until the next day. -1: no limit.')
+@description('''
+Gigabytes of logs a day at most; what is over is dropped until the next day, and alerts see nothing of it: all that they
+can tell then is that there are no ticks. -1: no limit.
+''')
 param logDailyCapGB int = 1
 
-@description('Who gets an e-mail when something needs a person. If empty, there are no alerts (4.50 USD a month for three).')
+@description('Who gets an e-mail when something needs a person. If empty, there are no alerts (6 USD a month for four).')
 param alertEmail string = ''
 
 @description('How long a run may wait for a worker, in seconds, before that is an alert.')
 @minValue(60)
 param waitingRunAlertSeconds int = 300
+
+@description('''
+In how long at least one tick must have succeeded, or else that is an alert: three times as long as tickSchedule has
+between two, or more. If empty, there is no such alert; nor is there with a LOG_LEVEL that leaves ticks out.
+''')
+@allowed(['', 'PT15M', 'PT30M', 'PT1H', 'PT2H', 'PT6H', 'P1D'])
+param missingTickAlertWindow string = 'PT15M'
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -261,7 +277,7 @@ module postgres 'modules/postgres.bicep' = if (ownDatabase) {
   name: 'postgres'
   scope: group
   params: {
-    name: 'psql-${token}'
+    name: empty(databaseServerName) ? 'psql-${token}' : databaseServerName
     location: location
     tags: tags
     sku: databaseSku
@@ -328,6 +344,7 @@ module alerts 'modules/alerts.bicep' = if (!empty(alertEmail)) {
     email: alertEmail
     runQueue: runQueue
     waitingRunSeconds: waitingRunAlertSeconds
+    missingTickWindow: logLevel == 'info' || logLevel == 'debug' ? missingTickAlertWindow : ''
   }
 }
 

@@ -4,41 +4,39 @@ import { failureFrames, isEventStream, isStreamCut } from "../event-stream.ts";
 import { toPrelude } from "./response.ts";
 import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
 
-const cutFrame: Uint8Array = new TextEncoder().encode(
-  'event: error\ndata: {"error":"unavailable","message":"The run goes on in the background"}\n\n',
-);
+/** Is told of a bug in a body. */
+export type Report = (error: unknown) => void;
 
 export interface Destination {
   readonly runtime: StreamingRuntime;
   readonly stream: ResponseStream;
   /** Once it is aborted, a slow client is no longer waited for. */
   readonly signal: AbortSignal;
+  readonly report: Report;
 }
 
 /**
  * Streams the response: its headers at once, its body as fast as the client takes it.
- * @throws what the body errors with, as `chunksOf` does; the front then breaks the response off.
+ * @throws what the body errors with, as `chunksOf` does, or the signal's reason when the client has not taken its last
+ * piece by then; the front then breaks the response off.
  */
-export async function deliver(response: Response, { runtime, stream, signal }: Destination): Promise<void> {
-  const out = runtime.HttpResponseStream.from(stream, toPrelude(response));
+export async function deliver(response: Response, destination: Destination): Promise<void> {
+  const { runtime, stream, signal, report } = destination;
+  const chunks = chunksOf(response, report);
+  const first = chunks.next();
+  const isEvents = isEventStream(response) && response.body !== null;
+  // Whether a body is empty, its headers have to say; those of an event stream do not wait for its first event.
+  const [peeked] = await Promise.allSettled(isEvents ? [] : [first]);
+  const isEmpty = peeked?.status === "fulfilled" && peeked.value.done === true;
+  const out = runtime.HttpResponseStream.from(stream, toPrelude(response, isEmpty));
   out.write("");
-  for await (const chunk of chunksOf(response)) {
-    if (!out.write(chunk)) await drained(out, signal);
-  }
+  let next = await first;
+  if (next.done && isEvents) out.write("\n");
+  let isTaken = true;
+  for (; !next.done; next = await chunks.next())
+    isTaken = out.write(next.value) || (await drained(out, signal));
+  if (!isTaken) throw signal.reason; // `end` would wait for the client until the sandbox is killed
   await end(out);
-}
-
-/** The whole body. An event stream that was cut is what there is of it, and an `error` frame. @throws as `chunksOf` does */
-export async function collect(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of chunksOf(response)) chunks.push(chunk);
-  } catch (error) {
-    // Who gets no answer at all asks once more, and has two runs.
-    if (!isEventStream(response)) throw error;
-    chunks.push(cutFrame);
-  }
-  return Buffer.concat(chunks);
 }
 
 export async function end(out: ResponseStream): Promise<void> {
@@ -49,24 +47,25 @@ export async function end(out: ResponseStream): Promise<void> {
  * The body, read as it is asked for. An event stream that errors ends with an `error` frame.
  * @throws what any other body errors with; and of any body an error named `StreamCut`, after which clients come back.
  */
-async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void> {
+export async function* chunksOf(response: Response, report: Report): AsyncGenerator<Uint8Array, void> {
   if (!response.body) return;
   try {
-    yield* response.body;
+    for await (const chunk of response.body) if (chunk.length > 0) yield chunk;
   } catch (error) {
     if (!isEventStream(response) || isStreamCut(error)) throw error;
-    console.error(error);
+    report(error);
     yield failureFrames;
   }
 }
 
-async function drained(out: ResponseStream, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
+/** False when the signal comes first. */
+async function drained(out: ResponseStream, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return false;
+  return new Promise<boolean>((resolve) => {
     const settle = (): void => {
       out.off("drain", settle);
       signal.removeEventListener("abort", settle);
-      resolve();
+      resolve(!signal.aborted);
     };
     out.on("drain", settle);
     signal.addEventListener("abort", settle);

@@ -16,8 +16,9 @@ export interface HttpEventV2 {
   readonly isBase64Encoded: boolean;
 }
 
-/** Payload format 1.0: REST APIs and, with some fields less, load balancers. */
+/** Payload format 1.0: REST APIs, HTTP APIs and, with some fields less, load balancers. */
 export interface HttpEventV1 {
+  readonly version?: string | undefined; // HTTP APIs only
   readonly httpMethod: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | undefined>> | null | undefined;
@@ -27,6 +28,7 @@ export interface HttpEventV1 {
     Readonly<Record<string, readonly string[] | undefined>> | null | undefined;
   readonly requestContext: {
     readonly domainName?: string | undefined;
+    readonly stage?: string | undefined;
     readonly identity?: { readonly sourceIp: string };
     /** Load balancers only. */
     readonly elb?: object;
@@ -73,10 +75,6 @@ export interface LambdaContext {
 
 export function isVersion2(event: HttpEvent): event is HttpEventV2 {
   return "rawPath" in event;
-}
-
-export function isLoadBalancer(event: HttpEventV1): boolean {
-  return event.requestContext.elb !== undefined;
 }
 
 /** @throws TypeError for what no HTTP front sends: a test event of the console, a message of a queue. */

@@ -2,25 +2,21 @@
 
 import type { Doors } from "../core/model.ts";
 import { openedLevel, type Keys } from "../keys.ts";
-import { collect, deliver, end } from "./body.ts";
-import {
-  assertHttpEvent,
-  isLoadBalancer,
-  isVersion2,
-  type HttpEvent,
-  type HttpResult,
-  type LambdaContext,
-} from "./events.ts";
+import { deliver, end, type Report } from "./body.ts";
+import { collect } from "./buffered.ts";
+import { assertHttpEvent, type HttpEvent, type HttpResult, type LambdaContext } from "./events.ts";
+import { patienceMs, takesStreams, type LambdaOptions } from "./fronts.ts";
 import { openTime, type InvocationTime } from "./invocation.ts";
 import { clientAddress, toWebRequest } from "./request.ts";
-import { assertSendable, toResult } from "./response.ts";
+import { assertSendable } from "./response.ts";
 import type { ResponseStream, StreamingRuntime } from "./runtime.ts";
 
-export interface HttpDoor {
+export interface HttpDoor extends LambdaOptions {
   readonly doors: Doors;
   /** Lambda has no keys of its own, so these are all that opens more than the level `anonymous`. */
   readonly keys: Keys;
-  readonly streaming: boolean | undefined;
+  /** Whether there are workers, who go on with what an invocation leaves. */
+  readonly hasQueue: boolean;
   readonly signOfLifeMs?: number | undefined;
 }
 
@@ -35,10 +31,10 @@ export type StreamingHandler = (
 export function bufferedHandler(door: HttpDoor): BufferedHandler {
   return async (event, context) => {
     assertHttpEvent(event);
-    using time = await openTime(context);
+    using time = await openTime(context, patienceMs(event, door));
     try {
       const response = await answer(door, event, { time, requestId: context.awsRequestId });
-      return toResult(event, response, await collect(response));
+      return await collect(event, response, reporter(door, response));
     } finally {
       await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
     }
@@ -48,16 +44,19 @@ export function bufferedHandler(door: HttpDoor): BufferedHandler {
 /** Streams to the fronts that take it, and to the others writes the result that a buffered handler would return. */
 export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): StreamingHandler {
   return async (event, stream, context) => {
+    // On Node.js 22 an invocation else lasts until no socket and no timer is left: to its time-out, where an app keeps one.
+    Object.assign(context, { callbackWaitsForEmptyEventLoop: false });
     assertHttpEvent(event);
-    using time = await openTime(context);
+    const streams = takesStreams(event, door);
+    using time = await openTime(context, streams ? undefined : patienceMs(event, door));
     try {
-      const streams = takesStreams(event, door.streaming);
       const asked = streams ? door : { ...door, signOfLifeMs: undefined };
       const response = await answer(asked, event, { time, requestId: context.awsRequestId });
+      const report = reporter(door, response);
       if (streams) {
-        await deliver(response, { runtime, stream, signal: time.signal });
+        await deliver(response, { runtime, stream, signal: time.signal, report });
       } else {
-        const result = toResult(event, response, await collect(response));
+        const result = await collect(event, response, report);
         stream.setContentType("application/json");
         stream.write(JSON.stringify(result));
         await end(stream);
@@ -66,6 +65,10 @@ export function streamingHandler(door: HttpDoor, runtime: StreamingRuntime): Str
       await door.doors.flush(time.signal); // a buffered answer waits for it, a streamed one has left
     }
   };
+}
+
+function reporter({ doors }: HttpDoor, { headers }: Response): Report {
+  return (error) => doors.report(error, headers.get("x-request-id") ?? undefined);
 }
 
 /** Always resolves: what a handler throws before its first byte would be a 502 without a word. */
@@ -91,14 +94,7 @@ async function answer(
     await response.body?.cancel();
     return new Response(null, response);
   } catch (error) {
-    console.error(error);
+    doors.report(error, requestId);
     return Response.json({ error: "internal", detail: "Internal Server Error" }, { status: 500 });
   }
-}
-
-/** HTTP APIs and load balancers show their clients the prelude of a stream as if it were the body. */
-function takesStreams(event: HttpEvent, streaming: boolean | undefined): boolean {
-  if (isVersion2(event))
-    return event.requestContext.domainName.includes(".lambda-url.") && streaming !== false;
-  return streaming === true && !isLoadBalancer(event);
 }

@@ -4,6 +4,7 @@ import { systemClock } from "../clock.ts";
 import type { Doors } from "../core/model.ts";
 import type { WakeUpQueue } from "../core/wake-ups.ts";
 import { readKeys, readLambdaSettings } from "../host-settings.ts";
+import type { LambdaOptions } from "./fronts.ts";
 import { bufferedHandler, streamingHandler, type BufferedHandler, type StreamingHandler } from "./http.ts";
 import { sqsQueue } from "./queue.ts";
 import { streamingRuntime } from "./runtime.ts";
@@ -16,14 +17,7 @@ export interface LambdaApp {
   readonly doors: (host: { readonly queue: WakeUpQueue }) => Doors;
 }
 
-export interface LambdaOptions {
-  /**
-   * Whether the front takes streamed responses, which its events do not tell. By default a Function URL does
-   * (`InvokeMode: RESPONSE_STREAM`) and a REST API does not (`responseTransferMode: STREAM` makes it). HTTP APIs and load
-   * balancers never do.
-   */
-  readonly streaming?: boolean;
-}
+export type { LambdaOptions };
 
 export interface LambdaHandlers {
   /** For a Function URL, API Gateway or a load balancer. */
@@ -36,14 +30,17 @@ export interface LambdaHandlers {
 
 /**
  * The handlers to export from the entry module. Callers show the keys `FUNCTION_KEY` and `ADMIN_KEY`; none is open without.
- * @throws TypeError for an app without any access control that does not say `auth: "none"`; Error that lists each variable
+ * @throws TypeError for an option that is wrong, and for an app without any access control that does not say `auth: "none"`; Error that lists each variable
  * of the environment that is missing or wrong. A deployment that cannot serve says so when it starts.
  */
-export function serveOnLambda(app: LambdaApp, { streaming }: LambdaOptions = {}): LambdaHandlers {
+export function serveOnLambda(app: LambdaApp, options: LambdaOptions = {}): LambdaHandlers {
+  const { frontTimeoutSeconds = 29 } = options;
+  if (!(frontTimeoutSeconds >= 5 && frontTimeoutSeconds <= 900))
+    throw new TypeError("frontTimeoutSeconds: must be 5 to 900");
   app.checkDeployable();
   const { queueUrl, signOfLifeMs } = readLambdaSettings();
   const doors = app.doors({ queue: sqsQueue(queueUrl, systemClock) });
-  const door = { doors, keys: readKeys(), streaming };
+  const door = { ...options, doors, keys: readKeys(), hasQueue: queueUrl !== undefined };
   const runtime = streamingRuntime();
   return {
     http: runtime

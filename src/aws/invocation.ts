@@ -22,15 +22,17 @@ export interface InvocationTime extends Disposable {
 
 /**
  * The invocation, once the process knows what has happened to its connections while it was frozen. Dispose of it when the
- * invocation ends: a timer would go on in the next one.
+ * invocation ends: a timer would go on in the next one. `patienceMs`: for how long its answer is waited for, if that is less.
  */
-export async function openTime(context: LambdaContext): Promise<InvocationTime> {
+export async function openTime(context: LambdaContext, patienceMs = Infinity): Promise<InvocationTime> {
   for (let turn = 0; turn < TURNS_TO_THAW; turn += 1) await nextTurn();
-  const remainingMs = context.getRemainingTimeInMillis();
+  const remainingMs = Math.min(context.getRemainingTimeInMillis(), patienceMs);
   const deadline = new Date(systemClock.now().getTime() + remainingMs);
   const controller = new AbortController();
-  const timer = systemClock.every(Math.max(1, remainingMs - STOP_BEFORE_DEADLINE_MS), async () => {
-    controller.abort(new AppError("unavailable", "The time limit of the function is reached"));
+  const over = new AbortController();
+  void systemClock.sleep(Math.max(1, remainingMs - STOP_BEFORE_DEADLINE_MS), over.signal).then(() => {
+    if (!over.signal.aborted)
+      controller.abort(new AppError("unavailable", "The time limit of the function is reached"));
   });
-  return { signal: controller.signal, deadline, [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  return { signal: controller.signal, deadline, [Symbol.dispose]: () => over.abort() };
 }

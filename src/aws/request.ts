@@ -1,8 +1,9 @@
 /** From the HTTP events of Lambda to the web's own requests. */
 
-import { isLoadBalancer, isVersion2, type HttpEvent, type HttpEventV1, type HttpEventV2 } from "./events.ts";
+import { isVersion2, type HttpEvent, type HttpEventV1, type HttpEventV2 } from "./events.ts";
+import { frontOf } from "./fronts.ts";
 
-/** The URL has the app's route prefix, and the base path of an API mapping, but not the stage. */
+/** The URL has the app's route prefix, and where the front tells it the base path of a custom domain, but not the stage. */
 export function toWebRequest(event: HttpEvent): Request {
   const method = isVersion2(event) ? event.requestContext.http.method : event.httpMethod;
   const headers = isVersion2(event) ? headersV2(event) : headersV1(event);
@@ -14,7 +15,7 @@ export function toWebRequest(event: HttpEvent): Request {
 /** Where the client's connection comes from, as the front itself has seen it. */
 export function clientAddress(event: HttpEvent, { headers }: Request): string | undefined {
   if (isVersion2(event)) return event.requestContext.http.sourceIp;
-  if (!isLoadBalancer(event)) return event.requestContext.identity?.sourceIp;
+  if (frontOf(event) !== "load-balancer") return event.requestContext.identity?.sourceIp;
   // A load balancer adds the last hop, if so configured with the port; what stands before it is the client's own claim.
   const hop = headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
   if (!hop) return undefined;
@@ -30,51 +31,46 @@ function headersV2({ headers: given, cookies }: HttpEventV2): Headers {
   return headers;
 }
 
-function headersV1({ headers: single, multiValueHeaders }: HttpEventV1): Headers {
+function headersV1({ headers: single, multiValueHeaders: multiple }: HttpEventV1): Headers {
   const headers = new Headers();
-  for (const [name, values = []] of Object.entries(multiValueHeaders ?? {})) {
-    for (const value of values) headers.append(name, byteString(value));
-  }
-  if (multiValueHeaders) return headers;
-  for (const [name, value] of Object.entries(single ?? {})) {
-    if (value !== undefined) headers.set(name, byteString(value));
-  }
+  for (const [name, value] of pairsOf(multiple ?? single)) headers.append(name, byteString(value));
   return headers;
 }
 
-function urlV2({ rawPath, rawQueryString, requestContext: { domainName, stage } }: HttpEventV2): URL {
-  const url = origin("https", domainName);
-  url.pathname = rawPath;
-  // Only the domain that AWS generates has the stage in its paths; a domain of one's own maps to a stage.
-  const prefix = `/${stage}`;
-  const hasStage = stage !== "$default" && domainName.includes(".execute-api.");
-  if (hasStage && (rawPath === prefix || rawPath.startsWith(`${prefix}/`))) {
-    url.pathname = rawPath.slice(prefix.length);
-  }
-  url.search = rawQueryString;
+/** One for each value. */
+function pairsOf(given: HttpEventV1["headers"] | HttpEventV1["multiValueHeaders"]): [string, string][] {
+  return Object.entries<string | readonly string[] | undefined>(given ?? {}).flatMap(([name, value = []]) =>
+    [value].flat().map((one): [string, string] => [name, one]),
+  );
+}
+
+function urlV2(event: HttpEventV2): URL {
+  const url = origin("https", event.requestContext.domainName);
+  url.pathname = pathOf(event, event.rawPath);
+  url.search = event.rawQueryString;
   return url;
 }
 
+/** Only HTTP APIs have the stage in their paths, whatever the domain, and give them decoded. */
+function pathOf(event: HttpEvent, path: string): string {
+  if (frontOf(event) !== "http-api") return path;
+  const { stage = "$default" } = event.requestContext;
+  const prefix = `/${stage}`;
+  const hasStage = stage !== "$default" && (path === prefix || path.startsWith(`${prefix}/`));
+  return (hasStage ? path.slice(prefix.length) : path).replaceAll("%", "%25");
+}
+
 function urlV1(event: HttpEventV1, headers: Headers): URL {
-  const {
-    path,
-    requestContext,
-    multiValueQueryStringParameters: multiple,
-    queryStringParameters: single,
-  } = event;
+  const { requestContext, multiValueQueryStringParameters: multiple, queryStringParameters: single } = event;
   const protocol = headers.get("x-forwarded-proto") === "http" ? "http" : "https";
   const url = origin(protocol, requestContext.domainName ?? headers.get("host") ?? "");
-  url.pathname = path;
-  const query: [string, string][] = [];
-  for (const [name, value = []] of Object.entries<string | readonly string[] | undefined>(
-    multiple ?? single ?? {},
-  )) {
-    for (const one of typeof value === "string" ? [value] : value) query.push([name, one]);
-  }
+  url.pathname = pathOf(event, event.path);
+  const query = pairsOf(multiple ?? single);
   // Load balancers leave the query as it came, API Gateway decodes it.
-  url.search = isLoadBalancer(event)
-    ? query.map((pair) => pair.join("=")).join("&")
-    : new URLSearchParams(query).toString();
+  url.search =
+    frontOf(event) === "load-balancer"
+      ? query.map((pair) => pair.join("=")).join("&")
+      : new URLSearchParams(query).toString();
   return url;
 }
 

@@ -17,8 +17,8 @@ export function assertSendable({ status, headers }: Response): void {
   for (const [name, value] of headers) validateHeaderValue(name, value);
 }
 
-export function toPrelude(response: Response): Prelude {
-  const { status, body } = response;
+export function toPrelude(response: Response, isEmpty: boolean): Prelude {
+  const { status } = response;
   const prelude = {
     statusCode: status,
     headers: headersOf(response),
@@ -26,7 +26,7 @@ export function toPrelude(response: Response): Prelude {
   };
   // A Function URL does not end the chunks of an empty stream, and its clients wait for that.
   // https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95
-  if (body === null && status !== 204 && status !== 304) prelude.headers["content-length"] = "0";
+  if (isEmpty && status !== 204 && status !== 304) prelude.headers["content-length"] = "0";
   return prelude;
 }
 

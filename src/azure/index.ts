@@ -43,7 +43,6 @@ export function serveOnAzure(served: AzureApp): void {
     handler: queueHandler(door),
   });
   app.timer("tick", { schedule: settings.tickSchedule, runOnStartup: false, handler: timerHandler(door) });
-  // Until then the process lives on between calls, and sends its traces by the way.
   // Awaited by the host before it ends the process, for five seconds at most.
   app.hook.appTerminate(async () => {
     await Promise.all([invocations.stop(), served[Symbol.asyncDispose]()]);

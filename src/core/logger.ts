@@ -62,6 +62,7 @@ export type ErrorMessage =
   | "A graph does not tell its input; its tool takes any"
   | "A queue message failed; it should be delivered again"
   | "A request failed"
+  | "A response could not be sent"
   | "A run could not be given up; a later tick tries again"
   | "A run could not be recorded"
   | "A run failed"

@@ -150,7 +150,10 @@ export function isFinal(status: RunStatus): boolean {
 
 /** All that a function host can do to an app. A host adapter turns its own events into these calls and decides nothing. */
 export interface Doors {
-  /** HTTP trigger. Always resolves to a response; its body never errors. */
+  /**
+   * HTTP trigger. Always resolves to a response. Its body errors with `StreamCut` when it goes on elsewhere: break the
+   * connection then, also if the client has not read all that came before.
+   */
   readonly fetch: (request: Request, invocation: Invocation) => Promise<Response>;
   /** Queue trigger, with what the message says. Rejects when it should be delivered again. */
   readonly work: (message: unknown, invocation: Invocation) => Promise<void>;
@@ -161,4 +164,6 @@ export interface Doors {
    * way, but for no longer than is sensible. Never rejects.
    */
   readonly flush: (signal: AbortSignal) => Promise<void>;
+  /** Logs what went wrong after `fetch`, on the way to the client. */
+  readonly report: (error: unknown, requestId: string | undefined) => void;
 }

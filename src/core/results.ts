@@ -26,12 +26,13 @@ export async function outcomeOf(
   if (executed?.kind === "failed") throw executed.error;
   if (executed?.kind === "cancelled") throw new AppError("run_cancelled", "The run was cancelled");
   const output = await lastOutput(deps.engine.follow(run, 0, signal));
-  if (signal.aborted) {
-    throw new AppError("unavailable", "The run goes on in the background; ask for the thread's state");
-  }
+  if (signal.aborted) throw new AppError("unavailable", GOES_ON);
   if (output === undefined) throw new AppError("run_cancelled", "The run was cancelled or deleted");
   return { status: isJsonObject(output) && INTERRUPT in output ? "interrupted" : "success", output };
 }
+
+/** Why there is no end of a run to tell of. */
+export const GOES_ON = "The run goes on in the background; ask for the thread's state";
 
 /** The state that a run streamed last; undefined for none. @throws AppError when it failed */
 async function lastOutput(events: AsyncIterable<RunEvent>): Promise<unknown> {

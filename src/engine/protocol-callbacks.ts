@@ -72,7 +72,8 @@ function takeTokens(handler: MessagesHandler): void {
       handleLLMEnd.call(handler, output, runId);
     },
     handleLLMError: (error: unknown, runId: string): void => {
-      calls.delete(runId); // its message stays unfinished, as the model left it
+      calls.get(runId)?.fail(error); // its message stays unfinished, as the model left it
+      calls.delete(runId);
       handleLLMError.call(handler, error, runId);
     },
   });
@@ -104,10 +105,12 @@ class ModelCall {
   readonly #waiting: ChatGenerationChunk[] = [];
   readonly #done: Promise<void>;
   #isOver = false;
+  #failure: { readonly error: unknown } | undefined;
   #wake = (): void => undefined;
 
   constructor(tell: (event: unknown) => unknown) {
     this.#done = this.#convert(tell);
+    this.#done.catch(() => undefined); // `finish` tells it, if the call comes to an end
   }
 
   add(chunk: ChatGenerationChunk): void {
@@ -115,10 +118,16 @@ class ModelCall {
     this.#wake();
   }
 
+  /** @throws what a token could not be told for */
   async finish(): Promise<void> {
     this.#isOver = true;
     this.#wake();
     await this.#done;
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
   }
 
   async #convert(tell: (event: unknown) => unknown): Promise<void> {
@@ -129,6 +138,7 @@ class ModelCall {
     for (;;) {
       yield* this.#waiting.splice(0);
       if (this.#waiting.length > 0) continue;
+      if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#isOver) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

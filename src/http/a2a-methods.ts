@@ -97,10 +97,11 @@ export async function getTask(
   return taskOf(await taskNamed(deps, asking, id, READING), historyLength);
 }
 
-/** Stops what is going on, and waits until it has stopped. */
+/** Stops what is going on, and waits until it has stopped, as long as the invocation can. */
 export async function cancelTask(deps: MethodDeps, asking: Asking, id: string): Promise<Task> {
   const { run, scope } = await taskNamed(deps, asking, id, { to: "cancel", action: "interrupt" });
   if (isFinal(run.status)) throw new RpcError("notCancelable", `Task '${id}' is not being worked on`);
+  await asking.call.hold();
   await cancelRuns(deps, { scope, runIds: [run.run_id] }, "interrupt");
   await awaitEnd(deps, run, asking.call.invocation);
   return taskOf(await recordOf(deps, run.run_id));
@@ -137,7 +138,7 @@ export async function streamTask(
   deps: MethodDeps,
   { watched, after }: Started,
   gone: AbortSignal,
-  write: (result: object) => ReturnType<WriteFrame>,
+  write: (result: object, signal?: AbortSignal) => ReturnType<WriteFrame>,
 ): Promise<void> {
   const { history: _, ...begun } = taskOf(await recordOf(deps, watched.run.run_id), 0);
   await write({ ...begun, status: { ...begun.status, state: "working", message: undefined } });
@@ -150,19 +151,20 @@ export async function streamTask(
       if (text === "") continue;
       const append = id === last.id; // another message takes the place of the one before
       const artifact = { artifactId: artifactId(taskId), parts: [{ kind: "text", text }] };
-      await write({ ...update, artifact, append });
+      await write({ ...update, artifact, append }, signal);
       last = { id, text: append ? last.text + text : text };
     }
+    await watched.executing;
+    if (signal.aborted) return;
+    const { artifacts = [], status } = taskOf(await recordOf(deps, watched.run.run_id), 0);
+    for (const artifact of artifacts) {
+      const [part] = artifact.parts;
+      // What has come in pieces is not told again, unless it was not the answer after all.
+      if (part?.kind === "text" && part.text === last.text) continue;
+      await write({ ...update, artifact, append: false, lastChunk: true }, signal);
+    }
+    await write({ kind: "status-update", taskId, contextId, status, final: true }, signal);
   });
-  if (gone.aborted) return;
-  const { artifacts = [], status } = taskOf(await recordOf(deps, watched.run.run_id), 0);
-  for (const artifact of artifacts) {
-    const [part] = artifact.parts;
-    // What has come in pieces is not told again, unless it was not the answer after all.
-    if (part?.kind === "text" && part.text === last.text) continue;
-    await write({ ...update, artifact, append: false, lastChunk: true });
-  }
-  await write({ kind: "status-update", taskId, contextId, status, final: true });
 }
 
 /** What the agent says: a whole message, or a piece of one. */

@@ -32,7 +32,7 @@ import { readQuery } from "./query.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
 import { start, type RunsDeps } from "./runs-create.ts";
-import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
+import { bufferFrames, eventStream, SSE_HEADERS, StreamCut, type WriteFrame } from "./sse.ts";
 import { z } from "zod";
 
 export type A2aDeps = AssistantRouteDeps & RunsDeps & CardDeps;
@@ -173,8 +173,8 @@ async function stream(
   const started = await start(deps, call, asked, "stream");
   const gone = new AbortController();
   const produce = async (write: WriteFrame): Promise<void> =>
-    streamTask(deps, started, gone.signal, async (result) =>
-      write({ event: "message", data: success(id, result) }),
+    streamTask(deps, started, gone.signal, async (result, signal) =>
+      write({ event: "message", data: success(id, result) }, signal),
     );
   if (deps.streaming === "live")
     return new Response(
@@ -183,7 +183,13 @@ async function stream(
     );
   const error = new RpcError("internal", "The stream is too long to be buffered; ask for the task");
   const overflow = [{ event: "message", data: failure(deps, id, error) }];
-  const text = await bufferFrames(produce, { maxBytes: deps.maxStreamResponseBytes, overflow });
+  const produceAll = async (write: WriteFrame): Promise<void> =>
+    produce(write).catch(async (cut: unknown) => {
+      if (!(cut instanceof StreamCut)) throw cut;
+      const error = new RpcError("internal", "The task is still worked on; ask for it");
+      await write({ event: "message", data: failure(deps, id, error) });
+    });
+  const text = await bufferFrames(produceAll, { maxBytes: deps.maxStreamResponseBytes, overflow });
   return new Response(text, { headers: SSE_HEADERS });
 }
 

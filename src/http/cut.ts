@@ -13,7 +13,24 @@ export function cutSignal(clock: Clock, { deadline }: Invocation, over: AbortSig
   if (deadline !== undefined) {
     const remaining = Math.max(0, deadline.getTime() - clock.now().getTime());
     const ms = remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE);
-    void clock.sleep(ms, over).then(() => cut.abort());
+    void clock.sleep(ms, over).then(() => {
+      if (!over.aborted) cut.abort();
+    });
   }
   return cut.signal;
+}
+
+/** What `read` comes to, whose signal aborts when the invocation ends or is about to. */
+export async function untilCut<T>(
+  clock: Clock,
+  invocation: Invocation,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const cut = cutSignal(clock, invocation, over.signal);
+  try {
+    return await read(AbortSignal.any([invocation.signal, cut]));
+  } finally {
+    over.abort();
+  }
 }

@@ -119,6 +119,7 @@ export function invokeDocs(graph: Graph): RouteDocs {
         headers: ["Idempotent-Replayed"],
       },
       ...RUN_ERRORS,
+      503: "The run goes on in the background, as the time is up, or the database cannot be reached",
     },
   };
 }
@@ -132,7 +133,7 @@ export function streamDocs(graph: Graph): RouteDocs {
     body: documented(StreamBody, graph),
     responses: {
       200: eventsDocs(
-        "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure, and always a last `end` with `{}`.",
+        "Server-Sent Events: `data` with a JSON object for each chunk (a chunk that is not an object comes as `{ data: chunk }`), `error` with `{ error }` for a failure or a run that goes on in the background, and always a last `end` with `{}`.",
       ),
       ...RUN_ERRORS,
       501: "The graph is registered as invoke-only",

@@ -6,7 +6,7 @@ import type { Checkpointers, Executed, Outcome } from "../core/execution.ts";
 import type { Graph, GraphStores } from "../core/graphs.ts";
 import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { Logger } from "../core/logger.ts";
-import { outcomeOf } from "../core/results.ts";
+import { GOES_ON, outcomeOf } from "../core/results.ts";
 import type { RunRequest } from "../core/new-run.ts";
 import { executeClaimed, startRun, type RunDeps, type StartedRun } from "../core/runs.ts";
 import type { SignStore } from "../core/sign-of-life.ts";
@@ -22,6 +22,7 @@ import {
   StreamBody,
   streamDocs,
 } from "./native-schemas.ts";
+import { untilCut } from "./cut.ts";
 import { idempotencyOf, repeatHeaders } from "./idempotency.ts";
 import { json, publicError } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
@@ -78,7 +79,9 @@ function invoke(deps: NativeDeps, graph: Graph): Route["handle"] {
     const { execute, ...made } = await prepare(deps, graph, call);
     const request = await runRequest(graph, body, "values");
     const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
-    const outcome = await outcomeOf(deps, started.run, await execute(started), call.invocation.signal);
+    const outcome = await untilCut(deps.clock, call.invocation, async (signal) =>
+      outcomeOf(deps, started.run, await execute(started), signal),
+    );
     return json({ output: await output(graph, outcome) }, 200, repeatHeaders(started.run.is_repeat === true));
   };
 }
@@ -94,7 +97,9 @@ function stream(deps: NativeDeps, graph: Graph): Route["handle"] {
     const started = await startRun(deps, call.caller, { ...request, ...made, idempotency });
     const executing = execute(started);
     return streamResponse(deps, async (write) => {
-      await writeRun(deps, started, { mode: body.stream_mode, signal: call.invocation.signal }, write);
+      await untilCut(deps.clock, call.invocation, async (signal) =>
+        writeRun(deps, started, { mode: body.stream_mode, signal }, write),
+      );
       await executing;
     });
   };
@@ -236,7 +241,7 @@ interface Wanted {
   readonly signal: AbortSignal;
 }
 
-/** One frame for each chunk, one for a failure, and always a last one; each carries an object. */
+/** One frame for each chunk, one for a failure or a run that goes on, and always a last one; each carries an object. */
 async function writeRun(
   deps: NativeDeps,
   { run, claim }: StartedRun,
@@ -246,12 +251,14 @@ async function writeRun(
   try {
     for await (const { event, data } of deps.engine.follow(run, claim?.last_seq ?? 0, signal)) {
       const chunk: unknown = JSON.parse(data);
-      if (event === mode) await write({ event: "data", data: isJsonObject(chunk) ? chunk : { data: chunk } });
+      if (event === mode)
+        await write({ event: "data", data: isJsonObject(chunk) ? chunk : { data: chunk } }, signal);
       if (event === "error" && isJsonObject(chunk))
-        await write({ event: "error", data: { error: chunk["message"] } });
+        await write({ event: "error", data: { error: chunk["message"] } }, signal);
     }
+    if (signal.aborted) await write({ event: "error", data: { error: GOES_ON } }, signal);
   } catch (error) {
-    await write({ event: "error", data: { error: publicError(error, deps.logger).message } });
+    await write({ event: "error", data: { error: publicError(error, deps.logger).message } }, signal);
   }
-  await write(END);
+  await write(END, signal);
 }

@@ -6,6 +6,7 @@ import type { AuthLevel } from "../core/model.ts";
 import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
 import { parse, readObject } from "./body.ts";
+import { cutSignal } from "./cut.ts";
 import { eventsDocs } from "./event-docs.ts";
 import { platformRoute } from "./platform-route.ts";
 import { COMMAND_PERMISSIONS, runCommand, scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
@@ -25,9 +26,6 @@ export interface ProtocolRouteDeps extends ProtocolDeps {
   ) => AsyncIterable<ThreadEvent>;
 }
 
-/** Before the host ends the invocation: a stream that is ended by us is taken up again at once. */
-const CUT_ROOM_MS = 1_500;
-const CUT_ROOM_SHARE = 0.05;
 /** How long an answer that cannot be streamed waits for the end of a run. */
 const BUFFERED_MS = 20_000;
 const EVENTS = "/threads/{thread_id}/stream/events";
@@ -122,17 +120,10 @@ async function writeEvents(
 ): Promise<void> {
   const isBuffered = deps.streaming === "buffered";
   const over = new AbortController();
-  const cut = new AbortController();
-  const remaining =
-    invocation.deadline === undefined
-      ? Number.POSITIVE_INFINITY
-      : Math.max(0, invocation.deadline.getTime() - deps.clock.now().getTime());
-  const ms = Math.min(
-    remaining - Math.min(CUT_ROOM_MS, remaining * CUT_ROOM_SHARE),
-    isBuffered ? BUFFERED_MS : Number.POSITIVE_INFINITY,
-  );
-  if (Number.isFinite(ms)) void deps.clock.sleep(ms, over.signal).then(() => cut.abort());
-  const signal = AbortSignal.any([gone, cut.signal, deps.stopping]);
+  const late = new AbortController();
+  if (isBuffered) void deps.clock.sleep(BUFFERED_MS, over.signal).then(() => late.abort());
+  const cut = cutSignal(deps.clock, invocation, over.signal);
+  const signal = AbortSignal.any([gone, cut, late.signal, deps.stopping]);
   try {
     const known = isBuffered ? await deps.log.newestSeq(thread, scope) : Number.POSITIVE_INFINITY;
     const channels = isBuffered ? [...filter.channels, "lifecycle"] : filter.channels;
@@ -142,7 +133,7 @@ async function writeEvents(
       if (signal.aborted) break;
       if (isSelected(event.event, wanted) && isInScope(event, filter)) {
         const { method, event_id, text } = toEnvelope(event);
-        await write({ event: method, id: event_id, text });
+        await write({ event: method, id: event_id, text }, signal);
       }
       if (event.seq > known && isRootEnd(event)) break;
     }

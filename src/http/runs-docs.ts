@@ -65,6 +65,7 @@ export const cancelDocs: Docs = {
   responses: {
     202: { description: "It is asked to stop", schema: z.strictObject({}) },
     204: { description: "It has ended" },
+    503: "It has not ended in the time that there is, or the database cannot be reached",
   },
 };
 export const joinDocs: Docs = {

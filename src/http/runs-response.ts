@@ -9,7 +9,7 @@ import { cancelRuns } from "../core/runs.ts";
 import { askForSign } from "../core/sign-of-life.ts";
 import { readState } from "../core/thread-states.ts";
 import { AppError } from "../errors.ts";
-import { cutSignal } from "./cut.ts";
+import { cutSignal, untilCut } from "./cut.ts";
 import { lateJson } from "./late-json.ts";
 import type { NativeDeps } from "./native.ts";
 import { signSignal, type SignOfLife } from "./sign-of-life.ts";
@@ -49,7 +49,7 @@ export async function streamRun(deps: NativeDeps, watched: WatchedStream): Promi
     if (watched.first !== undefined) await write(watched.first);
     await untilEnd(deps, watched, gone.signal, async (signal) => {
       for await (const event of deps.engine.follow(watched.run, watched.after, signal)) {
-        if (isWanted(event, watched)) await write(toFrame(event));
+        if (isWanted(event, watched)) await write(toFrame(event), signal);
       }
     });
   };
@@ -97,10 +97,12 @@ export async function awaitRun(
   return Response.json(await produce(), { headers });
 }
 
-/** Waits until the run has ended. */
-export async function awaitEnd(deps: NativeDeps, run: RunRef, invocation: Invocation): Promise<void> {
-  const signal = AbortSignal.any([invocation.signal]);
-  for await (const _ of deps.engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
+/** Waits until the run has ended, which it says, or the invocation is about to end. */
+export async function awaitEnd(deps: NativeDeps, run: RunRef, invocation: Invocation): Promise<boolean> {
+  return untilCut(deps.clock, invocation, async (signal) => {
+    for await (const _ of deps.engine.follow(run, Number.MAX_SAFE_INTEGER, signal)) continue;
+    return !signal.aborted;
+  });
 }
 
 /**

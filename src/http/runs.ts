@@ -50,6 +50,8 @@ import * as schemas from "./runs-schemas.ts";
 
 const THREAD = "/threads/{thread_id}/runs";
 const RUN = `${THREAD}/{run_id}`;
+/** When asking again whether a run has ended may make sense. */
+const RETRY_SECONDS = 5;
 
 export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[] {
   const route = platformRoute(authLevel, "runs", ERRORS);
@@ -112,9 +114,13 @@ function cancel(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     const { wait, action = "interrupt", reason } = await parse(schemas.CancelQuery, queryOf(call.request));
     const { run, scope } = await find(deps, call, { to: "cancel", action });
+    if (wait === true) await call.hold();
     await cancelRuns(deps, { scope, runIds: [run.run_id] }, action, reason);
     if (wait !== true) return json({}, 202);
-    await awaitEnd(deps, run, call.invocation);
+    if (!(await awaitEnd(deps, run, call.invocation)))
+      throw new AppError("unavailable", `Run '${run.run_id}' is asked to stop, but has not ended yet`, {
+        retryAfterSeconds: RETRY_SECONDS,
+      });
     return noContent();
   };
 }

@@ -29,8 +29,10 @@ export const SSE_HEADERS: Readonly<Record<string, string>> = {
 /** A steady interval below what proxies allow an idle connection, and what newer SDKs derive their time-out from. */
 const HEARTBEAT_MS = 10_000;
 
-/** Frames that may wait for a slow reader before the run waits too. */
+/** Frames that may wait for a slow reader before what writes them waits too; a run never does. */
 const READ_AHEAD_FRAMES = 16;
+
+const STALLED = "The time is up, and the reader does not read";
 
 export function encodeFrame(frame: Frame | TextFrame): string {
   const { event, id } = frame;
@@ -38,12 +40,17 @@ export function encodeFrame(frame: Frame | TextFrame): string {
   return `event: ${event}\ndata: ${"text" in frame ? frame.text : JSON.stringify(frame.data)}\n${idLine}\n`;
 }
 
-/** Writes one frame; resolves when the reader has room for the next, or at once when there is no reader any more. */
-export type WriteFrame = (frame: Frame | TextFrame) => Promise<void>;
+/**
+ * Writes one frame; resolves when the reader has room for the next or the signal aborts, or at once when there is no
+ * reader any more.
+ */
+export type WriteFrame = (frame: Frame | TextFrame, signal?: AbortSignal) => Promise<void>;
 
 /**
- * A stream of what `produce` writes, which starts at once, and ends or errors when `produce` does. While nothing is
- * written it sends comments; `opening` is sent at once, for hosts that hold the headers back until something comes. When the reader goes away, `produce` goes on without it, and `onGone` is told.
+ * A stream of what `produce` writes, which starts at once, and ends or errors when `produce` does; it is cut if its reader
+ * had no room for the last frame when the signal aborted. While nothing is written it sends comments; `opening` is sent at
+ * once, for hosts that hold the headers back until something comes. When the reader goes away, `produce` goes on without
+ * it, and `onGone` is told.
  */
 export function eventStream(
   clock: Clock,
@@ -53,6 +60,7 @@ export function eventStream(
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let isOpen = true;
+  let isStalled = false;
   let proceed = (): void => undefined;
   const close = (): void => {
     isOpen = false;
@@ -60,19 +68,18 @@ export function eventStream(
   };
   const source: UnderlyingDefaultSource<Uint8Array> = {
     start: (controller) => {
+      const hasRoom = (): boolean => (controller.desiredSize ?? 0) > 0;
       const send = (text: string): void => {
         if (isOpen) controller.enqueue(encoder.encode(text));
       };
       if (opening !== "") send(opening);
       const heartbeat = clock.every(HEARTBEAT_MS, async () => {
-        if ((controller.desiredSize ?? 0) > 0) send(": heartbeat\n\n");
+        if (hasRoom()) send(": heartbeat\n\n");
       });
-      const write: WriteFrame = async (frame) => {
+      const write: WriteFrame = async (frame, signal) => {
         send(encodeFrame(frame));
-        if (!isOpen || (controller.desiredSize ?? 0) > 0) return;
-        await new Promise<void>((resolve) => {
-          proceed = resolve;
-        });
+        if (isOpen && !hasRoom()) await woken((wake) => (proceed = wake), signal);
+        isStalled = isOpen && !hasRoom();
       };
       const end = (finish: () => void): void => {
         heartbeat[Symbol.dispose]();
@@ -82,7 +89,7 @@ export function eventStream(
       const release = holdRequestSpan();
       void produce(write)
         .then(
-          () => end(() => controller.close()),
+          () => end(() => (isStalled ? controller.error(new StreamCut(STALLED)) : controller.close())),
           (error: unknown) => end(() => controller.error(error)),
         )
         .finally(release);
@@ -94,6 +101,19 @@ export function eventStream(
     },
   };
   return new ReadableStream(source, { highWaterMark: READ_AHEAD_FRAMES });
+}
+
+/** Resolves when what it gives is called, or the signal aborts. */
+async function woken(give: (wake: () => void) => void, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return;
+  await new Promise<void>((resolve) => {
+    const wake = (): void => {
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    signal?.addEventListener("abort", wake);
+    give(wake);
+  });
 }
 
 /** What `produce` writes as one text of at most `maxBytes`; after an overflow, `overflow` ends it instead. */

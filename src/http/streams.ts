@@ -44,6 +44,13 @@ export function heldAnswer(limit: StreamLimit | undefined, identity: () => strin
 function closing(body: ReadableStream<Uint8Array>, close: () => Promise<void>): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   const source: UnderlyingDefaultSource<Uint8Array> = {
+    start: (controller) => {
+      // Told to who does not read, too: the host has a connection to break.
+      reader.closed.catch(async (error: unknown) => {
+        await close();
+        controller.error(error);
+      });
+    },
     pull: async (controller) => {
       try {
         const { done, value } = await reader.read();
@@ -56,8 +63,11 @@ function closing(body: ReadableStream<Uint8Array>, close: () => Promise<void>): 
       }
     },
     cancel: async (reason) => {
-      await reader.cancel(reason);
-      await close();
+      try {
+        await reader.cancel(reason);
+      } finally {
+        await close();
+      }
     },
   };
   return new ReadableStream(source, { highWaterMark: 0 });

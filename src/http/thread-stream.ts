@@ -100,7 +100,7 @@ async function writeParts(
   try {
     const signal = AbortSignal.any([gone, cut, deps.stopping]);
     for await (const part of threadParts(deps, { threadId: thread, scope }, from, signal))
-      if (isPartWanted(part, wanted)) await write(part);
+      if (isPartWanted(part, wanted)) await write(part, signal);
   } catch (error) {
     deps.logger.warn({ thread_id: thread, err: error }, "A stream of a thread was broken off");
   } finally {

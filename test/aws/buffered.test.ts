@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import path from "node:path";
+import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildApp, type BuiltApp } from "../support/build.ts";
 import { httpApiEvent, loadBalancerEvent, restApiEvent } from "../support/lambda/events.ts";
 import { type Lambda, startLambda } from "../support/lambda/lambda.ts";
 
 const urlOfFunction = "abc.lambda-url.eu-central-1.on.aws";
+const lambdaBytes = 6_291_556;
 const endOfPrelude = "\0".repeat(8);
 
 let app: BuiltApp;
@@ -94,6 +98,56 @@ describe.each([
     });
   });
 
+  test("says of other answers that were cut where their run is, by a status that clients take for the end", async () => {
+    const { statusCode, headers, body } = await invoke(httpApiEvent({ rawPath: "/api/cut-json" }));
+    expect({ statusCode, headers }).toEqual({
+      statusCode: 408,
+      headers: { "content-type": "application/json", location: "/threads/t/runs/r/join" },
+    });
+    expect(JSON.parse(body)).toEqual({
+      error: "unavailable",
+      detail: expect.stringContaining("The run goes on in the background"),
+    });
+  });
+
+  test.each([
+    [
+      "an HTTP API",
+      lambdaBytes,
+      (path: string, query: string) => httpApiEvent({ rawPath: path, rawQueryString: query }),
+    ],
+    ["a load balancer", 1_000_000, (path: string, query: string) => balanced(path, query)],
+  ])("keeps an answer within what %s takes", async (_front, maxBytes, ask) => {
+    const events = await lambda.invoke(ask("/api/many-events", `bytes=${maxBytes * 1.1}`));
+    expect(Buffer.byteLength(events)).toBeLessThanOrEqual(maxBytes);
+    expect(Buffer.byteLength(events)).toBeGreaterThan(maxBytes * 0.9);
+    const { statusCode, body } = JSON.parse(events);
+    const frames = body.split("\n\n");
+    expect([statusCode, frames.pop(), frames.pop()]).toEqual([
+      200,
+      "",
+      expect.stringMatching(/^event: error\ndata: \{"error":"stream_too_large",.*Location"\}$/),
+    ]);
+    expect(new Set(frames)).toEqual(new Set(['event: values\ndata: {"a":"\\n"}']));
+
+    // Each of its quotes takes two bytes.
+    const json = await invoke(ask("/api/much-json", `bytes=${maxBytes * 0.6}`));
+    expect([json.statusCode, JSON.parse(json.body)]).toEqual([
+      400,
+      { error: "response_too_large", detail: expect.stringContaining("'select', 'limit'") },
+    ]);
+    const whole = await invoke(ask("/api/much-json", `bytes=${maxBytes * 0.4}`));
+    expect([whole.statusCode, whole.body.length]).toEqual([200, expect.any(Number)]);
+  });
+
+  test("counts bytes as they are sent, in base64", async () => {
+    const bytes = (length: number) => Buffer.alloc(length, 0xff).toString("base64");
+    const ask = (length: number) =>
+      restApiEvent({ httpMethod: "POST", path: "/api/bytes", body: bytes(length), isBase64Encoded: true });
+    expect(await invoke(ask(4_500_000))).toMatchObject({ statusCode: 200, isBase64Encoded: true });
+    expect(await invoke(ask(5_000_000))).toMatchObject({ statusCode: 400, isBase64Encoded: false });
+  });
+
   test("fails when a body breaks off, and serves the next event", async () => {
     await expect(invoke(httpApiEvent({ rawPath: "/api/breaks-bytes" }))).rejects.toThrow("Error");
     expect(await invoke(httpApiEvent({ rawPath: "/api/boot" }))).toMatchObject({ statusCode: 200 });
@@ -112,6 +166,27 @@ describe.each([
   });
 });
 
+test.each([[408], [400]])("the official SDK does not ask again for a %i", async (status) => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked += 1;
+    response.writeHead(status).end("{}");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const client = new Client({ apiUrl: `http://127.0.0.1:${port}` });
+  await expect(client.runs.wait(null, "agent")).rejects.toThrow(`HTTP ${status}`);
+  server.close();
+  expect(asked).toBe(1);
+});
+
+const balanced = (path: string, query: string) =>
+  loadBalancerEvent(
+    { multiple: false },
+    { path, queryStringParameters: Object.fromEntries(new URLSearchParams(query)) },
+  );
+
 const functionUrlEvent = () =>
   httpApiEvent({
     rawPath: "/api/boot",
@@ -124,6 +199,7 @@ test.each([
   ["a REST API", undefined, restApiEvent(), false],
   ["a REST API that streams", "always", restApiEvent(), true],
   ["an HTTP API", "always", httpApiEvent(), false],
+  ["an HTTP API with payload format 1.0", "always", { ...restApiEvent(), version: "1.0" }, false],
   ["a load balancer", "always", loadBalancerEvent({ multiple: true }), false],
 ])(
   "of the fronts, %s (streaming: %s) gets a stream only if it can",
@@ -133,3 +209,28 @@ test.each([
     expect(payload.includes(endOfPrelude)).toBe(isStream);
   },
 );
+
+const queue = { RUN_QUEUE_URL: "https://sqs.eu-central-1.amazonaws.com/123456789012/runs" };
+const left = { path: "/api/left" };
+
+test.each([
+  ["an HTTP API", queue, httpApiEvent({ rawPath: left.path }), 29],
+  ["an HTTP API with payload format 1.0", queue, { ...restApiEvent(left), version: "1.0" }, 29],
+  ["a REST API", queue, restApiEvent(left), 28],
+  ["a REST API with another time-out", { ...queue, FRONT_TIMEOUT: "120" }, restApiEvent(left), 119],
+  ["a load balancer", queue, loadBalancerEvent({ multiple: true }, left), 300],
+  ["an API that has no workers behind it", {}, httpApiEvent({ rawPath: left.path }), 300],
+])("the app has as long for its answer as %s waits", async (_front, env, event, seconds) => {
+  await using lambda = await startLambda({ entry: app.entry, handler: "http", env, timeoutMs: 300_000 });
+  const { body } = JSON.parse(await lambda.invoke(event));
+  const { left } = JSON.parse(body);
+  expect(left).toBeLessThanOrEqual(seconds * 1_000);
+  expect(left).toBeGreaterThan((seconds - 10) * 1_000);
+});
+
+test("a REST API that streams waits for as long as the function may take", async () => {
+  const env = { ...queue, STREAMING: "always" };
+  await using lambda = await startLambda({ entry: app.entry, handler: "http", env, timeoutMs: 300_000 });
+  const [, body = ""] = (await lambda.invoke(restApiEvent(left))).split(endOfPrelude);
+  expect(JSON.parse(body).left).toBeGreaterThan(200_000);
+});

@@ -35,6 +35,12 @@ const fronts = {
     body: "Hello from client!",
     address: "123.123.123.123",
   },
+  "http-api-v1": {
+    method: "GET",
+    url: "https://id.execute-api.us-east-1.amazonaws.com/my/path?parameter1=value1&parameter1=value2&parameter2=value",
+    headers: { header1: "value1", header2: "value1, value2" },
+    address: "192.0.2.1",
+  },
   "http-api-v2": {
     method: "POST",
     url: "https://id.execute-api.us-east-1.amazonaws.com/my/path?parameter1=value1&parameter1=value2&parameter2=value",

@@ -44,11 +44,12 @@ function doorThat(respond: () => Response): {
     work: async () => undefined,
     tick: async () => ({ recovered: 0, resent: 0, fired: 0, expired: 0 }),
     flush: async () => undefined,
+    report: () => undefined,
   };
   const door = {
     doors,
     keys: { function: undefined, admin: undefined },
-    streaming: undefined,
+    hasQueue: false,
   };
   return { door, signals };
 }

@@ -8,6 +8,7 @@ import { openings, triggering } from "../support/deployment/deployment.ts";
 import { batch } from "../support/deployment/lambda.ts";
 import { buildApp } from "../support/build.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { httpApiEvent } from "../support/lambda/events.ts";
 import { startLambda, type Lambda } from "../support/lambda/lambda.ts";
 import { startSqs } from "../support/queues/sqs.ts";
 
@@ -100,6 +101,29 @@ test("the run of a client that has left is stopped, its graph is told, and its t
   expect(await client.threads.getState(thread_id)).toMatchObject({ next: ["step"] });
   expect(await client.threads.get(thread_id)).toMatchObject({ status: "interrupted" });
 });
+
+test("an API Gateway that waits no longer than its time-out has an answer by then, and the run goes on", async () => {
+  const client = new Client({ apiUrl: `${http.url}/api`, defaultHeaders: { "x-functions-key": "key" } });
+  const { thread_id } = await client.threads.create();
+  const input = { count: 0 };
+  const body = JSON.stringify({ assistant_id: "steps", input, config: { recursion_limit: 10_000 } });
+  const event = httpApiEvent({
+    rawPath: `/api/threads/${thread_id}/runs/wait`,
+    rawQueryString: "code=key",
+    body,
+  });
+  event.requestContext.http.method = "POST";
+  const { statusCode, headers } = JSON.parse(await http.invoke(event));
+  expect(statusCode).toBe(408);
+  expect(await client.runs.list(thread_id)).toMatchObject([
+    { status: expect.stringMatching("pending|running") },
+  ]);
+
+  await database.query("insert into notes values ('enough')");
+  const joined = await fetch(`${http.url}/api${headers.location}?code=key`);
+  expect([joined.status, await joined.json()]).toEqual([200, { count: expect.any(Number), isEnough: true }]);
+  expect(await client.runs.list(thread_id)).toMatchObject([{ status: "success" }]);
+}, 120_000);
 
 test("where no worker could go on, the run of a client that has left goes on, until it is asked to stop", async () => {
   const { client, thread_id, stream, leave, run, count } = await open(alone);

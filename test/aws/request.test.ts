@@ -34,16 +34,42 @@ test.each([
   ["/prod/api/echo", "prod", undefined, "/api/echo"],
   ["/prod", "prod", undefined, "/"],
   ["/production/x", "prod", undefined, "/production/x"],
-  ["/api/echo", "api", "agents.example.com", "/api/echo"],
+  ["/prod/api/echo", "prod", "agents.example.com", "/api/echo"],
+  ["/api/echo", "prod", "agents.example.com", "/api/echo"],
 ])("of the path %s in stage %s (domain: %s) the app gets %s", (rawPath, stage, domainName, pathname) => {
   const event = httpApiEvent({ rawPath, requestContext: stageOf(stage, domainName) });
   expect(new URL(toWebRequest(event).url).pathname).toBe(pathname);
 });
 
-test.each([["//evil.example/x"], ["/a%2Fb/ü"], ["/a?b#c"]])("the path %s stays a path", (rawPath) => {
-  const { host, pathname, search } = new URL(toWebRequest(httpApiEvent({ rawPath, rawQueryString: "" })).url);
-  expect([host, search]).toEqual(["abc.execute-api.eu-central-1.amazonaws.com", ""]);
-  expect(decodeURIComponent(pathname)).toBe(decodeURIComponent(rawPath));
+test("of an HTTP API, payload format 1.0 has the stage in its path as well, and a REST API has not", () => {
+  const event = restApiEvent({ path: "/prod/api/echo" });
+  expect(new URL(toWebRequest({ ...event, version: "1.0" }).url).pathname).toBe("/api/echo");
+  expect(new URL(toWebRequest(event).url).pathname).toBe("/prod/api/echo");
+});
+
+test.each([["//evil.example/x"], ["/a/ü"], ["/a?b#c"], ["/100%"], ["/a%2Fb"]])(
+  "the path %s, which an HTTP API has decoded, is encoded once",
+  (rawPath) => {
+    for (const event of [
+      httpApiEvent({ rawPath, rawQueryString: "" }),
+      { ...restApiEvent({ path: rawPath, multiValueQueryStringParameters: {} }), version: "1.0" },
+    ]) {
+      const { host, pathname, search } = new URL(toWebRequest(event).url);
+      expect([host, search]).toEqual(["abc.execute-api.eu-central-1.amazonaws.com", ""]);
+      expect(decodeURIComponent(pathname)).toBe(rawPath);
+    }
+  },
+);
+
+test.each([["//evil.example/x"], ["/a%2Fb/100%25"]])("the path %s stays as other fronts have it", (path) => {
+  const domainName = "abc.lambda-url.eu-central-1.on.aws";
+  const requestContext = stageOf("$default", domainName);
+  for (const event of [
+    httpApiEvent({ rawPath: path, requestContext }),
+    restApiEvent({ path }),
+    loadBalancerEvent({ multiple: true }, { path }),
+  ])
+    expect(new URL(toWebRequest(event).url).pathname).toBe(path);
 });
 
 test.each([["evil.example/path?x#y"], ["user:password@evil.example"], ["a b"], [""], ["999.999.999.999"]])(

@@ -37,6 +37,12 @@ test("a sandbox is frozen between its invocations and serves the next one", asyn
   expect(lambda.inits).toBe(1);
 });
 
+test("an app that keeps a socket open has done with a request when it is answered", async () => {
+  await using lambda = await start(impatient);
+  expect((await get(lambda, "boot")).status).toBe(200); // it has a server, the witness
+  await expect.poll(() => lambda.reports).toMatchObject([{ status: "success" }]);
+});
+
 test("an app hears of the deadline before it comes", async () => {
   await using lambda = await start(nearDeadline);
   const response = await get(lambda, "deadline");
@@ -60,6 +66,17 @@ test("near the deadline a client that does not read is no longer waited for", as
   const boot = await (await get(lambda, "boot")).text();
   const [response] = await once(http.get(`${lambda.url}/api/endless-flood`), "response");
   await expect.poll(() => witness(lambda)).toMatchObject({ isCut: true });
+  await expect(response.toArray()).rejects.toThrow("aborted");
+  expect(await (await get(lambda, "boot")).text()).toBe(boot);
+});
+
+test("nor is it after the last of the body", async () => {
+  await using lambda = await start(nearDeadline);
+  const boot = await (await get(lambda, "boot")).text();
+  const [response] = await once(http.get(`${lambda.url}/api/flood`), "response");
+  await expect
+    .poll(() => lambda.output.join("\n"), { timeout: 10_000 })
+    .toContain("The time limit of the function is reached");
   await expect(response.toArray()).rejects.toThrow("aborted");
   expect(await (await get(lambda, "boot")).text()).toBe(boot);
 });

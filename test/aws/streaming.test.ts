@@ -121,12 +121,19 @@ test("what a door threw is in the log, not in the response", async () => {
 
 test.each([
   ["empty", 200],
+  ["empty-text", 200],
+  ["empty-chunks", 200],
   ["no-content", 204],
   ["moved", 302],
   ["not-modified", 304],
 ])("a response without a body (%s) is answered at once", async (route, status) => {
   const response = await get(route, { redirect: "manual" });
   expect([response.status, await response.text()]).toEqual([status, ""]);
+});
+
+test("an event stream without events ends", async () => {
+  const response = await get("empty-events");
+  expect([response.status, (await response.text()).trim()]).toEqual([200, ""]);
 });
 
 test.each([["cookies"], ["no-content-cookies"]])(

@@ -24,11 +24,11 @@ const STEP_MS = process.env["CHAOS"] === "long" ? 1_000 : 150;
 const INVOCATION_MS = 5 * STEP_MS;
 
 /** Counts to twenty, one step after the other; tells of each step that it was taken. */
-function counting(took: (step: number) => void) {
+function counting(took: (step: number) => void, stepMs = (): number => STEP_MS) {
   return new StateGraph(Count)
     .addNode("step", async ({ count }) => {
       took(count);
-      await delay(STEP_MS);
+      await delay(stepMs());
       return { count: count + 1 };
     })
     .addEdge(START, "step")
@@ -116,15 +116,22 @@ test("a run of twenty steps goes on past invocations with time for five, as one 
 });
 
 test.each(["values", "updates"] as const)(
-  "the client of a stream of %s of twenty steps keeps it, past invocations with time for five",
+  "the client of a stream of %s keeps it when its run is handed over, as long as its own invocation lasts",
   async (stream_mode) => {
-    await using host = await openHost(counting(() => undefined));
-    const config = { configurable: { thread_id: "t" } };
-    const events = allEvents(
-      await post(host, "stream", { input: { count: 0 }, stream_mode, config }, INVOCATION_MS),
+    let stepMs = 300;
+    await using host = await openHost(
+      counting(
+        () => undefined,
+        () => stepMs,
+      ),
     );
+    const config = { configurable: { thread_id: "t" } };
+    // After three fifths of its time it hands the run over, and then it follows it.
+    const answer = await post(host, "stream", { input: { count: 0 }, stream_mode, config }, 6_000);
+    const events = allEvents(answer);
     await vi.waitFor(() => expect(messages).toHaveLength(1), { timeout: 90_000 });
-    await deliverAll(host, INVOCATION_MS);
+    stepMs = 0;
+    await deliverAll(host, 60_000);
     const expected =
       stream_mode === "values"
         ? everyCount.map((count) => ({ count }))

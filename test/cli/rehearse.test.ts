@@ -1,7 +1,5 @@
 /** The smoke test of a deployment that is there, and what it says of one that is not as it must be. */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -12,7 +10,9 @@ import {
   type TestFolder,
 } from "../support/program.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { checkVariables } from "../support/rehearsal/variables.ts";
+import { azureVariables, lambdaVariables } from "../support/rehearsal/variables.ts";
+import { readAzureSettings } from "../../src/host-settings.ts";
+import { readSettings } from "../../src/settings.ts";
 
 const program = fileURLToPath(new URL("../../scripts/rehearse.mjs", import.meta.url));
 
@@ -59,14 +59,35 @@ test.for([
   expect(output).toContain(message);
 });
 
-test.for([
-  ["azure", "infra/azure/modules/app.bicep", "{ name: 'DATABASE_URL', value: databaseUrl }"],
-  ["lambda", "infra/aws/functions.tf", "  DATABASE_URL = var.database_url"],
-] as const)("a variable that the infrastructure does not set is named: %s", async ([target, file, text]) => {
-  await using root = await testFolder();
-  await mkdir(dirname(join(root.path, file)), { recursive: true });
-  await writeFile(join(root.path, file), `${text}\n`);
-  await checkVariables(target, ["DATABASE_URL"], root.path);
-  const forgotten = checkVariables(target, ["DATABASE_URL", "FORGOTTEN"], root.path);
-  await expect(forgotten).rejects.toThrow(/ does not set FORGOTTEN, /);
+test("on Azure, the functions are told what infra/azure tells them with a database of one's own", async () => {
+  const url = "postgres://ada:secret@db.example/agents";
+  const environment = await azureVariables(url, "UseDevelopmentStorage=true");
+  expect(environment).toMatchObject({
+    DATABASE_URL: url,
+    DATABASE_AUTH: "password",
+    DATABASE_POOL_SIZE: "4",
+    RUN_QUEUE: "langgraph-runs",
+  });
+  expect(readSettings(environment).database).toMatchObject({ url, migrate: true });
+  expect(readAzureSettings(environment).storage).toEqual({ connectionString: "UseDevelopmentStorage=true" });
+});
+
+test("on Lambda, they are told what infra/aws tells them, and have the time that it gives each", async () => {
+  const given = {
+    DATABASE_URL: "postgres://ada:secret@db.example/agents",
+    RUN_QUEUE_URL: "https://sqs.example/1/runs",
+  };
+  const { environment, timeoutMs } = await lambdaVariables(given);
+  expect(environment).toEqual({
+    ...given,
+    DATABASE_AUTH: "password",
+    DATABASE_POOL_SIZE: "4",
+    DATABASE_MIGRATE: "true",
+    LOG_LEVEL: "info",
+    RUN_LEASE_SECONDS: "30",
+    EVENT_RETENTION_HOURS: "24",
+    SIGN_OF_LIFE_SECONDS: "60",
+  });
+  expect(timeoutMs).toEqual({ http: 300_000, worker: 900_000, schedule: 60_000 });
+  await expect(lambdaVariables({ FORGOTTEN: "1" })).rejects.toThrow("infra/aws does not set FORGOTTEN");
 });

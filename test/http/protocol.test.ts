@@ -1,3 +1,7 @@
+import { AIMessageChunk } from "@langchain/core/messages";
+import { ChatGenerationChunk } from "@langchain/core/outputs";
+import { FakeListChatModel } from "@langchain/core/utils/testing";
+import { MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { LangGraphApp, type GraphOptions } from "langgraph-functions";
 import { serveLocally } from "langgraph-functions/local";
 import { expect, test } from "vitest";
@@ -105,6 +109,42 @@ test("tokens come as content blocks, and what is saved stays what the model said
   const spoken = { messages: [{ content: "hi" }, { type: "ai", content: "Hey" }] };
   expect(dataOf(events, "values").at(-1)).toMatchObject(spoken);
   expect((await server.get("/threads/t/state")).body).toMatchObject({ values: spoken });
+});
+
+/** Tells a token that is no part of a message, and then answers or fails. */
+class Stuttering extends FakeListChatModel {
+  override async *_streamResponseChunks(
+    ...[messages, options, runManager]: Parameters<FakeListChatModel["_streamResponseChunks"]>
+  ) {
+    const message = new AIMessageChunk({ content: JSON.parse("[null]") });
+    const chunk = new ChatGenerationChunk({ text: "", message });
+    await runManager?.handleLLMNewToken("", undefined, undefined, undefined, undefined, { chunk });
+    await new Promise((resolve) => setImmediate(resolve)); // what cannot be told has been tried
+    yield* super._streamResponseChunks(messages, options, runManager);
+  }
+}
+
+test.each([
+  [{}, "lifecycle completed"],
+  [{ thrownErrorString: "the model failed" }, "lifecycle failed"],
+])("a token that cannot be told ends neither the process nor its run: %j", async (options, end) => {
+  const model = new Stuttering({ responses: ["Hey"] });
+  const graph = new StateGraph(MessagesAnnotation)
+    .addNode("speak", async ({ messages }) => ({ messages: [await model.invoke(messages, options)] }))
+    .addEdge(START, "speak")
+    .compile();
+  await using server = await startServer({ graphs: [{ name: "stuttering", graph }] });
+  await using stream = await openStream(server, "t", { channels: ["lifecycle"] });
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on("unhandledRejection", hear);
+  await startRun(server, "t", {
+    assistant_id: "stuttering",
+    input: { messages: [{ role: "user", content: "hi" }] },
+  });
+  expect(outline(await stream.until(isEnd)).at(-1)).toBe(end);
+  process.off("unhandledRejection", hear);
+  expect(unheard).toEqual([]);
 });
 
 test("an interrupt is asked on the channel input, waits with the thread, and is answered", async () => {

@@ -90,6 +90,20 @@ test("the handlers are those that a built bundle exports", () => {
   expect(resource("aws_lambda_function", "this")["handler"]).toBe("lambda.${each.key}");
 });
 
+test("each function has the role and the log of its own name", () => {
+  const { role, logging_config: logging, ...fields } = resource("aws_lambda_function", "this");
+  expect([fields["for_each"], role]).toEqual([
+    "${local.functions}",
+    "${aws_iam_role.function[each.key].arn}",
+  ]);
+  expect(logging).toMatchObject([{ log_group: "${aws_cloudwatch_log_group.function[each.key].name}" }]);
+  expect(resource("aws_iam_role_policy", "function")).toMatchObject({
+    for_each: "${local.functions}",
+    role: "${aws_iam_role.function[each.key].name}",
+    policy: expect.stringContaining("local.statements[each.key]"),
+  });
+});
+
 describe("docs/aws-lambda.md", () => {
   test("has the time-outs of the functions", async () => {
     const docs = await text("docs/aws-lambda.md");
@@ -114,6 +128,8 @@ describe("docs/aws-lambda.md", () => {
     expect(resource("aws_lambda_event_source_mapping", "runs")["function_response_types"]).toEqual([
       "ReportBatchItemFailures",
     ]);
+    expect(docs).toMatch(/^\| recursive loop detection of `worker` +\| `Allow` +\|/m);
+    expect(resource("aws_lambda_function_recursion_config", "worker")["recursive_loop"]).toBe("Allow");
   });
 
   test("has the front that streams", async () => {

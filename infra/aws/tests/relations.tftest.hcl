@@ -97,6 +97,10 @@ run "external" {
     error_message = "The worker must read the queue of runs."
   }
   assert {
+    condition     = aws_lambda_function_recursion_config.worker.function_name == aws_lambda_function.this["worker"].function_name && aws_lambda_function_recursion_config.worker.recursive_loop == "Allow"
+    error_message = "Workers must be allowed to wake workers for more than 16 times."
+  }
+  assert {
     condition     = alltrue([for function in aws_lambda_function.this : function.environment[0].variables.RUN_QUEUE_URL == aws_sqs_queue.runs.url])
     error_message = "Each function must know the queue of runs."
   }
@@ -111,6 +115,10 @@ run "external" {
   assert {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.errors)) == toset(keys(aws_lambda_function.this)) && aws_cloudwatch_metric_alarm.errors["http"].metric_name == "Url5xxCount"
     error_message = "Each function must have an alarm, and streams that are cut must not set it off."
+  }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.reserved_concurrent_executions == -1])
+    error_message = "Nothing of the account's concurrency is to be reserved unasked."
   }
   assert {
     condition     = length(aws_vpc.this) == 0 && length(aws_rds_cluster.this) == 0 && alltrue([for function in aws_lambda_function.this : length(function.vpc_config) == 0])
@@ -198,6 +206,7 @@ run "changed" {
     alarm_email               = "ada@example.com"
     alarm_actions             = ["arn:aws:sns:eu-central-1:123456789012:pager"]
     waiting_run_alarm_seconds = 900
+    http_reserved_concurrency = 100
     langgraph_config          = { chat = { recursion_limit = 50 } }
     webhook_secrets           = ["whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh", "whsec_YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJi"]
   }
@@ -213,6 +222,10 @@ run "changed" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.waiting_runs.threshold == 900
     error_message = "The threshold of the alarm must be the one that is set."
+  }
+  assert {
+    condition     = { for name, function in aws_lambda_function.this : name => function.reserved_concurrent_executions } == { http = 100, schedule = -1, worker = -1 }
+    error_message = "Concurrency must be reserved for http alone: of the worker, it would fail messages."
   }
   assert {
     condition     = aws_lambda_function.this["worker"].environment[0].variables.LOG_LEVEL == "error" && aws_lambda_function.this["schedule"].environment[0].variables.LOG_LEVEL == "info"

@@ -30,6 +30,7 @@ run "names_what_is_wrong" {
     architecture              = "arm"
     memory_mb                 = 128
     http_timeout_seconds      = 901
+    http_reserved_concurrency = -2
     worker_timeout_seconds    = 30
     worker_batch_size         = 11
     worker_max_concurrency    = 1
@@ -67,6 +68,7 @@ run "names_what_is_wrong" {
     var.architecture,
     var.memory_mb,
     var.http_timeout_seconds,
+    var.http_reserved_concurrency,
     var.worker_timeout_seconds,
     var.worker_batch_size,
     var.worker_max_concurrency,

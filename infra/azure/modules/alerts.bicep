@@ -8,6 +8,8 @@ param insightsId string
 param email string
 param runQueue string
 param waitingRunSeconds int
+@description('Empty: no such alert.')
+param missingTickWindow string
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-${token}'
@@ -55,6 +57,47 @@ traces
           timeAggregation: 'Maximum'
           operator: 'GreaterThan'
           threshold: waitingRunSeconds
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: { actionGroups: [people.id] }
+  }
+}
+
+resource missingTicks 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (!empty(missingTickWindow)) {
+  name: 'missing-ticks-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'No tick has succeeded'
+    description: 'The app, its timer or its database is away, or the day\'s logs are used up: see the daily cap.'
+    severity: 1
+    enabled: true
+    scopes: [insightsId]
+    evaluationFrequency: 'PT5M'
+    windowSize: missingTickWindow
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          // One row where there is no line, so that it does not depend on what Azure makes of no rows.
+          query: '''
+traces
+| where message startswith '{' and message has 'oldest_waiting_run_age_s'
+| extend line = parse_json(message)
+| where line.msg == 'Tick'
+| summarize ticks = count()
+| where ticks == 0
+'''
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1

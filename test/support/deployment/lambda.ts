@@ -5,9 +5,12 @@ import { startLambda, type Lambda } from "../lambda/lambda.ts";
 import type { Sqs } from "../queues/sqs.ts";
 import { openings, triggering, type Deployment, type DeploymentOptions } from "./deployment.ts";
 
+type Door = "http" | "worker" | "schedule";
+
 export interface LambdaDeploymentOptions extends DeploymentOptions {
   readonly sqs: Sqs;
-  readonly timeoutMs?: number;
+  /** Of all functions, or of each. */
+  readonly timeoutMs?: number | Readonly<Record<Door, number>>;
 }
 
 export async function deployOnLambda({
@@ -22,9 +25,11 @@ export async function deployOnLambda({
     entry,
     env: { ...sqs.env, ...env },
     ...(node === undefined ? {} : { node }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
-  const start = async (handler: string): Promise<Lambda> => keep(startLambda({ ...options, handler }));
+  const start = async (handler: Door): Promise<Lambda> => {
+    const ms = typeof timeoutMs === "object" ? timeoutMs[handler] : timeoutMs;
+    return keep(startLambda({ ...options, ...(ms === undefined ? {} : { timeoutMs: ms }), handler }));
+  };
   const [http, worker, schedule] = [await start("http"), await start("worker"), await start("schedule")];
   const { failures } = await keep(
     triggering({

@@ -23,8 +23,6 @@ export interface SandboxOptions {
   readonly timeoutMs?: number;
   /** When the sandbox is killed, if not at the time-out: so that a test does not depend on the speed of its machine. */
   readonly killAfterMs?: number;
-  /** The Node binary that runs the function. */
-  readonly node?: string;
 }
 
 /** Nothing else would ever end a frozen process. */
@@ -34,7 +32,12 @@ process.once("exit", () => {
 });
 
 const preload = pathToFileURL(path.join(import.meta.dirname, "native-client.mjs")).href;
-const runtime = createRequire(import.meta.url).resolve("aws-lambda-ric");
+
+/** Lambda runs the third client on Node.js 22, and the fourth since 24: they differ in when an invocation is over. */
+const isNew = Number(process.versions.node.split(".")[0]) >= 24;
+const runtime = createRequire(import.meta.url).resolve(
+  isNew ? "aws-lambda-ric" : "aws-lambda-ric-3/bin/index.mjs",
+);
 
 export class Sandbox implements AsyncDisposable {
   readonly #timeoutMs: number;
@@ -71,9 +74,10 @@ export class Sandbox implements AsyncDisposable {
         this.#initError = error;
       },
     });
-    this.#child = spawn(options.node ?? process.execPath, ["--import", preload, runtime], {
+    const variables = environment(options);
+    this.#child = spawn(process.execPath, ["--import", preload, runtime, variables._HANDLER], {
       cwd: path.dirname(options.entry),
-      env: { ...environment(options), AWS_LAMBDA_RUNTIME_API: api.address, ...options.env },
+      env: { ...variables, AWS_LAMBDA_RUNTIME_API: api.address, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -163,7 +167,7 @@ export class Sandbox implements AsyncDisposable {
 }
 
 /** Nothing of our own, so that a test sees what a function would. */
-function environment({ entry, handler }: SandboxOptions): Record<string, string | undefined> {
+function environment({ entry, handler }: SandboxOptions) {
   const { name, dir } = path.parse(entry);
   return {
     PATH: process.env["PATH"],

@@ -3,15 +3,15 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { startEmbeddedPostgres } from "langgraph-functions/local";
 import { Client } from "pg";
+import { startEmbeddedPostgres } from "../../../src/local/index.ts";
 import { deployOnAzure } from "../deployment/azure.ts";
 import { openings, type Deployment } from "../deployment/deployment.ts";
 import { deployOnLambda } from "../deployment/lambda.ts";
 import { startAzurite } from "../queues/azurite.ts";
 import { startSqs } from "../queues/sqs.ts";
-import { ROOT, type Target } from "./assemble.ts";
-import { checkVariables } from "./variables.ts";
+import type { Target } from "./assemble.ts";
+import { azureVariables, lambdaVariables } from "./variables.ts";
 
 export interface StageOptions {
   readonly target: Target;
@@ -23,19 +23,16 @@ export interface StageOptions {
   readonly node: string | undefined;
 }
 
-/** As Terraform gives the functions for HTTP requests. */
-const TIMEOUT_MS = 60_000;
-
 export async function onStage({ target, folder, entry, key, node }: StageOptions): Promise<Deployment> {
   const { keep, close } = openings();
   try {
     const settings = { folder: join(folder, "postgres"), settings: { fsync: "off" } };
     const server = await keep(startEmbeddedPostgres(settings));
-    const database = { DATABASE_URL: await newDatabase(server.url) };
+    const databaseUrl = await newDatabase(server.url);
     const { url, failures, output } = await keep(
       target === "azure"
-        ? onAzure(keep, { entry, key, node, database })
-        : onLambda(keep, { entry, key, node, database }),
+        ? onAzure(keep, { entry, key, node, databaseUrl })
+        : onLambda(keep, { entry, key, node, databaseUrl }),
     );
     return { url, failures, output, [Symbol.asyncDispose]: close };
   } catch (error) {
@@ -50,24 +47,24 @@ interface Parts {
   readonly entry: string;
   readonly key: string;
   readonly node: string | undefined;
-  readonly database: { readonly DATABASE_URL: string };
+  readonly databaseUrl: string;
 }
 
 /** There, the host asks for keys, and has them. */
-async function onAzure(keep: Keep, { entry, key, node, database }: Parts): Promise<Deployment> {
+async function onAzure(keep: Keep, { entry, key, node, databaseUrl }: Parts): Promise<Deployment> {
   const azurite = await keep(startAzurite());
-  const env = { AzureWebJobsStorage: azurite.connectionString, ...database };
-  await checkVariables("azure", Object.keys(env), ROOT);
+  const env = await azureVariables(databaseUrl, azurite.connectionString);
   const hostJson = JSON.parse(await readFile(join(dirname(entry), "host.json"), "utf8"));
   return deployOnAzure({ entry, env, node, azurite, keys: { function: key }, hostJson });
 }
 
 /** The other variables of the queue are for the emulator alone, or Lambda's own. */
-async function onLambda(keep: Keep, { entry, key, node, database }: Parts): Promise<Deployment> {
+async function onLambda(keep: Keep, { entry, key, node, databaseUrl }: Parts): Promise<Deployment> {
   const sqs = await keep(startSqs());
-  const env = { ...database, FUNCTION_KEY: key };
-  await checkVariables("lambda", ["RUN_QUEUE_URL", ...Object.keys(env)], ROOT);
-  return deployOnLambda({ entry, env, node, sqs, timeoutMs: TIMEOUT_MS });
+  const { RUN_QUEUE_URL = "" } = sqs.env;
+  const given = { DATABASE_URL: databaseUrl, FUNCTION_KEY: key, RUN_QUEUE_URL };
+  const { environment, timeoutMs } = await lambdaVariables(given);
+  return deployOnLambda({ entry, env: environment, node, sqs, timeoutMs });
 }
 
 /** An empty one, of which the deployment makes what it needs. */

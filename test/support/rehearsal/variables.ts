@@ -1,34 +1,56 @@
-/** Whether a deployment is told no more here than what the infrastructure tells it. */
+/** The variables that the infrastructure sets, where the database is one that is there already. */
 
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { Target } from "./assemble.ts";
+import { z } from "zod";
+import { bicepSources, environmentOf } from "../bicep/deployment.ts";
+import { evaluate } from "../bicep/evaluate.ts";
+import { readModule } from "../hcl.ts";
 
-const INFRASTRUCTURE: Readonly<Record<Target, { readonly folder: string; readonly named: RegExp }>> = {
-  azure: { folder: "infra/azure", named: /\{\s*name: '([A-Za-z]\w+)',?\s+value:/g },
-  lambda: { folder: "infra/aws", named: /^\s*([A-Z][A-Z0-9_]+)\s+=\s/gm },
-};
+type Variables = Readonly<Record<string, string>>;
 
-/** What is told in another way here, as nobody signs in to an emulator. */
-const STANDS_FOR: Readonly<Record<string, string>> = {
-  AzureWebJobsStorage: "AzureWebJobsStorage__queueServiceUri",
-};
+/** Who signs in to the storage account, and how; with an emulator, a connection string is in the place of these. */
+const OF_IDENTITY = /^AzureWebJobsStorage__/;
 
-/** @throws Error that names the variables that no infrastructure sets, without which the deployment would be another one */
-export async function checkVariables(target: Target, names: readonly string[], root: string): Promise<void> {
-  const { folder, named } = INFRASTRUCTURE[target];
-  const set = await namesIn(join(root, folder), named);
-  const missing = names.map((name) => STANDS_FOR[name] ?? name).filter((name) => !set.has(name));
-  if (missing.length > 0)
-    throw new Error(`${folder} does not set ${missing.join(", ")}, which the deployment needs`);
+/** Of infra/azure, for an environment with this database and nothing else that is said. */
+export async function azureVariables(databaseUrl: string, connectionString: string): Promise<Variables> {
+  const sources = await bicepSources("infra/azure");
+  const given = { environmentName: "rehearsal", location: "westeurope", databaseUrl };
+  const settings = environmentOf(evaluate(sources, "infra/azure/main.bicep", given));
+  const kept = Object.entries(settings).filter(([name]) => !OF_IDENTITY.test(name));
+  return { ...Object.fromEntries(kept), AzureWebJobsStorage: connectionString };
 }
 
-/** The names of all variables that its files set, always or where it is asked to. */
-async function namesIn(folder: string, named: RegExp): Promise<ReadonlySet<string>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter(({ name }) => /\.(bicep|tf)$/.test(name));
-  const texts = await Promise.all(
-    files.map(async ({ name, parentPath }) => readFile(join(parentPath, name), "utf8")),
-  );
-  return new Set(texts.flatMap((text) => [...text.matchAll(named)].map(([, name = ""]) => name)));
+const Defaults = z.record(z.string(), z.unknown());
+/** Not null, and no empty list: those leave a variable out. */
+const Value = z.union([z.string(), z.number(), z.boolean()]);
+const Seconds = z.union([z.number(), z.string().regex(/^\$\{var\.\w+\}$/)]);
+const Functions = z.record(z.enum(["http", "worker", "schedule"]), z.object({ timeout: Seconds }));
+
+export interface LambdaVariables {
+  readonly environment: Variables;
+  /** By the names of the functions. */
+  readonly timeoutMs: Readonly<Record<"http" | "worker" | "schedule", number>>;
+}
+
+/**
+ * Of infra/aws, with what is given in the place of variables' defaults. What has no default is left to the code, as there.
+ * @throws Error that names what is given and is no setting
+ */
+export async function lambdaVariables(given: Variables): Promise<LambdaVariables> {
+  const { locals, variables } = await readModule("infra/aws");
+  const defaultOf = (name: string): unknown => variables.get(name)?.["default"];
+  const names = Object.keys(Defaults.parse(locals["settings"]));
+  const wiring = Object.keys(Defaults.parse(locals["wiring"]));
+  const unknown = Object.keys(given).filter((name) => !names.includes(name) && !wiring.includes(name));
+  if (unknown.length > 0) throw new Error(`infra/aws does not set ${unknown.join(", ")}`);
+  const settings = names.flatMap((name) => {
+    const { data } = Value.safeParse(defaultOf(name.toLowerCase()));
+    return data === undefined ? [] : [[name, String(data)] as const];
+  });
+  const { http, worker, schedule } = Functions.parse(locals["functions"]);
+  const ms = ({ timeout }: z.output<typeof Functions>["http"]): number =>
+    1000 * z.number().parse(typeof timeout === "number" ? timeout : defaultOf(timeout.slice(6, -1)));
+  return {
+    environment: { ...Object.fromEntries(settings), DATABASE_AUTH: "password", ...given },
+    timeoutMs: { http: ms(http), worker: ms(worker), schedule: ms(schedule) },
+  };
 }
