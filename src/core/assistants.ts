@@ -21,6 +21,7 @@ import type { Caller, Scope } from "./auth.ts";
 import { toWireConfig } from "./config.ts";
 import { assistantIdOf, defaultOf } from "./default-assistants.ts";
 import type { GraphRegistry } from "./graphs.ts";
+import { foundOn, type Found } from "./paging.ts";
 import { deleteMatching } from "./thread-removal.ts";
 import type { ThreadDeps } from "./threads.ts";
 import { UUID } from "./uuid.ts";
@@ -139,21 +140,13 @@ export async function deleteAssistant(
   return assistant_id;
 }
 
-export interface FoundAssistants {
-  readonly assistants: readonly Assistant[];
-  /** Of all that match, on whichever page. */
-  readonly total: number;
-  /** Where the next page starts, if there is one. */
-  readonly next: number | null;
-}
-
 /** The caller's own, and the default ones. @throws AppError `forbidden` */
 export async function searchAssistants(
   deps: AssistantDeps,
   caller: Caller,
   { metadata, graph_id, ...filter }: AssistantFilter,
   { limit, offset, ...page }: AssistantPage,
-): Promise<FoundAssistants> {
+): Promise<Found<Assistant>> {
   const asked = { metadata, graph_id, limit, offset };
   const { value, scope } = await caller.authorize("assistants:search", asked);
   const now = deps.clock.now();
@@ -162,8 +155,8 @@ export async function searchAssistants(
     deps.assistants.search(allowed, scope, { ...page, limit: value.limit, offset: value.offset }, now),
     deps.assistants.count(allowed, scope, now),
   ]);
-  const end = value.offset + value.limit;
-  return { assistants: found.map((one) => shown(deps, one)), total, next: total > end ? end : null };
+  const assistants = found.map((one) => shown(deps, one));
+  return foundOn(value, assistants, total);
 }
 
 /** @throws AppError `forbidden` */

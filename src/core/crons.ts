@@ -6,6 +6,7 @@ import { AppError } from "../errors.ts";
 import { mandated, type Caller, type Scope } from "./auth.ts";
 import type { Cron, NewCron, CronPatch, CronFilter, CronPage, CronStore } from "./cron-store.ts";
 import type { JsonObject } from "./model.ts";
+import { foundOn, type Found } from "./paging.ts";
 import { checkEnd, nextTime } from "./schedule.ts";
 import { createThread, type ThreadDeps } from "./threads.ts";
 import type { WakeUpQueue } from "./wake-ups.ts";
@@ -192,29 +193,20 @@ export async function deleteCron(
   if (!(await crons.remove(cronId, scope))) throw missing(cronId);
 }
 
-export interface FoundCrons {
-  readonly crons: readonly Partial<Cron>[];
-  /** Of all that match, on whichever page. */
-  readonly total: number;
-  /** Where the next page starts, if there is one. */
-  readonly next: number | null;
-}
-
 /** @throws AppError `forbidden` */
 export async function searchCrons(
   { crons }: Pick<CronDeps, "crons">,
   caller: Caller,
   filter: CronFilter,
   { limit, offset, ...page }: CronPage,
-): Promise<FoundCrons> {
+): Promise<Found<Partial<Cron>>> {
   const { value, scope } = await caller.authorize("crons:search", { ...filter, limit, offset });
   const { limit: most, offset: start, ...allowed } = value;
   const [found, total] = await Promise.all([
     crons.search(allowed, scope, { ...page, limit: most, offset: start }),
     crons.count(allowed, scope),
   ]);
-  const end = start + most;
-  return { crons: found, total, next: total > end ? end : null };
+  return foundOn(value, found, total);
 }
 
 /** @throws AppError `forbidden` */

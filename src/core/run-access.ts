@@ -4,6 +4,7 @@ import { AppError } from "../errors.ts";
 import { isEverything, type Caller, type Scope } from "./auth.ts";
 import type { Graph } from "./graphs.ts";
 import type { CancelAction } from "./model.ts";
+import { foundOn, type Found } from "./paging.ts";
 import type { RunPage, RunRecord, RunSelection } from "./ports.ts";
 import { cancelRuns, type CancelDeps, type RunDeps } from "./runs.ts";
 
@@ -118,7 +119,7 @@ export async function listRuns(
   caller: Caller,
   threadId: string,
   page: RunPage,
-): Promise<{ readonly runs: readonly RunRecord[]; readonly total: number }> {
+): Promise<Found<RunRecord>> {
   const { status } = page;
   const asked = { thread_id: threadId, ...(status === undefined ? {} : { status }) };
   const { scope } = await caller.authorize("threads:search", asked);
@@ -126,7 +127,7 @@ export async function listRuns(
     runs.list(threadId, scope, page),
     runs.count(threadId, scope, status),
   ]);
-  return { runs: found, total };
+  return foundOn(page, found, total);
 }
 
 /** Stops all that fit, of those that the caller reaches. @throws AppError `forbidden` */

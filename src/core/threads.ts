@@ -8,6 +8,7 @@ import type { GraphRegistry } from "./graphs.ts";
 import { RepeatedRequest } from "./idempotency.ts";
 import type { JsonObject, Thread, ThreadTtl } from "./model.ts";
 import { refuseOwnCheckpointer } from "./own-checkpointers.ts";
+import { foundOn, type Found } from "./paging.ts";
 import type {
   StoredThread,
   ThreadFilter,
@@ -181,30 +182,21 @@ function differences(one: JsonObject, other: JsonObject): JsonObject {
 /** To count all would make a page of a large database slower the more there is in it. */
 const COUNTED = 1_000;
 
-export interface FoundThreads {
-  readonly threads: readonly FoundThread[];
-  /** Of all that match, on whichever page; no more than `COUNTED` beyond this one are counted. */
-  readonly total: number;
-  /** Where the next page starts, if there is one. */
-  readonly next: number | null;
-}
-
-/** @throws AppError `forbidden` */
+/** No more than `COUNTED` beyond the page are counted. @throws AppError `forbidden` */
 export async function searchThreads(
   { threads }: Pick<ThreadDeps, "threads">,
   caller: Caller,
   asked: ThreadFilter,
   page: ThreadPage,
-): Promise<FoundThreads> {
+): Promise<Found<FoundThread>> {
   const { limit: most, offset: start } = page;
   const { value, scope } = await caller.authorize("threads:search", { ...asked, limit: most, offset: start });
   const { limit, offset, ...filter } = value;
-  const end = offset + limit;
   const [found, total] = await Promise.all([
     threads.search(filter, scope, { ...page, limit, offset }),
-    threads.count(filter, scope, end + COUNTED),
+    threads.count(filter, scope, offset + limit + COUNTED),
   ]);
-  return { threads: found, total, next: total > end ? end : null };
+  return foundOn(value, found, total);
 }
 
 /** @throws AppError `forbidden` */

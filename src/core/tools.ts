@@ -28,7 +28,7 @@ export async function listTools(
 ): Promise<readonly Tool[]> {
   const graphs = deps.graphs.list();
   const notOf = graphs.filter((graph) => !mayUse(graph)).map(({ name }) => name);
-  const { assistants } = await searchAssistants(
+  const { items: assistants } = await searchAssistants(
     deps,
     caller,
     { metadata: undefined, graph_id: undefined, name: undefined, notOf },

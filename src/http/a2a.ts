@@ -38,7 +38,7 @@ import { z } from "zod";
 export type A2aDeps = AssistantRouteDeps & RunsDeps & CardDeps;
 
 export function a2aRoutes(deps: A2aDeps): readonly Route[] {
-  const common = { authLevel: deps.authLevel, isRateLimited: true, isPlatform: true };
+  const common = { authLevel: deps.authLevel, isRateLimited: true };
   const errors = {
     401: "A function key is missing, or the caller has not signed in",
     403: "The function key does not open this, or the caller may not do it",

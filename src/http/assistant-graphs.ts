@@ -4,8 +4,9 @@ import { z } from "zod";
 import type { Assistant } from "../core/assistant-store.ts";
 import type { Graph } from "../core/graphs.ts";
 import { AppError } from "../errors.ts";
-import { find, type AssistantRouteDeps, type MakeRoute } from "./assistant-route.ts";
+import { find, type AssistantRouteDeps } from "./assistant-route.ts";
 import { GraphAnswer, GraphQuery, SchemasAnswer, SubgraphsQuery } from "./assistant-schemas.ts";
+import type { MakeRoute } from "./platform-route.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
@@ -21,7 +22,9 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
     route(`GET ${ONE}/graph`, "Draw an assistant's graph", {
       permission: "assistants:read",
       query: GraphQuery,
-      answer: { description: "Its nodes and edges; `xray` opens its subgraphs", schema: GraphAnswer },
+      responses: {
+        200: { description: "Its nodes and edges; `xray` opens its subgraphs", schema: GraphAnswer },
+      },
       handle: async (call) => {
         const { xray } = await readQuery(call.request, GraphQuery);
         const { assistant, graph } = await findGraph(deps, call);
@@ -30,7 +33,9 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
     }),
     route(`GET ${ONE}/schemas`, "Get the schemas of an assistant's graph", {
       permission: "assistants:read",
-      answer: { description: "JSON Schemas, as far as the graph tells them", schema: SchemasAnswer },
+      responses: {
+        200: { description: "JSON Schemas, as far as the graph tells them", schema: SchemasAnswer },
+      },
       handle: async (call) => {
         await readQuery(call.request, z.strictObject({}));
         const { assistant, graph } = await findGraph(deps, call);
@@ -40,13 +45,13 @@ export function assistantGraphRoutes(deps: AssistantRouteDeps, route: MakeRoute)
     route(`GET ${ONE}/subgraphs`, "Get the subgraphs of an assistant's graph", {
       permission: "assistants:read",
       query: SubgraphsQuery,
-      answer: subgraphsAnswer,
+      responses: { 200: subgraphsAnswer },
       handle: subgraphs(deps),
     }),
     route(`GET ${ONE}/subgraphs/{namespace}`, "Get a subgraph of an assistant's graph", {
       permission: "assistants:read",
       query: SubgraphsQuery,
-      answer: subgraphsAnswer,
+      responses: { 200: subgraphsAnswer },
       handle: subgraphs(deps),
     }),
   ];

@@ -1,31 +1,20 @@
 /** What the routes of assistants have in common. */
 
-import { z } from "zod";
 import type { Assistant } from "../core/assistant-store.ts";
 import { getAssistant, type AssistantDeps, type AssistantTarget } from "../core/assistants.ts";
 import type { GraphInspector } from "../core/graph-inspector.ts";
-import type { AuthEvent } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { requireLevel } from "./authenticate.ts";
 import type { BodyLimits } from "./body.ts";
-import type { AnswerDocs, Call, Route, RouteDocs } from "./router.ts";
+import { platformRoute, type MakeRoute } from "./platform-route.ts";
+import type { Call } from "./router.ts";
 
 export interface AssistantRouteDeps extends AssistantDeps {
   readonly inspector: GraphInspector;
   readonly limits: BodyLimits;
   readonly authLevel: AuthLevel;
 }
-
-export type MakeRoute = (
-  endpoint: `${Route["method"]} ${string}`,
-  summary: string,
-  rest: Pick<RouteDocs, "query" | "body" | "isBodyOptional"> & {
-    readonly permission: AuthEvent;
-    readonly answer: AnswerDocs;
-    readonly handle: Route["handle"];
-  },
-) => Route;
 
 const ERRORS = {
   400: "The body is not JSON or over a limit",
@@ -40,28 +29,8 @@ const ERRORS = {
 } as const;
 
 export function assistantRoute({ authLevel }: AssistantRouteDeps): MakeRoute {
-  return (endpoint, summary, { permission, answer, handle, ...told }) => {
-    const [method, path] = Endpoint.parse(endpoint.split(" "));
-    return {
-      method,
-      path,
-      authLevel,
-      permission,
-      isRateLimited: true,
-      isPlatform: true,
-      handle,
-      docs: {
-        operationId: `${method.toLowerCase()}${path.replaceAll(/\W+/g, "_").replace(/_$/, "")}`,
-        summary,
-        tag: "assistants",
-        ...told,
-        responses: { 200: answer, ...ERRORS },
-      },
-    };
-  };
+  return platformRoute(authLevel, "assistants", ERRORS);
 }
-
-const Endpoint = z.tuple([z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]), z.string()]);
 
 /** The assistant in the path, if its graph is open to the caller. @throws AppError `not_found`, `forbidden`, `unauthorized` */
 export async function find(

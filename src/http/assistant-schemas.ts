@@ -1,14 +1,9 @@
 /** What the Platform's assistant endpoints take and answer. Null is as good as absent. */
 
 import { z } from "zod";
+import { optional, withDefault } from "./lenient.ts";
 import { Config, JsonObject } from "./native-schemas.ts";
 import { QueryBoolean } from "./query.ts";
-
-/** Absent and null alike. */
-const optional = <Schema extends z.ZodType>(schema: Schema) =>
-  schema.nullish().transform((value) => value ?? undefined);
-const withDefault = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
-  schema.nullish().transform((given) => given ?? value);
 
 const OF_A_RUN = ["thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"];
 

@@ -30,7 +30,7 @@ import {
 import { opens, requireLevel } from "./authenticate.ts";
 import { parse, readObject } from "./body.ts";
 import { readQuery } from "./query.ts";
-import { json } from "./respond.ts";
+import { json, pageOf } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
 
 const ONE = "/assistants/{assistant_id}";
@@ -41,24 +41,24 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     route("POST /assistants", "Create an assistant", {
       permission: "assistants:create",
       body: AssistantCreate,
-      answer: anAssistant,
+      responses: { 200: anAssistant },
       handle: create(deps),
     }),
     route("POST /assistants/search", "Search assistants", {
       permission: "assistants:search",
       body: AssistantSearch,
-      answer: aPage,
+      responses: { 200: aPage },
       handle: search(deps),
     }),
     route("POST /assistants/count", "Count assistants", {
       permission: "assistants:search",
       body: AssistantCount,
-      answer: { description: "How many match", schema: z.int() },
+      responses: { 200: { description: "How many match", schema: z.int() } },
       handle: count(deps),
     }),
     route(`GET ${ONE}`, "Get an assistant", {
       permission: "assistants:read",
-      answer: anAssistant,
+      responses: { 200: anAssistant },
       handle: async (call) => {
         await readQuery(call.request, z.strictObject({}));
         return json((await find(deps, call)).assistant);
@@ -67,19 +67,19 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
     route(`PATCH ${ONE}`, "Make a new version of an assistant", {
       permission: "assistants:update",
       body: AssistantUpdate,
-      answer: anAssistant,
+      responses: { 200: anAssistant },
       handle: update(deps),
     }),
     route(`DELETE ${ONE}`, "Delete an assistant and its versions", {
       permission: "assistants:delete",
       query: DeleteQuery,
-      answer: { description: "The id of the assistant", schema: z.array(z.uuid()).length(1) },
+      responses: { 200: { description: "The id of the assistant", schema: z.array(z.uuid()).length(1) } },
       handle: remove(deps),
     }),
     route(`POST ${ONE}/versions`, "List the versions of an assistant, the newest first", {
       permission: "assistants:read",
       body: VersionsPage,
-      answer: { description: "A page of versions", schema: z.array(VersionAnswer) },
+      responses: { 200: { description: "A page of versions", schema: z.array(VersionAnswer) } },
       handle: versions(deps),
     }),
     route(`POST ${ONE}/latest`, "Put a version of an assistant in force", {
@@ -87,7 +87,7 @@ export function assistantRoutes(deps: AssistantRouteDeps): readonly Route[] {
       query: LatestQuery,
       body: LatestVersion,
       isBodyOptional: true,
-      answer: anAssistant,
+      responses: { 200: anAssistant },
       handle: setLatest(deps),
     }),
     ...assistantGraphRoutes(deps, route),
@@ -114,11 +114,8 @@ function search(deps: AssistantRouteDeps): Route["handle"] {
     const body = await parse(AssistantSearch, await readObject(request, deps.limits));
     const { metadata, graph_id, name, select, ...page } = body;
     const filter = { metadata, graph_id, name, notOf: closed(deps, invocation) };
-    const { assistants, total, next } = await searchAssistants(deps, caller, filter, page);
-    const response = json(assistants.map((assistant) => pick(assistant, select)));
-    response.headers.set("x-pagination-total", String(total));
-    if (next !== null) response.headers.set("x-pagination-next", String(next));
-    return response;
+    const found = await searchAssistants(deps, caller, filter, page);
+    return pageOf(found, (assistant) => pick(assistant, select));
   };
 }
 

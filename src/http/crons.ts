@@ -12,7 +12,7 @@ import {
   type CheckRuns,
   type CronDeps,
 } from "../core/crons.ts";
-import { SYSTEM, type AuthEvent, type Caller } from "../core/auth.ts";
+import { SYSTEM, type Caller } from "../core/auth.ts";
 import type { AuthLevel, Invocation } from "../core/model.ts";
 import { findRunAssistant, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
 import type { RunRequest } from "../core/new-run.ts";
@@ -22,62 +22,102 @@ import { requireLevel } from "./authenticate.ts";
 import { parse, readJson, readObject } from "./body.ts";
 import * as schemas from "./crons-schemas.ts";
 import { checkRunBody } from "./native.ts";
-import { json } from "./respond.ts";
-import type { Call, Route, RouteDocs } from "./router.ts";
-import { toRequest, type RunsDeps } from "./runs-create.ts";
+import { platformRoute, type MakeRoute } from "./platform-route.ts";
+import { json, noContent, pageOf } from "./respond.ts";
+import type { AnswerDocs, Call, Route } from "./router.ts";
+import { toRequest } from "./run-request.ts";
+import type { RunsDeps } from "./runs-create.ts";
 import { RunCreate, StatelessRunCreate } from "./runs-schemas.ts";
 
 type AskingDeps = RunAssistantDeps & Pick<RunsDeps, "webhookPolicy">;
 
 export interface CronRouteDeps extends CronDeps, Pick<RunsDeps, "limits">, AskingDeps, ThreadDeps {}
 
+const ERRORS = {
+  401: "A function key is missing",
+  403: "The function key does not open this endpoint, or the caller may not do it",
+  404: "There is no such cron, thread or assistant",
+  422: "A field is not what was expected",
+  429: "Too many requests; see Retry-After",
+  500: "The server failed",
+  503: "The database or the queue cannot be reached",
+} as const;
+const NOT_JSON = { 400: "The body is not JSON or over a limit" } as const;
+const aCron: AnswerDocs = { description: "The cron", schema: schemas.CronAnswer };
+const aPage: AnswerDocs = {
+  description: "A page of crons, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
+  headers: ["X-Pagination-Total", "X-Pagination-Next"],
+  schema: z.array(schemas.CronFound),
+};
+
 export function cronRoutes(deps: CronRouteDeps, authLevel: AuthLevel): readonly Route[] {
-  const route = (
-    method: Route["method"],
-    path: string,
-    { permission, ...docs }: CronDocs,
-    handle: Route["handle"],
-  ): Route => ({
-    method,
-    path,
-    authLevel,
-    permission,
-    isRateLimited: true,
-    handle,
-    docs: { ...docs, tag: "crons" },
-  });
+  const route = platformRoute(authLevel, "crons", ERRORS);
   return [
-    route("POST", "/runs/crons", createDocs("crons_create", schemas.CronCreate), create(deps)),
-    route(
-      "POST",
-      "/threads/{thread_id}/runs/crons",
-      createDocs("crons_create_for_thread", schemas.ThreadCronCreate),
-      create(deps),
-    ),
-    route("POST", "/runs/crons/search", searchDocs, search(deps)),
-    route("POST", "/runs/crons/count", countDocs, async (call) => {
-      const body = await parse(schemas.CronCount, await readObject(call.request, deps.limits));
-      return json(await countCrons(deps, call.caller, await filterOf(deps, call.caller, body)));
+    route("POST /runs/crons", "Run again and again", {
+      operationId: "crons_create",
+      permission: "crons:create",
+      body: schemas.CronCreate,
+      responses: { 200: aCron, ...NOT_JSON },
+      handle: create(deps),
     }),
-    route("GET", CRON, cronDocs("get", "Get a cron", "crons:read"), async (call) => {
-      const cron = await getCron(deps, call.caller, await idOf(call));
-      await opened(deps, call)(cron);
-      return json(cron);
+    route("POST /threads/{thread_id}/runs/crons", "Run again and again on a thread", {
+      operationId: "crons_create_for_thread",
+      permission: "crons:create",
+      body: schemas.ThreadCronCreate,
+      responses: { 200: aCron, ...NOT_JSON },
+      handle: create(deps),
     }),
-    route(
-      "PATCH",
-      CRON,
-      { ...cronDocs("update", "Change a cron", "crons:update"), body: schemas.CronPatch },
-      update(deps),
-    ),
-    route("DELETE", CRON, deleteDocs, async (call) => {
-      await deleteCron(deps, call.caller, await idOf(call), opened(deps, call));
-      return new Response(null, { status: 204 });
+    route("POST /runs/crons/search", "Search crons", {
+      operationId: "crons_search",
+      permission: "crons:search",
+      body: schemas.CronSearch,
+      responses: { 200: aPage, ...NOT_JSON },
+      handle: search(deps),
     }),
+    route("POST /runs/crons/count", "Count crons", {
+      operationId: "crons_count",
+      permission: "crons:search",
+      body: schemas.CronCount,
+      responses: { 200: { description: "How many match", schema: z.int() }, ...NOT_JSON },
+      handle: async ({ request, caller }) => {
+        const body = await parse(schemas.CronCount, await readObject(request, deps.limits));
+        return json(await countCrons(deps, caller, await filterOf(deps, caller, body)));
+      },
+    }),
+    ...oneRoutes(deps, route),
   ];
 }
 
-const CRON = "/runs/crons/{cron_id}";
+function oneRoutes(deps: CronRouteDeps, route: MakeRoute): readonly Route[] {
+  return [
+    route("GET /runs/crons/{cron_id}", "Get a cron", {
+      operationId: "crons_get",
+      permission: "crons:read",
+      responses: { 200: aCron, ...NOT_JSON },
+      handle: async (call) => {
+        const cron = await getCron(deps, call.caller, await idOf(call));
+        await opened(deps, call)(cron);
+        return json(cron);
+      },
+    }),
+    route("PATCH /runs/crons/{cron_id}", "Change a cron", {
+      operationId: "crons_update",
+      permission: "crons:update",
+      body: schemas.CronPatch,
+      responses: { 200: aCron, ...NOT_JSON },
+      handle: update(deps),
+    }),
+    route("DELETE /runs/crons/{cron_id}", "Delete a cron", {
+      operationId: "crons_delete",
+      permission: "crons:delete",
+      responses: { 204: { description: "Deleted" } },
+      handle: async (call) => {
+        await deleteCron(deps, call.caller, await idOf(call), opened(deps, call));
+        return noContent();
+      },
+    }),
+  ];
+}
 
 /** The runs that a cron asks for, by the rules of every run. @throws AppError why it cannot be asked for */
 export async function cronRequest(
@@ -155,7 +195,7 @@ function search(deps: CronRouteDeps): Route["handle"] {
     const body = await parse(schemas.CronSearch, await readObject(request, deps.limits));
     const { limit, offset, sort_by, sort_order, select, ...filter } = body;
     const fields = (select ?? schemas.CronAnswer.keyof().options).filter((field) => field !== "now");
-    const { crons, total, next } = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
+    const found = await searchCrons(deps, caller, await filterOf(deps, caller, filter), {
       limit: limit ?? 10,
       offset: offset ?? 0,
       sort_by: sort_by ?? "created_at",
@@ -163,11 +203,7 @@ function search(deps: CronRouteDeps): Route["handle"] {
       select: fields.length === 0 ? ["cron_id"] : fields,
     });
     const now = select?.includes("now") === true ? { now: deps.clock.now() } : {};
-    const shown = crons.map((cron) => ({ ...(fields.length === 0 ? {} : cron), ...now }));
-    return json(shown, 200, {
-      "x-pagination-total": String(total),
-      ...(next === null ? {} : { "x-pagination-next": String(next) }),
-    });
+    return pageOf(found, (cron) => ({ ...(fields.length === 0 ? {} : cron), ...now }));
   };
 }
 
@@ -203,57 +239,3 @@ async function filterOf(
 function given(fields: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
-
-type CronDocs = Omit<RouteDocs, "tag"> & Pick<Required<Route>, "permission">;
-
-const ERRORS = {
-  401: "A function key is missing",
-  403: "The function key does not open this endpoint, or the caller may not do it",
-  404: "There is no such cron, thread or assistant",
-  422: "A field is not what was expected",
-  429: "Too many requests; see Retry-After",
-  500: "The server failed",
-  503: "The database or the queue cannot be reached",
-} as const;
-const NOT_JSON = { 400: "The body is not JSON or over a limit" } as const;
-const aCron = { description: "The cron", schema: schemas.CronAnswer };
-
-function createDocs(operationId: string, body: z.ZodType): CronDocs {
-  const summary = operationId === "crons_create" ? "Run again and again" : "Run again and again on a thread";
-  const responses = { 200: aCron, ...ERRORS, ...NOT_JSON };
-  return { permission: "crons:create", operationId, summary, body, responses };
-}
-
-function cronDocs(verb: string, summary: string, permission: AuthEvent): CronDocs {
-  const responses = { 200: aCron, ...ERRORS, ...NOT_JSON };
-  return { permission, operationId: `crons_${verb}`, summary, responses };
-}
-
-const deleteDocs: CronDocs = {
-  permission: "crons:delete",
-  operationId: "crons_delete",
-  summary: "Delete a cron",
-  responses: { 204: { description: "Deleted" }, ...ERRORS },
-};
-const searchDocs: CronDocs = {
-  permission: "crons:search",
-  operationId: "crons_search",
-  summary: "Search crons",
-  body: schemas.CronSearch,
-  responses: {
-    200: {
-      description: "A page of crons, with the fields asked for; X-Pagination-Total and -Next tell the rest.",
-      headers: ["X-Pagination-Total", "X-Pagination-Next"] as const,
-      schema: z.array(schemas.CronFound),
-    },
-    ...ERRORS,
-    ...NOT_JSON,
-  },
-};
-const countDocs: CronDocs = {
-  permission: "crons:search",
-  operationId: "crons_count",
-  summary: "Count crons",
-  body: schemas.CronCount,
-  responses: { 200: { description: "How many match", schema: z.int() }, ...ERRORS, ...NOT_JSON },
-};

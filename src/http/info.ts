@@ -28,7 +28,6 @@ export function infoRoutes({ pingDatabase }: InfoDeps): readonly Route[] {
     authLevel: "anonymous",
     permission: "public",
     isRateLimited: false,
-    isPlatform: true,
   } as const;
   return [
     {

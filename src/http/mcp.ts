@@ -36,7 +36,6 @@ export function mcpRoutes(deps: McpDeps): readonly Route[] {
       permission: "assistants:search",
       authLevel: deps.authLevel,
       isRateLimited: true,
-      isPlatform: true,
       docs: {
         operationId: "mcp",
         summary: "Call assistants as tools, by the Model Context Protocol",

@@ -28,7 +28,7 @@ import type { Config } from "./native-schemas.ts";
 import * as schemas from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
 import type { Call } from "./router.ts";
-import { tracing } from "./runs-create.ts";
+import { tracing } from "./run-request.ts";
 import { threadId } from "./thread-route.ts";
 
 export interface ProtocolDeps extends CommandDeps {

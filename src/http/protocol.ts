@@ -1,17 +1,18 @@
 /** The event streaming protocol, version 2, over HTTP and Server-Sent Events: its two routes, and the one that is not to be had. */
 
 import { replayStart } from "../core/commands.ts";
-import type { Permission, Scope } from "../core/auth.ts";
+import type { Scope } from "../core/auth.ts";
 import type { AuthLevel } from "../core/model.ts";
 import { isInScope, isRootEnd, selectionOf, toEnvelope, type EventFilter } from "../core/protocol.ts";
 import { isSelected, type EventSelection, type ThreadEvent } from "../core/thread-log.ts";
 import { parse, readObject } from "./body.ts";
 import { cutSignal } from "./cut.ts";
 import { eventsDocs } from "./event-docs.ts";
+import { platformRoute } from "./platform-route.ts";
 import { COMMAND_PERMISSIONS, runCommand, scopeOf, type ProtocolDeps } from "./protocol-commands.ts";
 import { CommandAnswer, CommandBody, EventStreamBody, NoCommand } from "./protocol-schemas.ts";
 import { json } from "./respond.ts";
-import type { Call, Route, RouteDocs } from "./router.ts";
+import type { Call, Route } from "./router.ts";
 import { bufferFrames, eventStream, SSE_HEADERS, type WriteFrame } from "./sse.ts";
 import { threadId } from "./thread-route.ts";
 
@@ -27,29 +28,52 @@ export interface ProtocolRouteDeps extends ProtocolDeps {
 
 /** How long an answer that cannot be streamed waits for the end of a run. */
 const BUFFERED_MS = 20_000;
+const EVENTS = "/threads/{thread_id}/stream/events";
 const OPENING = ": open\n\n";
 
+const ERRORS = {
+  401: "A function key is missing, or the caller has not signed in",
+  403: "The function key does not open this, or the caller may not do it",
+  422: "A field is not what was expected",
+  429: "Too many requests; see Retry-After",
+  500: "The server failed",
+  503: "The database cannot be reached",
+} as const;
+
 export function protocolRoutes(deps: ProtocolRouteDeps, authLevel: AuthLevel): readonly Route[] {
-  const route = (
-    endpoint: readonly [Route["method"], path: string],
-    permission: Permission,
-    handle: Route["handle"],
-    docs: Omit<RouteDocs, "tag">,
-  ): Route => ({
-    method: endpoint[0],
-    path: `/threads/{thread_id}/${endpoint[1]}`,
-    authLevel,
-    permission,
-    isRateLimited: true,
-    isPlatform: true,
-    handle,
-    docs: { ...docs, tag: "protocol" },
-  });
-  const command = async (call: Call): Promise<Response> => runCommand(deps, call);
+  const route = platformRoute(authLevel, "protocol", ERRORS);
   return [
-    route(["POST", "commands"], COMMAND_PERMISSIONS, command, commandsDocs),
-    route(["POST", "stream/events"], "threads:read", openStream(deps), streamDocs),
-    route(["GET", "stream/events"], "signed-in", refuseSocket, socketDocs),
+    route("POST /threads/{thread_id}/commands", "Send a command of the event streaming protocol", {
+      operationId: "protocol_command",
+      permission: COMMAND_PERMISSIONS,
+      body: CommandBody,
+      responses: {
+        200: { description: "What the command came to, or why it was refused", schema: CommandAnswer },
+        400: { description: "No command of the protocol, or no thread id", schema: NoCommand },
+        404: { description: "There is no such assistant", schema: CommandAnswer },
+      },
+      handle: async (call) => runCommand(deps, call),
+    }),
+    route(
+      `POST ${EVENTS}`,
+      "Follow a thread's runs as events of the protocol; the thread need not exist yet",
+      {
+        operationId: "protocol_stream",
+        permission: "threads:read",
+        body: EventStreamBody,
+        responses: {
+          200: eventsDocs("Server-Sent Events"),
+          400: "The body is not JSON or over a limit, or the thread id is not valid",
+        },
+        handle: openStream(deps),
+      },
+    ),
+    route(`GET ${EVENTS}`, "Where other servers take WebSockets; functions cannot", {
+      operationId: "protocol_socket",
+      permission: "signed-in",
+      responses: { 405: "POST to this path for Server-Sent Events" },
+      handle: refuseSocket,
+    }),
   ];
 }
 
@@ -127,39 +151,3 @@ function refuseSocket({ request }: Call): Response {
     : "POST to this path for Server-Sent Events";
   return json({ error: "method_not_allowed", detail }, 405, { allow: "POST" });
 }
-
-const ERRORS = {
-  401: "A function key is missing, or the caller has not signed in",
-  403: "The function key does not open this, or the caller may not do it",
-  422: "A field is not what was expected",
-  429: "Too many requests; see Retry-After",
-  500: "The server failed",
-  503: "The database cannot be reached",
-} as const;
-
-const commandsDocs: Omit<RouteDocs, "tag"> = {
-  operationId: "protocol_command",
-  summary: "Send a command of the event streaming protocol",
-  body: CommandBody,
-  responses: {
-    200: { description: "What the command came to, or why it was refused", schema: CommandAnswer },
-    400: { description: "No command of the protocol, or no thread id", schema: NoCommand },
-    404: { description: "There is no such assistant", schema: CommandAnswer },
-    ...ERRORS,
-  },
-};
-const streamDocs: Omit<RouteDocs, "tag"> = {
-  operationId: "protocol_stream",
-  summary: "Follow a thread's runs as events of the protocol; the thread need not exist yet",
-  body: EventStreamBody,
-  responses: {
-    200: eventsDocs("Server-Sent Events"),
-    400: "The body is not JSON or over a limit, or the thread id is not valid",
-    ...ERRORS,
-  },
-};
-const socketDocs: Omit<RouteDocs, "tag"> = {
-  operationId: "protocol_socket",
-  summary: "Where other servers take WebSockets; functions cannot",
-  responses: { 405: "POST to this path for Server-Sent Events", ...ERRORS },
-};

@@ -2,10 +2,25 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../core/logger.ts";
+import type { Found } from "../core/paging.ts";
 import { AppError } from "../errors.ts";
 
 export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
   return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
+}
+
+/** A page, and in headers how much there is besides. */
+export function pageOf<Item extends object>(
+  { items, total, next }: Found<Item>,
+  show: (item: Item) => object = (item) => item,
+): Response {
+  const shown = items.map((item) => show(item));
+  const headers = next === null ? {} : { "x-pagination-next": String(next) };
+  return json(shown, 200, { "x-pagination-total": String(total), ...headers });
+}
+
+export function noContent(): Response {
+  return new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
 }
 
 export interface ErrorBody {

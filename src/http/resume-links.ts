@@ -59,7 +59,7 @@ export function resumeLinkRoutes(deps: LinkRouteDeps): readonly Route[] {
     route("POST /threads/{thread_id}/resume-links", "Make a link that answers an interrupt once", {
       permission: ["threads:update", "threads:create_run"],
       body: LinkCreate,
-      answer: { description: "The link, which is not shown again", schema: LinkAnswer },
+      responses: { 200: { description: "The link, which is not shown again", schema: LinkAnswer } },
       handle: make(deps),
     }),
   ];

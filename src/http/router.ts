@@ -80,8 +80,6 @@ export interface Route {
   /** Whether it takes callers who have not signed in. */
   readonly isOpen?: boolean;
   readonly isRateLimited: boolean;
-  /** Of the Platform API, which function hosts serve by their catch-all. */
-  readonly isPlatform?: boolean;
   readonly docs: RouteDocs;
   readonly handle: (call: Call) => Response | Promise<Response>;
 }

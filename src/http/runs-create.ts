@@ -1,39 +1,31 @@
 /** Asking for runs in the Platform's API: in the background, to wait for, to stream; on a thread or without one. */
 
-import type { z } from "zod";
 import { allowedTo } from "../core/auth.ts";
 import type { EndedThreads } from "../core/ended-threads.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { ThreadLog } from "../core/thread-log.ts";
-import { isJsonObject, type Invocation, type JsonObject } from "../core/model.ts";
+import { isJsonObject, type JsonObject } from "../core/model.ts";
 import type { NewRun } from "../core/ports.ts";
 import { resultHere } from "../core/results.ts";
 import { findRunAssistant, runAs, type RunAssistant, type RunAssistantDeps } from "../core/run-assistants.ts";
-import { shownKwargs, type Command, type Durability, type RunSettings } from "../core/run-kwargs.ts";
+import { shownKwargs } from "../core/run-kwargs.ts";
 import type { RunRequest } from "../core/new-run.ts";
 import { createRun, startRun } from "../core/runs.ts";
 import { takeSign } from "../core/sign-of-life.ts";
 import { checkThreadId } from "../core/threads.ts";
-import { checkWebhook, type WebhookPolicy } from "../core/webhooks.ts";
+import type { WebhookPolicy } from "../core/webhooks.ts";
 import { AppError } from "../errors.ts";
-import { requireLevel } from "./authenticate.ts";
 import { parse, readJson } from "./body.ts";
-import { checkRunBody, graphConfig, makeContext, prepare, type NativeDeps } from "./native.ts";
+import { checkRunBody, makeContext, prepare, type NativeDeps } from "./native.ts";
 import { idempotencyOf, idempotencyOfItem, repeatHeaders } from "./idempotency.ts";
 import { configurableHeaders, type HeaderRules } from "./headers.ts";
 import { queryOf } from "./query.ts";
 import { json } from "./respond.ts";
 import type { Call, Route } from "./router.ts";
+import { toRequest, type RequestedRun } from "./run-request.ts";
 import { awaitRun, streamRun, type Watched } from "./runs-response.ts";
 import { signOfLife } from "./sign-of-life.ts";
-import {
-  RunBatch,
-  RunCreate,
-  StatelessRunCreate,
-  StreamQuery,
-  type LangSmithTracer,
-  type RunCreateBody,
-} from "./runs-schemas.ts";
+import { RunBatch, RunCreate, StatelessRunCreate, StreamQuery, type RunCreateBody } from "./runs-schemas.ts";
 
 export interface RunsDeps extends NativeDeps, RunAssistantDeps {
   readonly endedThreads: EndedThreads;
@@ -43,9 +35,7 @@ export interface RunsDeps extends NativeDeps, RunAssistantDeps {
 }
 
 /** A run that is asked for: where, and how. */
-export interface Asked {
-  readonly body: RunCreateBody;
-  readonly threadId: string | undefined;
+export interface Asked extends RequestedRun {
   /** As it was when the run was asked for. */
   readonly assistant: RunAssistant;
   /** What the request says of it besides. */
@@ -187,102 +177,6 @@ function seenLater(
 ): Pick<RunRequest, "streamModes"> {
   const needsValues = door === "join" && sent.idempotency !== undefined && !streamModes.includes("values");
   return { streamModes: needsValues ? [...streamModes, "values"] : streamModes };
-}
-
-/** @throws AppError `forbidden`, `invalid_request` */
-export async function toRequest(
-  deps: Pick<RunsDeps, "webhookPolicy">,
-  invocation: Pick<Invocation, "authLevel">,
-  { body, threadId }: Pick<Asked, "body" | "threadId">,
-  assistant: RunAssistant,
-): Promise<RunRequest> {
-  const { graph, assistant_id } = assistant;
-  requireLevel(graph.authLevel, invocation.authLevel);
-  return {
-    graph,
-    assistant,
-    input: await runInput(graph, body),
-    config: graphConfig(body.config ?? {}, configurable(body, threadId)),
-    metadata: { graph_id: graph.name, assistant_id, ...body.metadata },
-    threadId,
-    streamModes: [body.stream_mode ?? "values"].flat(),
-    multitaskStrategy: body.multitask_strategy ?? "enqueue",
-    settings: settings(body),
-    createsThread: threadId === undefined || body.if_not_exists === "create",
-    isKept: threadId === undefined && body.on_completion === "keep",
-    afterSeconds: body.after_seconds ?? 0,
-    webhook: body.webhook == null ? undefined : checkWebhook(body.webhook, deps.webhookPolicy),
-  };
-}
-
-async function runInput(
-  { inputSchema }: Graph,
-  { input, command }: RunCreateBody,
-): Promise<RunRequest["input"]> {
-  const hasInput = input !== undefined && input !== null;
-  if (!command) {
-    // No input: the thread goes on from where it stands.
-    return {
-      input:
-        hasInput && inputSchema !== undefined ? await parse(inputSchema, input, ["input"]) : (input ?? null),
-    };
-  }
-  if (hasInput) throw new AppError("invalid_request", "command: give either an input or a command, not both");
-  const { resume, update, goto } = command;
-  const given: Command = {
-    ...(resume === undefined ? {} : { resume }),
-    ...(update == null ? {} : { update }),
-    ...(goto == null ? {} : { goto }),
-  };
-  if (Object.keys(given).length === 0)
-    throw new AppError("invalid_request", "command: needs resume, update or goto");
-  return { command: given };
-}
-
-/** The thread is the path's; the checkpoint may be told in three places. */
-function configurable(body: RunCreateBody, threadId: string | undefined): JsonObject {
-  const { thread_id, ...rest } = body.config?.configurable ?? {};
-  const checkpoint = "checkpoint" in body ? body.checkpoint : undefined;
-  for (const [field, named] of [
-    ["config.configurable.thread_id", thread_id],
-    ["checkpoint.thread_id", checkpoint?.thread_id],
-  ] as const) {
-    if (named != null && named !== threadId)
-      throw new AppError("invalid_request", `${field}: the run's thread is the one in the path`);
-  }
-  const told = {
-    checkpoint_id: ("checkpoint_id" in body ? body.checkpoint_id : undefined) ?? checkpoint?.checkpoint_id,
-    checkpoint_ns: checkpoint?.checkpoint_ns,
-    checkpoint_map: checkpoint?.checkpoint_map,
-  };
-  return { ...rest, ...given(told), ...tracing(body.langsmith_tracer) };
-}
-
-/** Where LangSmith is told of the run. */
-export function tracing(tracer: z.output<typeof LangSmithTracer>): JsonObject {
-  return given({ langsmith_project: tracer?.project_name, langsmith_example_id: tracer?.example_id });
-}
-
-function given(members: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null));
-}
-
-function settings(body: RunCreateBody): RunSettings {
-  const { context, interrupt_before, interrupt_after, stream_subgraphs } = body;
-  const durability = body.durability ?? formerDurability(body.checkpoint_during);
-  return {
-    ...(context == null ? {} : { context }),
-    ...(interrupt_before == null ? {} : { interrupt_before }),
-    ...(interrupt_after == null ? {} : { interrupt_after }),
-    ...(stream_subgraphs == null ? {} : { subgraphs: stream_subgraphs }),
-    ...(durability === undefined ? {} : { durability }),
-    ...(body.strict_resume === true ? { strict_resume: true } : {}),
-  };
-}
-
-function formerDurability(during: boolean | null | undefined): Durability | undefined {
-  if (during == null) return undefined;
-  return during ? "async" : "exit";
 }
 
 function shownNew(run: NewRun): JsonObject {

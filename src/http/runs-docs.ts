@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { eventsDocs } from "./event-docs.ts";
-import type { RouteDocs } from "./router.ts";
+import type { PlatformRoute } from "./platform-route.ts";
 import * as schemas from "./runs-schemas.ts";
 
-const ERRORS = {
+export const ERRORS = {
   401: "A function key is missing, or the caller has not signed in",
   403: "The function key does not open this endpoint, or the caller may not do it",
   404: "There is no such thread, run or assistant",
@@ -18,20 +18,19 @@ const aRun = { description: "The run", schema: schemas.RunAnswer };
 const values = { description: "The final values, or `__error__`", schema: z.unknown() };
 const stream = eventsDocs("Server-Sent Events");
 
-type Docs = Omit<RouteDocs, "tag">;
+type Docs = Omit<PlatformRoute, "handle">;
 
-export function createDocs(path: string, verb: "" | "wait" | "stream", summary: string): Docs {
+export function createDocs(path: string, verb: "" | "wait" | "stream"): Docs {
   const isStateless = path === "/runs";
   const answers = { "": aRun, wait: values, stream };
   const located = verb === "" ? [] : (["Location"] as const);
   return {
     operationId: `${isStateless ? "runs_stateless" : "runs"}_create${verb === "" ? "" : `_${verb}`}`,
-    summary: isStateless ? `${summary}, on a temporary thread` : summary,
+    permission: "threads:create_run",
     headers: ["Idempotency-Key"],
     body: isStateless ? schemas.StatelessRunCreate : schemas.RunCreate,
     responses: {
       200: { ...answers[verb], headers: ["Content-Location", "Idempotent-Replayed", ...located] },
-      ...ERRORS,
       400: "The body is not JSON or over a limit",
       409: "The thread is busy, or the run was cancelled",
       413: "A message is over its limit",
@@ -42,43 +41,42 @@ export function createDocs(path: string, verb: "" | "wait" | "stream", summary: 
 export function streamDocs(verb: string): Docs {
   return {
     operationId: `runs_${verb}`,
-    summary: "Stream a run",
+    permission: "threads:read",
     query: schemas.JoinStreamQuery,
     headers: ["Last-Event-ID"],
-    responses: { 200: { ...stream, headers: ["Location"] }, ...ERRORS },
+    responses: { 200: { ...stream, headers: ["Location"] } },
   };
 }
 
 export const getDocs: Docs = {
   operationId: "runs_get",
-  summary: "Get a run",
-  responses: { 200: aRun, ...ERRORS },
+  permission: "threads:read",
+  responses: { 200: aRun },
 };
 export const deleteDocs: Docs = {
   operationId: "runs_delete",
-  summary: "Delete a run that is over",
-  responses: { 204: { description: "Deleted" }, ...ERRORS, 409: "The run is not over" },
+  permission: "threads:delete",
+  responses: { 204: { description: "Deleted" }, 409: "The run is not over" },
 };
 export const cancelDocs: Docs = {
   operationId: "runs_cancel",
-  summary: "Stop a run",
+  permission: "threads:update",
   query: schemas.CancelQuery,
   responses: {
     202: { description: "It is asked to stop", schema: z.strictObject({}) },
     204: { description: "It has ended" },
-    ...ERRORS,
     503: "It has not ended in the time that there is, or the database cannot be reached",
   },
 };
 export const joinDocs: Docs = {
   operationId: "runs_join",
-  summary: "Wait for a run",
+  permission: "threads:read",
   query: schemas.JoinQuery,
-  responses: { 200: { ...values, headers: ["Location"] }, ...ERRORS },
+  responses: { 200: { ...values, headers: ["Location"] } },
 };
 export const batchDocs: Docs = {
   operationId: "runs_batch",
-  summary: "Run many in the background, each on a temporary thread",
+  permission: "threads:create_run",
   headers: ["Idempotency-Key"],
   body: schemas.RunBatch,
   responses: {
@@ -87,20 +85,19 @@ export const batchDocs: Docs = {
       schema: z.array(schemas.RunAnswer),
       headers: ["Idempotent-Replayed"],
     },
-    ...ERRORS,
     413: "A message is over its limit",
   },
 };
 export const cancelManyDocs: Docs = {
   operationId: "runs_cancel_many",
-  summary: "Stop runs",
+  permission: "threads:update",
   query: schemas.CancelManyQuery,
   body: schemas.CancelMany,
-  responses: { 204: { description: "They are asked to stop" }, ...ERRORS },
+  responses: { 204: { description: "They are asked to stop" } },
 };
 export const listDocs: Docs = {
   operationId: "runs_list",
-  summary: "List the runs of a thread, the newest first",
+  permission: "threads:search",
   query: schemas.ListQuery,
   responses: {
     200: {
@@ -108,6 +105,5 @@ export const listDocs: Docs = {
       schema: z.array(schemas.RunAnswer.partial()),
       headers: ["X-Pagination-Total", "X-Pagination-Next"],
     },
-    ...ERRORS,
   },
 };

@@ -1,7 +1,7 @@
 /** The Platform's run endpoints. @see https://docs.langchain.com/langsmith/server-api-ref */
 
 import { z } from "zod";
-import { allowedTo, isEverything, type AuthEvent, type Caller, type Scope } from "../core/auth.ts";
+import { allowedTo, isEverything, type Caller, type Scope } from "../core/auth.ts";
 import type { Graph } from "../core/graphs.ts";
 import type { AuthLevel, Invocation, RunRef, RunStatus } from "../core/model.ts";
 import type { RunRecord } from "../core/ports.ts";
@@ -21,9 +21,10 @@ import { checkThreadId } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { requireLevel } from "./authenticate.ts";
 import { parse, readObject } from "./body.ts";
+import { platformRoute } from "./platform-route.ts";
 import { queryOf } from "./query.ts";
-import { json } from "./respond.ts";
-import type { Call, Route, RouteDocs } from "./router.ts";
+import { json, noContent, pageOf } from "./respond.ts";
+import type { Call, Route } from "./router.ts";
 import {
   createAndStream,
   createAndWait,
@@ -39,6 +40,7 @@ import {
   cancelManyDocs,
   createDocs,
   deleteDocs,
+  ERRORS,
   getDocs,
   joinDocs,
   listDocs,
@@ -48,54 +50,47 @@ import * as schemas from "./runs-schemas.ts";
 
 const THREAD = "/threads/{thread_id}/runs";
 const RUN = `${THREAD}/{run_id}`;
-const CREATE = "threads:create_run";
-const READ = "threads:read";
-const UPDATE = "threads:update";
 /** When asking again whether a run has ended may make sense. */
 const RETRY_SECONDS = 5;
 
 export function runRoutes(deps: RunsDeps, authLevel: AuthLevel): readonly Route[] {
-  const route = (
-    permission: AuthEvent,
-    [method, path]: readonly [Route["method"], string],
-    docs: Omit<RouteDocs, "tag">,
-    handle: Route["handle"],
-  ): Route => ({
-    method,
-    path,
-    authLevel,
-    permission,
-    isRateLimited: true,
-    handle,
-    docs: { ...docs, tag: "runs" },
-  });
+  const route = platformRoute(authLevel, "runs", ERRORS);
+  const createRoutes = (path: string, where: string): readonly Route[] => [
+    route(`POST ${path}`, `Run in the background${where}`, {
+      ...createDocs(path, ""),
+      handle: createInBackground(deps),
+    }),
+    route(`POST ${path}/wait`, `Run, and wait for the end${where}`, {
+      ...createDocs(path, "wait"),
+      handle: createAndWait(deps),
+    }),
+    route(`POST ${path}/stream`, `Run, and stream${where}`, {
+      ...createDocs(path, "stream"),
+      handle: createAndStream(deps),
+    }),
+  ];
+  const stream = { handle: joinStream(deps) };
   return [
-    ...[THREAD, "/runs"].flatMap((path) => [
-      route(CREATE, ["POST", path], createDocs(path, "", "Run in the background"), createInBackground(deps)),
-      route(
-        CREATE,
-        ["POST", `${path}/wait`],
-        createDocs(path, "wait", "Run, and wait for the end"),
-        createAndWait(deps),
-      ),
-      route(
-        CREATE,
-        ["POST", `${path}/stream`],
-        createDocs(path, "stream", "Run, and stream"),
-        createAndStream(deps),
-      ),
-    ]),
-    route(CREATE, ["POST", "/runs/batch"], batchDocs, createBatch(deps)),
-    route(UPDATE, ["POST", "/runs/cancel"], cancelManyDocs, stopMany(deps)),
-    route("threads:search", ["GET", THREAD], listDocs, list(deps)),
-    route(READ, ["GET", RUN], getDocs, async (call) =>
-      json(shown((await find(deps, call, { to: "read" })).run)),
-    ),
-    route("threads:delete", ["DELETE", RUN], deleteDocs, remove(deps)),
-    route(UPDATE, ["POST", `${RUN}/cancel`], cancelDocs, cancel(deps)),
-    route(READ, ["GET", `${RUN}/join`], joinDocs, join(deps)),
-    route(READ, ["GET", `${RUN}/stream`], streamDocs("stream_join"), joinStream(deps)),
-    route(READ, ["GET", "/runs/{run_id}/stream"], streamDocs("stream_join_stateless"), joinStream(deps)),
+    ...createRoutes(THREAD, ""),
+    ...createRoutes("/runs", ", on a temporary thread"),
+    route("POST /runs/batch", "Run many in the background, each on a temporary thread", {
+      ...batchDocs,
+      handle: createBatch(deps),
+    }),
+    route("POST /runs/cancel", "Stop runs", { ...cancelManyDocs, handle: stopMany(deps) }),
+    route(`GET ${THREAD}`, "List the runs of a thread, the newest first", {
+      ...listDocs,
+      handle: list(deps),
+    }),
+    route(`GET ${RUN}`, "Get a run", {
+      ...getDocs,
+      handle: async (call) => json(shown((await find(deps, call, { to: "read" })).run)),
+    }),
+    route(`DELETE ${RUN}`, "Delete a run that is over", { ...deleteDocs, handle: remove(deps) }),
+    route(`POST ${RUN}/cancel`, "Stop a run", { ...cancelDocs, handle: cancel(deps) }),
+    route(`GET ${RUN}/join`, "Wait for a run", { ...joinDocs, handle: join(deps) }),
+    route(`GET ${RUN}/stream`, "Stream a run", { ...streamDocs("stream_join"), ...stream }),
+    route("GET /runs/{run_id}/stream", "Stream a run", { ...streamDocs("stream_join_stateless"), ...stream }),
   ];
 }
 
@@ -103,21 +98,15 @@ function list(deps: RunsDeps): Route["handle"] {
   return async ({ params, request, caller }) => {
     const { limit, offset, status, select } = await parse(schemas.ListQuery, queryOf(request));
     const threadId = checkThreadId(params["thread_id"]);
-    const { runs, total } = await listRuns(deps, caller, threadId, { limit, offset, status });
-    const all = runs.map(shown);
-    const picked = select === undefined ? all : all.map((run) => pick(run, select));
-    const next = offset + limit;
-    return json(picked, 200, {
-      "x-pagination-total": String(total),
-      ...(next < total ? { "x-pagination-next": String(next) } : {}),
-    });
+    const found = await listRuns(deps, caller, threadId, { limit, offset, status });
+    return pageOf(found, (run) => (select === undefined ? shown(run) : pick(shown(run), select)));
   };
 }
 
 function remove(deps: RunsDeps): Route["handle"] {
   return async (call) => {
     await deleteRun(deps, await find(deps, call, { to: "delete" }));
-    return new Response(null, { status: 204 });
+    return noContent();
   };
 }
 
@@ -132,7 +121,7 @@ function cancel(deps: RunsDeps): Route["handle"] {
       throw new AppError("unavailable", `Run '${run.run_id}' is asked to stop, but has not ended yet`, {
         retryAfterSeconds: RETRY_SECONDS,
       });
-    return new Response(null, { status: 204 });
+    return noContent();
   };
 }
 
@@ -151,7 +140,7 @@ function stopMany(deps: RunsDeps): Route["handle"] {
       },
       action ?? "interrupt",
     );
-    return new Response(null, { status: 204 });
+    return noContent();
   };
 }
 

@@ -1,14 +1,10 @@
 /** What the Platform's store endpoints take and answer. Null is as good as absent, but for `ttl`. */
 
 import { z } from "zod";
+import { optional, withDefault } from "./lenient.ts";
+import { JsonObject } from "./native-schemas.ts";
 import { QueryBoolean } from "./query.ts";
 
-const optional = <Schema extends z.ZodType>(schema: Schema) =>
-  schema.nullish().transform((value) => value ?? undefined);
-const withDefault = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
-  schema.nullish().transform((given) => given ?? value);
-
-const JsonObject = z.record(z.string(), z.unknown());
 const Labels = z.array(z.string()).meta({ description: "Labels, none of them empty or with a period." });
 const Key = z.string();
 const Refresh = optional(z.boolean()).meta({

@@ -1,9 +1,10 @@
 /** What the Platform's thread endpoints take and answer. Null is as good as absent. */
 
 import { z } from "zod";
+import { optional, withDefault } from "./lenient.ts";
+import { JsonObject } from "./native-schemas.ts";
 import { QueryBoolean } from "./query.ts";
 
-const JsonObject = z.record(z.string(), z.unknown());
 const Status = z.enum(["idle", "busy", "interrupted", "error"]);
 const SortBy = z.enum(["thread_id", "status", "created_at", "updated_at", "state_updated_at"]);
 const ExtractField = z.enum(["values", "metadata", "config", "interrupts"]);
@@ -18,12 +19,6 @@ const Field = z.enum([
   "values",
   "interrupts",
 ]);
-
-/** Absent and null alike. */
-const optional = <Schema extends z.ZodType>(schema: Schema) =>
-  schema.nullish().transform((value) => value ?? undefined);
-const withDefault = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
-  schema.nullish().transform((given) => given ?? value);
 const Strategy = z.enum(["delete", "keep_latest"]);
 
 /** A hundred years at most. */

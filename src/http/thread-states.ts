@@ -13,6 +13,7 @@ import type { ThreadState } from "../core/shown-state.ts";
 import { updateThread } from "../core/threads.ts";
 import { AppError } from "../errors.ts";
 import { checkMessages, parse, readObject } from "./body.ts";
+import type { MakeRoute } from "./platform-route.ts";
 import { readQuery } from "./query.ts";
 import { json } from "./respond.ts";
 import type { AnswerDocs, Call, Route } from "./router.ts";
@@ -27,7 +28,7 @@ import {
   StateUpdateAnswer,
   ThreadAnswer,
 } from "./thread-schemas.ts";
-import { openGraphs, threadId, type MakeRoute, type ThreadRouteDeps } from "./thread-route.ts";
+import { openGraphs, threadId, type ThreadRouteDeps } from "./thread-route.ts";
 
 const PATH = "/threads/{thread_id}";
 const aState: AnswerDocs = {
@@ -44,7 +45,7 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
     route(`GET ${PATH}/state`, "Get a thread's newest state", {
       permission: "threads:read",
       query: StateQuery,
-      answer: { ...aState, headers: ["ETag"] },
+      responses: { 200: { ...aState, headers: ["ETag"] } },
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
         const state = await getState(deps, call.caller, { threadId: threadId(call), at: {} }, options);
@@ -55,13 +56,13 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
       permission: "threads:update",
       body: StateUpdate,
       headers: ["If-Match"],
-      answer: { description: "The checkpoint that was made", schema: StateUpdateAnswer },
+      responses: { 200: { description: "The checkpoint that was made", schema: StateUpdateAnswer } },
       handle: edit(deps),
     }),
     route(`PATCH ${PATH}/state`, "Add to a thread's metadata", {
       permission: "threads:update",
       body: StatePatch,
-      answer: { description: "The thread", schema: ThreadAnswer },
+      responses: { 200: { description: "The thread", schema: ThreadAnswer } },
       handle: async (call) => {
         const changes = await parse(StatePatch, await readObject(call.request, deps.limits));
         return json(await updateThread(deps, call.caller, threadId(call), changes));
@@ -70,7 +71,7 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
     route(`POST ${PATH}/state/checkpoint`, "Get a thread's state at a checkpoint, of a subgraph too", {
       permission: "threads:read",
       body: StateAt,
-      answer: aState,
+      responses: { 200: aState },
       handle: async (call) => {
         const body = await parse(StateAt, await readObject(call.request, deps.limits));
         const { checkpoint, select, ...options } = body;
@@ -81,7 +82,7 @@ export function threadStateRoutes(deps: ThreadRouteDeps, route: MakeRoute): read
     route(`GET ${PATH}/state/{checkpoint_id}`, "Get a thread's state at a checkpoint", {
       permission: "threads:read",
       query: StateQuery,
-      answer: aState,
+      responses: { 200: aState },
       handle: async (call) => {
         const { select, ...options } = await readQuery(call.request, StateQuery);
         const { checkpoint_id } = call.params;
@@ -98,7 +99,7 @@ function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[
     route(`GET ${PATH}/history`, "Look back at a thread's states", {
       permission: "threads:read",
       query: HistoryParams,
-      answer: states,
+      responses: { 200: states },
       handle: async (call) => {
         const { limit, before, select } = await readQuery(call.request, HistoryParams);
         const query = { limit, before, metadata: undefined, checkpoint: {} };
@@ -109,7 +110,7 @@ function historyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[
     route(`POST ${PATH}/history`, "Look back at a thread's states", {
       permission: "threads:read",
       body: HistoryBody,
-      answer: states,
+      responses: { 200: states },
       handle: async (call) => {
         const { limit, before, metadata, checkpoint, select } = await parse(
           HistoryBody,

@@ -28,7 +28,7 @@ export function threadStorageRoutes(deps: ThreadStorageRouteDeps): readonly Rout
   return [
     route("GET /threads/{thread_id}/storage", "Tell how many bytes a thread's checkpoints take up", {
       permission: "threads:read",
-      answer: { description: "The bytes, as they are stored", schema: ThreadStorageAnswer },
+      responses: { 200: { description: "The bytes, as they are stored", schema: ThreadStorageAnswer } },
       handle: async (call) => json(await measureThread(deps, call.caller, threadId(call))),
     }),
   ];

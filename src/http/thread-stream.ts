@@ -45,10 +45,7 @@ export function threadStreamRoutes(deps: ThreadStreamRouteDeps): readonly Route[
       permission: "threads:read",
       query: Query,
       headers: ["Last-Event-ID"],
-      answer: {
-        ...eventsDocs("Server-Sent Events"),
-        headers: ["Location"],
-      },
+      responses: { 200: { ...eventsDocs("Server-Sent Events"), headers: ["Location"] } },
       handle: async (call) => joinStream(deps, call),
     }),
   ];

@@ -1,7 +1,6 @@
 /** The Platform API's threads. */
 
 import { z } from "zod";
-import type { Thread } from "../core/model.ts";
 import { deleteThread, pruneThreads } from "../core/thread-removal.ts";
 import { createThreadWith } from "../core/thread-states.ts";
 import {
@@ -16,17 +15,11 @@ import {
 } from "../core/threads.ts";
 import { checkCommand, checkMessages, parse, readObject } from "./body.ts";
 import { idempotencyOf } from "./idempotency.ts";
+import type { MakeRoute } from "./platform-route.ts";
 import { readQuery } from "./query.ts";
-import { json } from "./respond.ts";
+import { json, noContent, pageOf } from "./respond.ts";
 import type { AnswerDocs, Route } from "./router.ts";
-import {
-  noContent,
-  openGraphs,
-  threadId,
-  threadRoute,
-  type MakeRoute,
-  type ThreadRouteDeps,
-} from "./thread-route.ts";
+import { openGraphs, threadId, threadRoute, type ThreadRouteDeps } from "./thread-route.ts";
 import {
   ThreadAnswer,
   ThreadCount,
@@ -45,7 +38,7 @@ export function threadRoutes(deps: ThreadRouteDeps): readonly Route[] {
       permission: "threads:create",
       body: ThreadCreate,
       headers: ["Idempotency-Key"],
-      answer: aThread,
+      responses: { 200: aThread },
       handle: create(deps),
     }),
     ...manyRoutes(deps, route),
@@ -61,13 +54,13 @@ function manyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     route("POST /threads/search", "Search threads", {
       permission: "threads:search",
       body: ThreadSearch,
-      answer: aPage,
+      responses: { 200: aPage },
       handle: search(deps),
     }),
     route("POST /threads/count", "Count threads", {
       permission: "threads:search",
       body: ThreadCount,
-      answer: { description: "How many match", schema: z.int() },
+      responses: { 200: { description: "How many match", schema: z.int() } },
       handle: async ({ request, caller }) => {
         const filter = await parse(ThreadCount, await readObject(request, deps.limits));
         return json(await countThreads(deps, caller, filter));
@@ -76,7 +69,7 @@ function manyRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     route("POST /threads/prune", "Delete threads, or their histories", {
       permission: "threads:delete",
       body: ThreadPrune,
-      answer: { description: "How many there were", schema: z.object({ pruned_count: z.int() }) },
+      responses: { 200: { description: "How many there were", schema: z.object({ pruned_count: z.int() }) } },
       handle: async ({ request, caller }) => {
         const { thread_ids, strategy } = await parse(ThreadPrune, await readObject(request, deps.limits));
         return json(await pruneThreads(deps, caller, thread_ids, strategy));
@@ -90,7 +83,7 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     route("GET /threads/{thread_id}", "Get a thread", {
       permission: "threads:read",
       query: ThreadQuery,
-      answer: aThread,
+      responses: { 200: aThread },
       handle: async (call) => {
         const { include } = await readQuery(call.request, ThreadQuery);
         const get = include === undefined ? getThread : getThreadWithTtl;
@@ -101,14 +94,12 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
       permission: "threads:update",
       body: ThreadPatch,
       headers: ["Prefer"],
-      others: { 204: { description: "Added; the client prefers to hear no more" } },
-      answer: aThread,
+      responses: { 200: aThread, 204: { description: "Added; the client prefers to hear no more" } },
       handle: update(deps),
     }),
     route("DELETE /threads/{thread_id}", "Delete a thread, its runs and its checkpoints", {
       permission: "threads:delete",
-      answer: { description: "Deleted" },
-      status: 204,
+      responses: { 204: { description: "Deleted" } },
       handle: async (call) => {
         await deleteThread(deps, call.caller, threadId(call));
         return noContent();
@@ -116,7 +107,7 @@ function oneRoutes(deps: ThreadRouteDeps, route: MakeRoute): readonly Route[] {
     }),
     route("POST /threads/{thread_id}/copy", "Copy a thread and its checkpoints", {
       permission: "threads:create",
-      answer: aThread,
+      responses: { 200: aThread },
       handle: async (call) => json(await copyThread(deps, call.caller, threadId(call))),
     }),
   ];
@@ -159,11 +150,7 @@ function search(deps: ThreadRouteDeps): Route["handle"] {
     const body = await parse(ThreadSearch, await readObject(request, deps.limits));
     const { metadata, values, status, ids, ...page } = body;
     const filter = { metadata, values, status, ids };
-    const { threads, total, next } = await searchThreads(deps, caller, filter, page);
-    const response = json(threads satisfies readonly Partial<Thread>[]);
-    response.headers.set("x-pagination-total", String(total));
-    if (next !== null) response.headers.set("x-pagination-next", String(next));
-    return response;
+    return pageOf(await searchThreads(deps, caller, filter, page));
   };
 }
 

@@ -38,6 +38,8 @@ test("results, errors, empty answers and streams alike tell browsers what to lea
   await server.post("/threads", { thread_id: "9ee9f7e0-4e0c-4b5b-8a52-3a1f6f2f9f4e" });
   const gone = await server.get("/threads/9ee9f7e0-4e0c-4b5b-8a52-3a1f6f2f9f4e", { method: "DELETE" });
   expect(policies(gone)).toEqual(data);
+  const stopped = await server.post("/runs/cancel", { status: "all" });
+  expect([stopped.status, policies(stopped)]).toEqual([204, data]);
   const stream = await server.post("/graphs/shout/stream", { input: { text: "a" } });
   expect(policies(stream)).toEqual({ ...OURS, "cache-control": "no-cache" });
 });
