@@ -94,5 +94,7 @@ export interface Checkpointer {
   discard?(): Promise<void>;
   /** Resolves when what was put is in the database, or has failed. */
   saved?(): Promise<void>;
+  /** As `saved`; what is put later is not kept: a graph that was stopped may still be about to save something. */
+  close?(): Promise<void>;
   getTuple(config: object): Promise<{ readonly metadata?: object | undefined } | undefined>;
 }

@@ -139,7 +139,7 @@ export class RunEnding {
   /** Records the end, and wakes the run of the thread that waits next. @throws LeaseLost */
   async #leave(record: (now: Date, events: readonly RunEvent[]) => Promise<Ended>): Promise<void> {
     const { clock } = this.#deps;
-    await this.#progress.checkpointer?.saved?.();
+    await this.#progress.checkpointer?.close?.();
     const rest = await this.#journal.takeRest(this.#progress.protocol?.last);
     const { held, next } = await persist(this.#deps, async () => record(clock.now(), rest));
     if (!held) throw new LeaseLost("The run was taken over by another executor");
@@ -152,7 +152,7 @@ export class RunEnding {
   async handOver(): Promise<Executed> {
     const { claims, clock } = this.#deps;
     const { run } = this.#journal;
-    await this.#progress.checkpointer?.saved?.();
+    await this.#progress.checkpointer?.close?.();
     const events = await this.#journal.takeRest();
     const { held } = await persist(this.#deps, async () =>
       claims.release(run, clock.now(), { events, gotAnywhere: this.#progress.supersteps > 0 }),

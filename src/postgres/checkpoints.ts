@@ -67,6 +67,7 @@ export class Checkpointer extends PostgresSaver {
   #gathering: { readonly batch: CheckpointBatch; readonly written: Promise<void> } | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
   #hasFailed = false;
+  #isClosed = false;
 
   /** `metadata` is kept with each checkpoint: LangGraph.js itself leaves out what the run's config has. */
   constructor(database: Database, lease?: HeldRun, metadata: object = {}, options: SavingOptions = {}) {
@@ -177,9 +178,18 @@ export class Checkpointer extends PostgresSaver {
     await this.#lastWrite.catch(() => undefined);
   }
 
+  /**
+   * As `saved`, for the end of the run: what a stopped graph puts later is not written. It could be under way while the
+   * run's temporary thread is removed, and would be left behind.
+   */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.saved();
+  }
+
   /** Adds to the batch that goes next; it goes when the event loop has turned and the one before it has arrived. */
   async #write(add: (batch: CheckpointBatch) => void): Promise<void> {
-    if (this.#hasFailed && this.#options.onFailure !== undefined) return;
+    if (this.#isClosed || (this.#hasFailed && this.#options.onFailure !== undefined)) return;
     if (this.#gathering === undefined) {
       const batch = new CheckpointBatch(this.#lease);
       const written = this.#send(batch, this.#lastWrite);

@@ -133,6 +133,18 @@ test("whoever has lost the lease writes nothing more", async () => {
 
 const THREADS = ["a", "b", "c"] as const;
 
+test("what a stopped graph is about to save when its run ends is not left behind", async () => {
+  await using test = await testDatabase();
+  await using database = open(test.url);
+  const saver = new Checkpointer(database, await runningRun(test));
+  const metadata = { source: "loop", step: 0, parents: {} } as const;
+  const config = { configurable: { thread_id: "t", checkpoint_ns: "" } };
+  const late = saver.put(config, emptyCheckpoint(), metadata, {});
+  await saver.close();
+  await late;
+  expect(await test.query("select thread_id from public.checkpoints")).toEqual([]);
+});
+
 /** Three runs of one process, each with a thread and a lease of its own. */
 async function threeRuns(test: TestDatabase, database: Database) {
   const writer = new CheckpointWriter(database);
