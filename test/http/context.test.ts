@@ -102,6 +102,7 @@ async function runInTwo(context: ContextFactory) {
   const request = new Request("http://localhost/api/graphs/graph/stream", init);
   const answer = await app.fetch(request, { deadline: new Date(Date.now() + 500) });
   await answer.text();
+  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 15_000 }); // its own time may be over by then
   return { seen, warnings };
 }
 

@@ -154,7 +154,7 @@ test("a run that has first made way for itself is held for as long as any other"
     return fetch(request, { signal: new AbortController().signal, authLevel: "admin" });
   };
   await ask("/threads/t/runs", { ...onShout, if_not_exists: "create", after_seconds: 3_600 });
-  await database.query("create table public.leases (seconds float8)");
+  await database.query("create table public.leases (seconds float8); grant all on public.leases to public");
   await database.query(`
     create function public.slowly() returns trigger language plpgsql as $$ begin
       if new.status = 'interrupted' then perform pg_sleep(0.1); end if;

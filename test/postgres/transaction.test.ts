@@ -7,7 +7,7 @@ import { testDatabase } from "../support/database.ts";
 
 test("what a transaction that has failed had still to do is not done after it, by itself or in the next one", async () => {
   await using database = await testDatabase();
-  await database.query("create table public.notes (text text)");
+  await database.query("create table public.notes (text text); grant all on public.notes to public");
   await using opened = openDatabase({ url: database.url, poolSize: 1, migrate: false });
   let late: Promise<readonly PromiseSettledResult<unknown>[]> | undefined;
   const failed = transaction(opened, async (tx) => {
@@ -24,7 +24,7 @@ test("what a transaction that has failed had still to do is not done after it, b
 
 test("what a transaction is asked when it is over is refused", async () => {
   await using database = await testDatabase();
-  await database.query("create table public.notes (text text)");
+  await database.query("create table public.notes (text text); grant all on public.notes to public");
   await using opened = openDatabase({ url: database.url, poolSize: 1, migrate: false });
   const tx = await transaction(opened, async (inside) => inside);
   await expect(rows(tx, sql`insert into public.notes values ('late')`)).rejects.toThrow("is over");
